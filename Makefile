@@ -1,0 +1,51 @@
+# Needs Python 3.11 or newer, make, and package registries; everything else is installed into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --custom-compile-command "make lock"
+
+.DEFAULT_GOAL := help
+.PHONY: help up test check format lock protos record-requests clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "make: $(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "make: installing the locked requirements into $(VENV), about a minute the first time"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+up: $(READY) ## the whole door on this machine: Envoy, the service, sample backends; Ctrl-C ends it
+	@$(BIN)/python -m dev.up
+
+test: $(READY) ## everything that needs only Python: unit, property, cases, integration, e2e on real Envoy
+	@$(BIN)/python -m pytest
+
+check: $(READY) ## format, lint, types, layers
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(READY) ## put the code into its format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: $(READY) ## write requirements/*.txt anew, with hashes, for every platform
+	$(COMPILE) --upgrade pyproject.toml --output-file requirements/run.txt
+	$(COMPILE) --upgrade pyproject.toml --group dev --output-file requirements/dev.txt
+
+protos: $(READY) ## regenerate authz/_proto from protos/
+	@$(BIN)/python -m dev.protos
+
+record-requests: $(READY) ## take the recorded CheckRequests anew from the real Envoy
+	@$(BIN)/python -m tests.recorder
+
+clean: ## remove the environment and everything that was made
+	rm -rf $(VENV) run dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

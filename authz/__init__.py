@@ -1,0 +1,1 @@
+"""Envoy external authorization for a Cloud Connector."""
