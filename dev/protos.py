@@ -1,0 +1,52 @@
+"""Generates `authz/_proto` from `protos/`: `python -m dev.protos`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+__all__ = ["GENERATED", "generate", "outdated"]
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+SOURCES: Final = ROOT / "protos"
+GENERATED: Final = Path("authz/_proto")
+WELL_KNOWN: Final = files("grpc_tools") / "_proto"
+GOOGLEAPIS: Final = Path(str(files("google.rpc") / "status.proto")).parents[2]
+INCLUDES: Final = (SOURCES, WELL_KNOWN, GOOGLEAPIS)
+
+
+def generate(root: Path) -> None:
+    """Write modules and type stubs to `GENERATED` below `root`; raise CalledProcessError where protoc refuses."""
+    protos = sorted(path.relative_to(SOURCES).as_posix() for path in SOURCES.rglob("*.proto"))
+    arguments = [*(f"--proto_path={folder}" for folder in INCLUDES), f"--python_out={root}", f"--pyi_out={root}"]
+    subprocess.run([sys.executable, "-m", "grpc_tools.protoc", *arguments, *protos], check=True)
+
+
+def outdated() -> list[str]:
+    """Name the files of `GENERATED` that differ from what `protos/` makes, are missing there, or are left over."""
+    with TemporaryDirectory() as folder:
+        generate(Path(folder))
+        fresh = _contents(Path(folder))
+    kept = _contents(ROOT)
+    return sorted(name for name in fresh.keys() | kept.keys() if fresh.get(name) != kept.get(name))
+
+
+def _contents(root: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in root.joinpath(GENERATED).glob("*_pb2*")}
+
+
+def main() -> int:
+    """Write what is generated anew, drop what no longer has a source, leave what is written by hand."""
+    generate(ROOT)
+    for name in outdated():
+        ROOT.joinpath(GENERATED, name).unlink()
+    print(f"{GENERATED}: {len(_contents(ROOT))} files")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
