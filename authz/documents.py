@@ -1,0 +1,197 @@
+"""The one reader of YAML: a policy file becomes a checked value that remembers on which line each part stands."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, TypeVar
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from pydantic_core import ErrorDetails
+
+    from authz.errors import Findings
+
+__all__ = ["Document", "Duration", "OpenSchema", "Schema", "Where", "read", "read_folder"]
+
+Where = tuple[str | int, ...]
+"""The way to a part of a document: keys and list positions, from its top."""
+
+MAX_BYTES: Final = 4 * 1024 * 1024
+MAX_NODES: Final = 200_000
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class Schema(BaseModel):
+    """What a policy file may hold; an unknown key is a problem."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class OpenSchema(BaseModel):
+    """What a file whose schema others evolve may hold; an unknown key is a warning."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="allow")
+
+
+def _seconds(value: object) -> object:
+    if isinstance(value, str):
+        digits = value.rstrip("mshd")
+        unit = value[len(digits) :]
+        if digits.isascii() and digits.isdigit() and unit in _UNITS:
+            return int(digits) * _UNITS[unit]
+    raise ValueError("should be a number and a unit, such as 500ms, 30s, 5m, 1h or 3d")
+
+
+Duration = Annotated[float, BeforeValidator(_seconds, json_schema_input_type=str)]
+"""Seconds, written as a number and a unit."""
+
+S = TypeVar("S", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Document(Generic[S]):
+    """A file's checked content, and the lines of its parts."""
+
+    file: Path
+    content: S
+    lines: Mapping[Where, int]
+
+    def line(self, where: Where) -> int:
+        """Return the line of that part, or of the nearest part around it."""
+        while where and where not in self.lines:
+            where = where[:-1]
+        return self.lines.get(where, 1)
+
+
+def read_folder(folder: Path, schema: type[S], findings: Findings) -> list[Document[S]]:
+    """Read every `*.yml` file in a folder, by name; a folder that does not exist holds none."""
+    files = sorted(file for file in folder.glob("*.y*ml") if file.suffix in {".yml", ".yaml"})
+    return [document for file in files if (document := read(file, schema, findings)) is not None]
+
+
+def read(file: Path, schema: type[S], findings: Findings) -> Document[S] | None:
+    """Read one file. Everything wrong with it goes to `findings`, and then the answer is None."""
+    before = len(findings.problems)
+    data, lines = _parse(file, findings)
+    if len(findings.problems) > before:
+        return None
+    try:
+        content = schema.model_validate(data)
+    except ValidationError as error:
+        known = _known_keys(schema)
+        for details in error.errors(include_url=False, include_context=False):
+            findings.problem(file, *_explain(details, lines, known))
+        return None
+    for where in _unknown_keys(content, ()):
+        findings.warning(file, lines.get(where, 1), f"unknown key '{where[-1]}' is ignored")
+    return Document(file, content, lines)
+
+
+def _parse(file: Path, findings: Findings) -> tuple[Any, dict[Where, int]]:  # Any: what YAML holds is not yet known
+    lines: dict[Where, int] = {}
+    try:
+        raw = file.read_bytes()
+        if len(raw) > MAX_BYTES:
+            findings.problem(file, 0, f"is larger than {MAX_BYTES} bytes")
+            return None, lines
+        loader = yaml.SafeLoader(raw.decode("utf-8"))
+        try:
+            root = loader.get_single_node()
+            if root is None:
+                findings.problem(file, 0, "is empty")
+                return None, lines
+            for where, line in _walk(root, file, findings):
+                lines[where] = line
+                if len(lines) > MAX_NODES:
+                    findings.problem(file, line, f"holds more than {MAX_NODES} values, aliases counted")
+                    break
+            if findings.problems and findings.problems[-1].file == file:
+                return None, lines
+            return loader.construct_document(root), lines
+        finally:
+            loader.dispose()
+    except OSError as error:
+        findings.problem(file, 0, f"cannot be read: {error.strerror}")
+    except UnicodeDecodeError as error:
+        findings.problem(file, raw.count(b"\n", 0, error.start) + 1, "is not UTF-8")
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        findings.problem(file, mark.line + 1 if mark else 0, error.problem or "is not YAML")
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        findings.problem(file, 0, f"is not YAML that we can read: {str(error).splitlines()[0]}")
+    return None, lines
+
+
+def _walk(
+    node: yaml.Node, file: Path, findings: Findings, where: Where = (), above: tuple[yaml.Node, ...] = ()
+) -> Iterator[tuple[Where, int]]:
+    """Yield the line of every part; report keys that stand twice, keys that are no text, and circular aliases."""
+    line = node.start_mark.line + 1
+    yield where, line
+    if node in above:
+        findings.problem(file, line, "an anchor holds itself")
+        return
+    if isinstance(node, yaml.SequenceNode):
+        for position, item in enumerate(node.value):
+            yield from _walk(item, file, findings, (*where, position), (*above, node))
+    elif isinstance(node, yaml.MappingNode):
+        seen: dict[str, int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if key.tag != "tag:yaml.org,2002:str":
+                hint = "merge keys are not supported" if key.value == "<<" else "put it in quotes"
+                findings.problem(file, line, f"key {key.value!r} is not text: {hint}")
+            elif key.value in seen:
+                findings.problem(file, line, f"key '{key.value}' stands twice, first on line {seen[key.value]}")
+            else:
+                seen[key.value] = line
+                yield (*where, key.value), line
+                for inner, inner_line in _walk(value, file, findings, (*where, key.value), (*above, node)):
+                    if inner != (*where, key.value):
+                        yield inner, inner_line
+
+
+def _explain(details: ErrorDetails, lines: Mapping[Where, int], known: frozenset[str]) -> tuple[int, str]:
+    """Say in a platform engineer's words what pydantic found, and on which line."""
+    where: Where = ()
+    for step in details["loc"]:
+        if (*where, step) in lines:
+            where = (*where, step)
+    line, last = lines.get(where, 1), details["loc"][-1] if details["loc"] else ""
+    match details["type"]:
+        case "extra_forbidden":
+            near = difflib.get_close_matches(str(last), known - {str(last)}, n=1)
+            return line, f"unknown key '{last}'" + (f"; did you mean '{near[0]}'?" if near else "")
+        case "missing":
+            return line, f"key '{last}' is missing" + (f" in {_dotted(where)}" if where else "")
+    text = details["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
+    shown = details["input"]
+    text += f", not {shown!r}" if isinstance(shown, str | int | float) and "should" in text else ""
+    return line, f"{_dotted(where)}: {text}" if where else text
+
+
+def _dotted(where: Where) -> str:
+    parts = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in where)
+    return parts.removeprefix(".")
+
+
+def _known_keys(schema: type[BaseModel]) -> frozenset[str]:
+    described = schema.model_json_schema()
+    parts = [described, *described.get("$defs", {}).values()]
+    return frozenset(name for part in parts for name in part.get("properties", {}))
+
+
+def _unknown_keys(content: object, where: Where) -> Iterator[Where]:
+    if isinstance(content, BaseModel):
+        yield from ((*where, name) for name in content.model_extra or ())
+        for name in type(content).model_fields:
+            yield from _unknown_keys(getattr(content, name), (*where, name))
+    elif isinstance(content, list | tuple):
+        for position, item in enumerate(content):
+            yield from _unknown_keys(item, (*where, position))

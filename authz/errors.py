@@ -1,0 +1,52 @@
+"""What is wrong with a configuration, collected and reported at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["ConfigurationError", "Findings", "Problem"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing to mend: the file, its line (from 1; 0 means the file as a whole) and what to do about it."""
+
+    file: Path
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}" if self.line else f"{self.file}: {self.message}"
+
+
+class ConfigurationError(Exception):
+    """A configuration cannot be used; `problems` holds every reason, in file order."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = tuple(sorted(set(problems)))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class Findings:
+    """Collects problems (nothing may start) and warnings (a newer schema than ours) while files are read."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+
+    def problem(self, file: Path, line: int, message: str) -> None:
+        """Record what must be mended before the configuration can be used."""
+        self.problems.append(Problem(file, line, message))
+
+    def warning(self, file: Path, line: int, message: str) -> None:
+        """Record what is odd but harmless."""
+        self.warnings.append(Problem(file, line, message))
+
+    def conclude(self) -> None:
+        """Raise `ConfigurationError` with everything found, or return if nothing was."""
+        if self.problems:
+            raise ConfigurationError(self.problems)

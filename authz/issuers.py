@@ -1,0 +1,115 @@
+"""Issuers: whose tokens are believed, and what they may say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from authz.documents import Duration, Schema, read
+from authz.model import Algorithm, Issuer, TokenType, Trust
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from authz.catalog import Catalog
+    from authz.documents import Document
+    from authz.errors import Findings
+
+__all__ = ["read_issuers"]
+
+Realm = Annotated[str, Field(pattern=r"^[a-z-]{1,32}$")]
+Nonempty = Annotated[str, Field(min_length=1)]
+
+
+class IssuerEntry(Schema):
+    """One issuer of `issuers.yml`."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+    issuer: Nonempty
+    environment: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")] = "production"
+    token_type: Literal["instance", "user"]
+    realms: Annotated[list[Realm], Field(min_length=1)] | None = None
+    backend_services: Annotated[list[str], Field(min_length=1)] | None = None
+    algorithms: Annotated[
+        list[Literal["RS256", "ES256", "EdDSA"]], Field(min_length=1, default_factory=lambda: ["RS256"])
+    ]
+    max_lifetime: Annotated[Duration, Field(gt=0)]
+    leeway: Duration | None = None
+    allow_missing_kid: bool = False
+    trust: Annotated[
+        list[Literal["packaged_keys", "certificate_chain"]],
+        Field(min_length=1, default_factory=lambda: ["packaged_keys"]),
+    ]
+    certificate_identity: Nonempty | None = None
+
+    def built(self) -> Issuer:
+        """Return the issuer, every default written out."""
+        return Issuer(
+            name=self.name,
+            identifier=self.issuer,
+            environment=self.environment,
+            token_type=TokenType(self.token_type),
+            realms=frozenset(self.realms or ()),
+            backend_services=None if self.backend_services is None else frozenset(self.backend_services),
+            algorithms=frozenset(map(Algorithm, self.algorithms)),
+            max_lifetime=self.max_lifetime,
+            expiry_leeway=0.0 if self.leeway is None else self.leeway,
+            start_leeway=10.0 if self.leeway is None else self.leeway,
+            allow_missing_kid=self.allow_missing_kid,
+            trust=frozenset(map(Trust, self.trust)),
+            certificate_identity=self.certificate_identity or self.issuer,
+        )
+
+
+class IssuersFile(Schema):
+    """The contents of `issuers.yml`."""
+
+    issuers: Annotated[list[IssuerEntry], Field(min_length=1)]
+
+
+def read_issuers(file: Path, catalog: Catalog, findings: Findings) -> tuple[Issuer, ...]:
+    """Read the issuers of every environment; problems go to `findings`."""
+    document = read(file, IssuersFile, findings)
+    if document is None:
+        return ()
+    entries = document.content.issuers
+    _report_twins(document, "name", (entry.name for entry in entries), "issuer name {} stands twice", findings)
+    _report_twins(
+        document,
+        "issuer",
+        ((entry.environment, entry.issuer) for entry in entries),
+        "environment and iss claim {} stand twice: a token could not tell whose it is",
+        findings,
+    )
+    for position, entry in enumerate(entries):
+        _report_entry(entry, _reporter(document, position, findings), catalog)
+    return tuple(entry.built() for entry in entries)
+
+
+def _reporter(document: Document[IssuersFile], position: int, findings: Findings) -> Callable[[str, str], None]:
+    def report(key: str, message: str) -> None:
+        findings.problem(document.file, document.line(("issuers", position, key)), message)
+
+    return report
+
+
+def _report_entry(entry: IssuerEntry, report: Callable[[str, str], None], catalog: Catalog) -> None:
+    for name in entry.backend_services or ():
+        if name not in catalog.backend_services:
+            report("backend_services", f"backend service '{name}' is not in the catalog")
+    if "certificate_chain" in entry.trust:
+        report("trust", "certificate_chain is not supported by this version: list packaged_keys alone")
+    elif entry.certificate_identity is not None:
+        report("certificate_identity", "has no effect without certificate_chain under trust: remove it")
+
+
+def _report_twins(
+    document: Document[IssuersFile], key: str, values: Iterable[object], message: str, findings: Findings
+) -> None:
+    seen: set[object] = set()
+    for position, value in enumerate(values):
+        if value in seen:
+            findings.problem(document.file, document.line(("issuers", position, key)), message.format(repr(value)))
+        seen.add(value)

@@ -1,0 +1,164 @@
+"""The values that a decision is made from: a request, the rule it meets, and the token that came with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "Access",
+    "Algorithm",
+    "AllOf",
+    "AnyOf",
+    "BackendService",
+    "ByHeader",
+    "Claims",
+    "Issuer",
+    "PublicRule",
+    "Request",
+    "Rule",
+    "TokenRule",
+    "TokenType",
+    "Trust",
+]
+
+
+class TokenType(StrEnum):
+    """Whom a token speaks for."""
+
+    INSTANCE = "instance"
+    USER = "user"
+
+
+class Algorithm(StrEnum):
+    """The signature algorithms on offer (RFC 7518, RFC 8037); a key has exactly one of them."""
+
+    RS256 = "RS256"
+    ES256 = "ES256"
+    EDDSA = "EdDSA"
+
+
+class Trust(StrEnum):
+    """What an issuer's signatures are checked against."""
+
+    PACKAGED_KEYS = "packaged_keys"
+    CERTIFICATE_CHAIN = "certificate_chain"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What of an HTTP request a decision may look at.
+
+    `target` is the path with its query, as Envoy received it; the names in `headers` are lower-case; `label` is the
+    backend service that Envoy's route says it leads to, or None.
+    """
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BackendService:
+    """A service behind the door, and the audience that a token for it must carry."""
+
+    name: str
+    audience: str
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """Every one of these unit primitives, in the rule's order; never empty."""
+
+    unit_primitives: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """One of these unit primitives, the first that the token holds; never empty."""
+
+    unit_primitives: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ByHeader:
+    """The unit primitive that the named header (lower-case) asks for, if it is one of those allowed."""
+
+    header: str
+    allowed: frozenset[str]
+
+
+Access = AllOf | AnyOf | ByHeader
+
+
+@dataclass(frozen=True, slots=True)
+class PublicRule:
+    """An endpoint that anyone may use; a token is ignored."""
+
+    backend: BackendService
+    methods: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRule:
+    """What an endpoint demands of a token. `required_headers` keep the spelling that clients are told."""
+
+    backend: BackendService
+    methods: tuple[str, ...]
+    access: Access
+    token_types: frozenset[TokenType]
+    required_headers: tuple[str, ...]
+
+
+Rule = PublicRule | TokenRule
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Who signs tokens, and what it may say. Lifetimes and leeways are seconds.
+
+    `realms` empty means any realm; `backend_services` None means all of them.
+    """
+
+    name: str
+    identifier: str
+    environment: str
+    token_type: TokenType
+    realms: frozenset[str]
+    backend_services: frozenset[str] | None
+    algorithms: frozenset[Algorithm]
+    max_lifetime: float
+    expiry_leeway: float
+    start_leeway: float
+    allow_missing_kid: bool
+    trust: frozenset[Trust]
+    certificate_identity: str
+
+    def mints_for(self, backend: BackendService) -> bool:
+        """Whether this issuer's tokens may open that backend at all."""
+        return self.backend_services is None or backend.name in self.backend_services
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a token with a valid signature says. Dates are seconds since the epoch; an absent text is empty.
+
+    `seats` is None where the claim is absent or no number.
+    """
+
+    issuer: Issuer
+    subject: str
+    audiences: frozenset[str]
+    scopes: frozenset[str]
+    expires: float
+    issued: float
+    not_before: float | None
+    realm: str
+    instance_id: str
+    token_id: str
+    seats: int | None

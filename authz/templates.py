@@ -1,0 +1,74 @@
+"""Path templates: what a rule writes as its path, taken apart once."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Span", "Template", "parse_prefix", "parse_template"]
+
+MAX_SEGMENTS: Final = 64
+_LITERAL: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._~!$&'()*+,=:@-]+")
+_FREE: Final = re.compile(r"\{([a-z][a-z0-9_]*)(=\*\*)?\}")
+
+Span = tuple[int, int | None]
+"""The segments that a name stands for, as slice bounds; None is the end of the path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A complete path: literal segments, None for one free segment; `rest` demands one or more further segments."""
+
+    segments: tuple[str | None, ...]
+    rest: bool
+
+
+def parse_prefix(text: str) -> tuple[str, ...]:
+    """Return the literal segments of a prefix. Raises ValueError with what to mend."""
+    if text == "/":
+        return ()
+    template, names = parse_template((), text)
+    if names:
+        raise ValueError("a prefix has literal segments only")
+    return tuple(segment for segment in template.segments if segment is not None)
+
+
+def parse_template(prefix: tuple[str, ...], text: str) -> tuple[Template, Mapping[str, Span]]:
+    """Return a path below a prefix, and what each of its names stands for. Raises ValueError with what to mend."""
+    steps: list[str | None] = list(prefix)
+    spans: dict[str, Span] = {}
+    if not text.startswith("/"):
+        raise ValueError("a path begins with /")
+    if len(prefix) + text.count("/") > MAX_SEGMENTS:
+        raise ValueError(f"a path has at most {MAX_SEGMENTS} segments")
+    parts = text[1:].split("/")
+    for index, part in enumerate(parts):
+        free = _FREE.fullmatch(part)
+        if free is None:
+            steps.append(_literal(part))
+            continue
+        name, rest = free[1], free[2] is not None
+        if name in spans:
+            raise ValueError(f"{{{name}}} stands twice")
+        if rest:
+            if index < len(parts) - 1:
+                raise ValueError(f"{{{name}=**}} takes the rest of a path: it stands last")
+            spans[name] = (len(steps), None)
+            return Template(tuple(steps), rest=True), spans
+        spans[name] = (len(steps), len(steps) + 1)
+        steps.append(None)
+    return Template(tuple(steps), rest=False), spans
+
+
+def _literal(part: str) -> str:
+    if not part:
+        raise ValueError("an empty segment (a slash at the end, or two in a row) can never match")
+    if "{" in part or "}" in part:
+        raise ValueError(f"'{part}' is neither {{name}} nor {{name=**}}, with a lower-case name")
+    if _LITERAL.fullmatch(part) is None:
+        raise ValueError(f"segment '{part}' holds what no path can: write it decoded, without escapes")
+    return part
