@@ -1,0 +1,139 @@
+"""Child processes with log files, none of which outlives this process, however it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+GRACE_SECONDS = 5.0
+ORPHAN_GRACE_SECONDS = 3.0
+POLL_SECONDS = 0.05
+TAIL_BYTES = 64 * 1024
+
+
+class ChildEndedError(Exception):
+    """A child ended although nobody asked it to; `child` says which one and what it wrote last."""
+
+    def __init__(self, child: "Child") -> None:
+        super().__init__(f"{child.name} ended with exit code {child.exit_code()}")
+        self.child = child
+
+
+class NotReadyError(Exception):
+    """A condition did not come true in time; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """One running program and the file that takes what it writes."""
+
+    name: str
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    def exit_code(self) -> int | None:
+        """None while it runs; negative: the signal that ended it."""
+        return self.process.poll()
+
+    def last_lines(self, count: int = 15) -> list[str]:
+        """The end of its log."""
+        with self.log.open("rb") as log:
+            log.seek(max(0, self.log.stat().st_size - TAIL_BYTES))
+            return log.read().decode("utf-8", "replace").splitlines()[-count:]
+
+
+class Family:
+    """Programs that start together and end together; a context manager.
+
+    All of them share one process group, apart from the terminal's, so that Ctrl-C reaches only this process, which then
+    stops them in order. The group belongs to a guard that reads a pipe only this process can write to: the pipe ends
+    when this process does, even by SIGKILL, and the guard then ends the group. A child is in the group before its
+    program runs, children of children are too, and nothing here is for one operating system only.
+    """
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+        self._children: list[Child] = []
+        self._guard: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "Family":
+        self._logs.mkdir(parents=True, exist_ok=True)
+        guard = (sys.executable, "-I", "-S", __file__)
+        self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, process_group=0)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    def start(self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> Child:
+        """Start a program; its output goes to `<name>.log`, made anew. Raises OSError where it cannot be executed."""
+        if self._guard is None:
+            raise RuntimeError("a family starts programs only inside its with block")
+        log = self._logs / f"{name}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=None if environment is None else {**os.environ, **environment},
+                process_group=self._guard.pid,
+            )
+        child = Child(name, log, process)
+        self._children.append(child)
+        return child
+
+    def check(self) -> None:
+        """Raise ChildEndedError where a child has ended."""
+        for child in self._children:
+            if child.exit_code() is not None:
+                raise ChildEndedError(child)
+
+    def wait_until(self, ready: Callable[[], bool], what: str, seconds: float) -> None:
+        """Ask until `ready()`. Raises ChildEndedError as soon as a child ends, NotReadyError when the time is up."""
+        deadline = time.monotonic() + seconds
+        while not ready():
+            self.check()
+            if time.monotonic() > deadline:
+                raise NotReadyError(f"{what} was not ready within {seconds:g} seconds")
+            time.sleep(POLL_SECONDS)
+
+    def stop(self, grace: float = GRACE_SECONDS) -> None:
+        """SIGTERM to each child, the last one started first; SIGKILL to what is left after `grace` seconds."""
+        for child in reversed(self._children):
+            with suppress(ProcessLookupError):
+                child.process.terminate()
+        deadline = time.monotonic() + grace
+        for child in self._children:
+            with suppress(subprocess.TimeoutExpired):
+                child.process.wait(max(0.0, deadline - time.monotonic()))
+        if self._guard is not None and self._guard.stdin is not None:
+            # The guard is reaped last, so its number cannot name anyone else's group meanwhile.
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._guard.pid, signal.SIGKILL)
+            self._guard.stdin.close()
+            self._guard.wait()
+        for child in self._children:
+            child.process.wait()
+        self._children.clear()
+        self._guard = None
+
+
+def guard_group() -> None:
+    """Wait on standard input for the end of the process that started this one, then end the process group."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    sys.stdin.buffer.read()
+    os.killpg(0, signal.SIGTERM)
+    time.sleep(ORPHAN_GRACE_SECONDS)
+    os.killpg(0, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    guard_group()
