@@ -122,7 +122,7 @@ def test_a_websocket_greets_with_the_echo_and_repeats_text(backend: Running) -> 
 
 def test_any_unary_grpc_method_answers_with_path_and_metadata(backend: Running) -> None:
     with grpc.insecure_channel(f"127.0.0.1:{backend.grpc}") as channel:
-        call = channel.unary_unary("/duo_workflow.DuoWorkflow/GenerateToken")
+        call = channel.unary_unary("/duo_workflow.DuoWorkflow/GenerateToken", None, None)
         seen = json.loads(call(b"12345", metadata=(("x-sent", "y" * 16_384),), timeout=10))
     assert (seen["name"], seen["method"], seen["path"]) == (
         "sample-1",
@@ -135,7 +135,7 @@ def test_any_unary_grpc_method_answers_with_path_and_metadata(backend: Running) 
 
 def test_execute_workflow_greets_with_the_echo_and_repeats_each_message(backend: Running) -> None:
     with grpc.insecure_channel(f"127.0.0.1:{backend.grpc}") as channel:
-        call = channel.stream_stream("/duo_workflow.DuoWorkflow/ExecuteWorkflow")
+        call = channel.stream_stream("/duo_workflow.DuoWorkflow/ExecuteWorkflow", None, None)
         greeting, *repeated = call(iter([b"one", b"two"]), timeout=10)
     assert json.loads(greeting)["path"] == "/duo_workflow.DuoWorkflow/ExecuteWorkflow"
     assert repeated == [b"one", b"two"]
