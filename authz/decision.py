@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ANSWERS",
+    "UNKNOWN",
     "Allowed",
     "Answer",
     "Decision",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from authz.errors import Findings
 
-__all__ = ["Document", "Duration", "OpenSchema", "Schema", "Where", "read", "read_folder"]
+__all__ = ["Document", "Duration", "OpenSchema", "Schema", "Where", "read", "read_folder", "seconds"]
 
 Where = tuple[str | int, ...]
 """The way to a part of a document: keys and list positions, from its top."""
@@ -39,7 +39,8 @@ class OpenSchema(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="allow")
 
 
-def _seconds(value: object) -> object:
+def seconds(value: object) -> float:
+    """Return the seconds of a duration such as `5m`. Raises ValueError for anything else."""
     if isinstance(value, str):
         digits = value.rstrip("mshd")
         unit = value[len(digits) :]
@@ -48,7 +49,7 @@ def _seconds(value: object) -> object:
     raise ValueError("should be a number and a unit, such as 500ms, 30s, 5m, 1h or 3d")
 
 
-Duration = Annotated[float, BeforeValidator(_seconds, json_schema_input_type=str)]
+Duration = Annotated[float, BeforeValidator(seconds, json_schema_input_type=str)]
 """Seconds, written as a number and a unit."""
 
 S = TypeVar("S", bound=BaseModel)

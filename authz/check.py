@@ -1,0 +1,53 @@
+"""The heart: CheckRequest bytes in, CheckResponse bytes out, bound to the current policy. No network, no exception."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from authz.decision import Denied, Reason
+from authz.wire import UnreadableRequestError, to_request, to_response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from authz.decision import Decision
+    from authz.policy import Policy
+
+__all__ = ["Check"]
+
+_NO_HEADERS: Mapping[str, str] = {}
+_FAILURE = Denied(Reason.INTERNAL_ERROR)
+_FAILURE_BYTES = to_response(_FAILURE, _NO_HEADERS)
+
+
+class Check:
+    """Answers Envoy's question for every request. `clock` gives seconds since the epoch; `report` hears of our bugs."""
+
+    def __init__(self, policy: Policy, clock: Callable[[], float], report: Callable[[Exception], None]) -> None:
+        self.policy = policy
+        self._clock = clock
+        self._report = report
+
+    def __call__(self, message: bytes) -> bytes:
+        """Return the serialised answer; whatever goes wrong inside is a deny."""
+        try:
+            decision, headers = self._decide(message)
+            return to_response(decision, headers)
+        except Exception as error:  # noqa: BLE001  an answer that is missing or empty could let a request pass
+            self._report(error)
+            return _FAILURE_BYTES
+
+    def decide(self, message: bytes) -> Decision:
+        """Return the decision itself, for those who explain, replay or test it."""
+        try:
+            return self._decide(message)[0]
+        except Exception as error:  # noqa: BLE001  as above
+            self._report(error)
+            return _FAILURE
+
+    def _decide(self, message: bytes) -> tuple[Decision, Mapping[str, str]]:
+        try:
+            request = to_request(message)
+        except UnreadableRequestError:
+            return _FAILURE, _NO_HEADERS
+        return self.policy.authorize(request, self._clock()), request.headers

@@ -1,0 +1,155 @@
+"""`authz token`: tokens for development, signed with the pairs that `authz keys generate` made."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+import jwt
+
+from authz.catalog import read_catalog
+from authz.cli.options import POLICY, variable
+from authz.documents import seconds
+from authz.errors import Findings
+from authz.issuers import read_issuers
+from authz.keys.pairs import read_pair
+from authz.model import TokenType
+
+if TYPE_CHECKING:
+    from authz.catalog import Catalog
+    from authz.model import Issuer
+
+__all__ = ["token"]
+
+DEVELOPMENT_INSTANCE: Final = "00000000-0000-4000-8000-000000000001"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What token was asked for; `expires_in` is seconds."""
+
+    policy: Path
+    keys: Path
+    issuer_name: str
+    scopes: tuple[str, ...]
+    all_scopes: bool
+    backend_service: str
+    instance_id: str
+    user: str | None
+    realm: str | None
+    seats: int | None
+    expires_in: float
+
+
+class _Duration(click.ParamType[float]):
+    """A number and a unit, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return seconds(value)
+        except ValueError as error:
+            self.fail(f"'{value}' {error}", param, ctx)
+
+
+@click.group()
+def token() -> None:
+    """Sign tokens for development."""
+
+
+@token.command()
+@POLICY
+@click.option(
+    "--keys",
+    envvar=variable("--keys"),
+    type=click.Path(path_type=Path),
+    required=True,
+    show_envvar=True,
+    help="The folder that 'authz keys generate' filled.",
+)
+@click.option("--issuer", "issuer_name", required=True, help="Who signs: a name of issuers.yml.")
+@click.option("--scope", "scopes", multiple=True, help="A unit primitive that the token grants; repeatable.")
+@click.option("--all-scopes", is_flag=True, help="Grant every unit primitive of the backend service.")
+@click.option("--backend-service", default="ai_gateway", show_default=True, help="Whose audience the token carries.")
+@click.option("--instance-id", default=DEVELOPMENT_INSTANCE, show_default=True, help="The GitLab instance.")
+@click.option("--user", help="The global user id that a user token speaks for.")
+@click.option("--realm", help="saas or self-managed; the issuer's first realm where left out.")
+@click.option("--seats", type=click.IntRange(min=0), help="Purchased seats, which decide the tier.")
+@click.option("--expires-in", type=_Duration(), default="1h", show_default=True, help="How long it is valid.")
+def issue(**options: Any) -> None:  # Any: click hands over what the options above have made
+    """Print a signed token.
+
+    Its bearer also sends X-Gitlab-Authentication-Type: oidc, and the headers bound to its claims: X-Gitlab-Realm,
+    X-Gitlab-Instance-Id, and X-Gitlab-Global-User-Id with a user token.
+    """
+    order = Order(**options)
+    catalog, issuer = _find(order.policy, order.issuer_name)
+    _check_person(order, issuer)
+    if order.expires_in > issuer.max_lifetime:
+        most = f"{issuer.max_lifetime:.0f}s"
+        raise click.UsageError(f"--expires-in is longer than the max_lifetime of issuer '{issuer.name}', {most}")
+    scopes = _scopes(order, catalog)
+    audience = catalog.backend_services[order.backend_service].audience
+    click.echo(_sign(_claims(order, issuer, audience, scopes, int(time.time())), order.keys, issuer))
+
+
+def _find(policy: Path, name: str) -> tuple[Catalog, Issuer]:
+    findings = Findings()
+    catalog = read_catalog(policy, findings)
+    issuers = {issuer.name: issuer for issuer in read_issuers(policy / "issuers.yml", catalog, findings)}
+    findings.conclude()
+    if name not in issuers:
+        raise click.UsageError(f"issuer '{name}' is not in {policy / 'issuers.yml'}; there are: {', '.join(issuers)}")
+    return catalog, issuers[name]
+
+
+def _check_person(order: Order, issuer: Issuer) -> None:
+    if issuer.token_type is TokenType.USER and order.user is None:
+        raise click.UsageError(f"issuer '{issuer.name}' needs --user: its tokens speak for a user")
+    if issuer.token_type is TokenType.INSTANCE and order.user is not None:
+        raise click.UsageError(f"issuer '{issuer.name}' takes no --user: its tokens speak for an instance")
+
+
+def _scopes(order: Order, catalog: Catalog) -> list[str]:
+    if order.backend_service not in catalog.backend_services:
+        known = ", ".join(catalog.backend_services)
+        raise click.UsageError(f"backend service '{order.backend_service}' is not in the catalog; there are: {known}")
+    if order.all_scopes == bool(order.scopes):
+        raise click.UsageError("say what the token grants: either --scope, once or more, or --all-scopes")
+    for scope in order.scopes:
+        if scope not in catalog.unit_primitives:
+            raise click.UsageError(f"unit primitive '{scope}' is not in the catalog")
+    every = (name for name, backends in catalog.unit_primitives.items() if order.backend_service in backends)
+    return list(every if order.all_scopes else order.scopes)
+
+
+def _claims(order: Order, issuer: Issuer, audience: str, scopes: list[str], now: int) -> dict[str, object]:
+    """Return the claims that the real issuers put into tokens of this kind."""
+    speaks_for_user = issuer.token_type is TokenType.USER
+    return {
+        "iss": issuer.identifier,
+        "sub": order.user if speaks_for_user else order.instance_id,
+        "aud": audience,
+        "iat": now,
+        "nbf": now if speaks_for_user else now - 5,
+        "exp": now + int(order.expires_in),
+        "jti": str(uuid.uuid4()),
+        "gitlab_realm": order.realm or min(issuer.realms, default="self-managed"),
+        "gitlab_instance_id": order.instance_id,
+        "scopes": scopes,
+        **({} if order.seats is None else {"duo_seat_count": order.seats}),
+    }
+
+
+def _sign(claims: dict[str, object], keys: Path, issuer: Issuer) -> str:
+    try:
+        pair = read_pair(keys, issuer)
+    except (OSError, ValueError) as error:
+        raise click.ClickException(f"{error}; 'authz keys generate {keys}' makes a pair") from None
+    headers = {} if issuer.allow_missing_kid else {"kid": pair.kid}
+    return jwt.encode(claims, pair.private_pem, algorithm=pair.algorithm.value, headers=headers)

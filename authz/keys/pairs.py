@@ -1,0 +1,105 @@
+"""Key pairs for development: the private half for an issuer that we play ourselves, the public half as a key set."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from authz.model import Algorithm
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
+
+    from authz.model import Issuer
+
+__all__ = ["Pair", "generate_pair", "private_file", "read_pair"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The private half of a pair (PEM, never to be shown), and how tokens signed with it name it."""
+
+    kid: str
+    algorithm: Algorithm
+    private_pem: bytes = field(repr=False)
+
+
+def private_file(folder: Path, issuer: Issuer) -> Path:
+    """Return where the private half of a development pair is kept."""
+    return folder / "private" / f"{issuer.name}.pem"
+
+
+def generate_pair(folder: Path, issuer: Issuer, now: datetime) -> None:
+    """Write a new pair for an issuer: `<name>.jwks.json`, and `private/<name>.pem` that only the owner can read.
+
+    Raises FileExistsError rather than replace a private key, and OSError if the folder cannot be written.
+    """
+    algorithm = next(known for known in Algorithm if known in issuer.algorithms)
+    private = _generate(algorithm)
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    _write_secret(private_file(folder, issuer), pem)
+    jwk = {**_jwk(private.public_key(), algorithm), "created_at": now.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    (folder / f"{issuer.name}.jwks.json").write_text(json.dumps({"keys": [jwk]}, indent=2) + "\n", encoding="utf-8")
+
+
+def read_pair(folder: Path, issuer: Issuer) -> Pair:
+    """Return an issuer's development pair. Raises OSError or ValueError if there is none that can be read."""
+    pem = private_file(folder, issuer).read_bytes()
+    public = json.loads((folder / f"{issuer.name}.jwks.json").read_text(encoding="utf-8"))["keys"][0]
+    return Pair(str(public["kid"]), Algorithm(public["alg"]), pem)
+
+
+def _generate(algorithm: Algorithm) -> PrivateKeyTypes:
+    match algorithm:
+        case Algorithm.RS256:
+            return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        case Algorithm.ES256:
+            return ec.generate_private_key(ec.SECP256R1())
+        case Algorithm.EDDSA:
+            return ed25519.Ed25519PrivateKey.generate()
+
+
+def _write_secret(file: Path, content: bytes) -> None:
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)
+
+
+def _jwk(key: PublicKeyTypes, algorithm: Algorithm) -> dict[str, str]:
+    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    kid = _base64url(hashlib.sha256(spki).digest())[:16]
+    return {"kid": kid, "use": "sig", "alg": algorithm.value, **_members(key)}
+
+
+def _members(key: PublicKeyTypes) -> dict[str, str]:
+    match key:
+        case rsa.RSAPublicKey():
+            numbers = key.public_numbers()
+            return {"kty": "RSA", "n": _unsigned(numbers.n), "e": _unsigned(numbers.e)}
+        case ec.EllipticCurvePublicKey():
+            point = key.public_numbers()
+            x, y = (_base64url(value.to_bytes(32, "big")) for value in (point.x, point.y))
+            return {"kty": "EC", "crv": "P-256", "x": x, "y": y}
+        case ed25519.Ed25519PublicKey():
+            return {"kty": "OKP", "crv": "Ed25519", "x": _base64url(key.public_bytes_raw())}
+        case _:
+            raise AssertionError("we generate no other kind")
+
+
+def _unsigned(value: int) -> str:
+    return _base64url(value.to_bytes((value.bit_length() + 7) // 8, "big"))
+
+
+def _base64url(octets: bytes) -> str:
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode("ascii")

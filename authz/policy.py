@@ -1,0 +1,118 @@
+"""A policy: rules, verifier and tiers of one moment, bound together; reloading swaps one reference."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from authz.catalog import read_catalog
+from authz.decision import Allowed, Denied, Reason, credentials, decide, label_denial
+from authz.errors import Findings
+from authz.issuers import read_issuers
+from authz.keys import read_keys
+from authz.model import PublicRule
+from authz.rule_files import read_rules
+from authz.tiers import read_tiers
+from authz.tokens import ProofCache, Refusal, Verifier
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from authz.catalog import Catalog
+    from authz.decision import Decision
+    from authz.errors import Problem
+    from authz.model import Issuer, Request
+    from authz.rules import Rules
+    from authz.tiers import Tiers
+
+__all__ = ["Policy", "load_policy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Everything that a decision depends on. `revision` is a digest of the files it was read from."""
+
+    catalog: Catalog
+    issuers: tuple[Issuer, ...]
+    rules: Rules
+    verifier: Verifier
+    tiers: Tiers
+    allow_unlabelled_routes: bool
+    revision: str
+    warnings: tuple[Problem, ...]
+
+    def authorize(self, request: Request, now: float) -> Decision:
+        """Decide on a request at `now`, in seconds since the epoch; the first check that fails answers."""
+        rule = self.rules.match(request.method, request.target)
+        if isinstance(rule, Denied):
+            return rule
+        if request.label is not None or not self.allow_unlabelled_routes:
+            disagreement = label_denial(request, rule)
+            if disagreement is not None:
+                return disagreement
+        backend = rule.backend
+        if isinstance(rule, PublicRule):
+            return Allowed(backend.name, None)
+        token = credentials(request, rule)
+        if isinstance(token, Denied):
+            return token
+        claims = self.verifier.verify(token, backend, now)
+        if isinstance(claims, Refusal):
+            return Denied(
+                Reason.INVALID_TOKEN,
+                backend_service=backend.name,
+                token_error=claims.error,
+                signature_valid=claims.signature_valid,
+            )
+        return decide(request, rule, claims, self.tiers.of(claims.seats))
+
+
+def load_policy(
+    folder: Path,
+    keys: Path,
+    environment: str,
+    *,
+    allow_empty_issuers: bool,
+    allow_unlabelled_routes: bool,
+) -> Policy:
+    """Read a policy directory and a keys directory. Raises ConfigurationError with every problem of both."""
+    findings = Findings()
+    if not folder.is_dir():
+        findings.problem(folder, 0, "is not a directory: name a policy directory with --policy")
+        findings.conclude()
+    catalog = read_catalog(folder, findings)
+    rules = read_rules(folder / "rules", catalog, findings)
+    tiers = read_tiers(folder / "tiers.yml", findings)
+    revocations = folder / "revocations.yml"
+    if revocations.exists():
+        findings.problem(revocations, 0, "revocations are not supported by this version: they would be ignored")
+    every = read_issuers(folder / "issuers.yml", catalog, findings)
+    issuers = tuple(issuer for issuer in every if issuer.environment == environment)
+    if every and not issuers:
+        known = ", ".join(sorted({issuer.environment for issuer in every}))
+        findings.problem(folder / "issuers.yml", 0, f"environment '{environment}' has no issuer; there are: {known}")
+    ring = read_keys(keys, issuers, allow_empty=allow_empty_issuers, findings=findings)
+    findings.conclude()
+    return Policy(
+        catalog=catalog,
+        issuers=issuers,
+        rules=rules,
+        verifier=Verifier(issuers, ring, ProofCache()),
+        tiers=tiers,
+        allow_unlabelled_routes=allow_unlabelled_routes,
+        revision=_revision(folder, keys),
+        warnings=tuple(findings.warnings),
+    )
+
+
+def _revision(*folders: Path) -> str:
+    """Digest the names and contents of all policy and key files, so that a fleet can be compared."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for pattern in ("**/*.yml", "**/*.yaml", "*.jwks.json"):
+            for file in sorted(folder.glob(pattern)):
+                content = file.read_bytes()
+                digest.update(f"{file.relative_to(folder).as_posix()}\0{len(content)}\0".encode())
+                digest.update(content)
+    return digest.hexdigest()[:16]

@@ -1,0 +1,113 @@
+"""The claims of a token, checked one by one: a table of what each may be."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from authz.decision import TokenError
+from authz.model import Claims
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from authz.model import BackendService, Issuer
+
+__all__ = ["parse_claims", "standing_error"]
+
+_IDENTIFIER: Final = re.compile(r"[A-Za-z0-9+/=_.:-]{1,256}")
+_REALM: Final = re.compile(r"[a-z-]{0,32}")
+_SEATS: Final = re.compile(r"[0-9]{1,9}")
+_LATEST: Final = 2**53
+
+
+def parse_claims(members: Mapping[str, object], issuer: Issuer) -> Claims | TokenError:
+    """Return an issuer's claims as typed values, or the error: first what is missing, then what is invalid."""
+    required = (*_REQUIRED, "gitlab_realm") if issuer.realms else _REQUIRED
+    if any(name not in members for name in required):
+        return TokenError.MISSING_CLAIM
+    try:
+        claims = Claims(issuer, **{field: read(members.get(name, absent)) for field, name, read, absent in _TABLE})
+    except ValueError:
+        return TokenError.INVALID_CLAIM
+    if issuer.realms and not claims.realm:
+        return TokenError.MISSING_CLAIM
+    return claims
+
+
+def standing_error(claims: Claims, backend: BackendService, now: float) -> TokenError | None:
+    """Return what refuses well-formed claims at this time, for this backend. Decided anew for each request."""
+    issuer = claims.issuer
+    if claims.expires <= now - issuer.expiry_leeway:
+        return TokenError.EXPIRED
+    latest_start = now + issuer.start_leeway
+    if claims.issued > latest_start or (claims.not_before is not None and claims.not_before > latest_start):
+        return TokenError.NOT_YET_VALID
+    if claims.expires - claims.issued > issuer.max_lifetime:
+        return TokenError.LIFETIME_TOO_LONG
+    if issuer.realms and claims.realm not in issuer.realms:
+        return TokenError.WRONG_REALM
+    if backend.audience not in claims.audiences or not issuer.mints_for(backend):
+        return TokenError.WRONG_AUDIENCE
+    return None
+
+
+def _date(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LATEST:
+        raise ValueError("is no date")
+    return float(value)
+
+
+def _optional_date(value: object) -> float | None:
+    return None if value is _ABSENT else _date(value)
+
+
+def _identifier(value: object) -> str:
+    if not isinstance(value, str) or not _IDENTIFIER.fullmatch(value):
+        raise ValueError("is no identifier")
+    return value
+
+
+def _optional_identifier(value: object) -> str:
+    return "" if value == "" else _identifier(value)
+
+
+def _realm(value: object) -> str:
+    if not isinstance(value, str) or not _REALM.fullmatch(value):
+        raise ValueError("is no realm")
+    return value
+
+
+def _names(value: object) -> frozenset[str]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise ValueError("is no list of names")
+    return frozenset(value)
+
+
+def _audiences(value: object) -> frozenset[str]:
+    return frozenset((value,)) if isinstance(value, str) else _names(value)
+
+
+def _seats(value: object) -> int | None:
+    """Seats decide a limit, not access: what is no number of seats leaves the default tier."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    return int(value) if isinstance(value, str) and _SEATS.fullmatch(value) else None
+
+
+_ABSENT: Final = object()
+_REQUIRED: Final = ("iss", "sub", "aud", "exp", "iat", "scopes")
+_TABLE: Final[
+    tuple[tuple[str, str, Callable[[object], Any], object], ...]
+] = (  # Any: each reader has a type of its own
+    ("subject", "sub", _identifier, None),
+    ("audiences", "aud", _audiences, None),
+    ("expires", "exp", _date, None),
+    ("issued", "iat", _date, None),
+    ("scopes", "scopes", _names, None),
+    ("not_before", "nbf", _optional_date, _ABSENT),
+    ("realm", "gitlab_realm", _realm, ""),
+    ("instance_id", "gitlab_instance_id", _optional_identifier, ""),
+    ("token_id", "jti", _optional_identifier, ""),
+    ("seats", "duo_seat_count", _seats, None),
+)
