@@ -1,0 +1,114 @@
+"""The two requests that show what the door does: one is let in, one is refused."""
+
+import http.client
+import json
+import shlex
+import shutil
+import ssl
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+AUTHZ = Path(sys.executable).with_name("authz")
+ISSUER = "customers-dot"
+REALM = "self-managed"
+INSTANCE = "8f1f5a2e-5a0c-4f43-9d4b-0f6c2d7e9a11"
+NEEDED_SCOPE = "complete_code"
+OTHER_SCOPE = "duo_chat"
+PATH = "/ai/v2/code/completions"
+TIMEOUT_SECONDS = 5.0
+
+
+class CommandError(Exception):
+    """A command failed; the message is what it had to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status and body."""
+
+    status: int
+    body: str
+
+    def member(self, name: str) -> str:
+        """One member of a JSON body; empty where it has none."""
+        try:
+            return str(json.loads(self.body)[name])
+        except (ValueError, KeyError, TypeError):
+            return ""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRequest:
+    """A POST to the plain door with the headers that a GitLab instance sends."""
+
+    port: int
+    token: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Everything but what every HTTP client adds itself."""
+        return {
+            "X-Gitlab-Authentication-Type": "oidc",
+            "X-Gitlab-Realm": REALM,
+            "X-Gitlab-Instance-Id": INSTANCE,
+            "Authorization": f"Bearer {self.token}",
+        }
+
+    def curl(self) -> str:
+        """The same as a command to paste into a shell."""
+        lines = [f"curl -i -X POST http://127.0.0.1:{self.port}{PATH}"]
+        lines += [f"  -H {shlex.quote(f'{name}: {value}')}" for name, value in self.headers.items()]
+        return " \\\n".join(lines)
+
+    def send(self) -> Answer:
+        """Ask the door. Raises OSError or HTTPException while nobody answers."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_SECONDS)
+        try:
+            connection.request("POST", PATH, headers=self.headers)
+            response = connection.getresponse()
+            return Answer(response.status, response.read().decode("utf-8", "replace"))
+        finally:
+            connection.close()
+
+
+def ask_health_over_tls(port: int, authority: Path) -> int:
+    """The status of `GET /-/health` on the TLS door. Raises OSError where the certificate or the door does not hold."""
+    context = ssl.create_default_context(cafile=str(authority))
+    connection = http.client.HTTPSConnection("localhost", port, timeout=TIMEOUT_SECONDS, context=context)
+    try:
+        connection.request("GET", "/-/health")
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def make_keys(directory: Path) -> None:
+    """Key pairs and JWKS for every issuer. All or nothing: they are made beside their place and moved there."""
+    draft = directory.with_name(f".{directory.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    _authz("keys", "generate", str(draft))
+    draft.rename(directory)
+
+
+def issue_token(keys: Path, scope: str) -> str:
+    """A token of a self-managed instance with one scope, good for a day."""
+    who = ("--keys", str(keys), "--issuer", ISSUER, "--instance-id", INSTANCE)
+    return _authz("token", "issue", *who, "--scope", scope, "--expires-in", "1d").strip()
+
+
+def _authz(*arguments: str) -> str:
+    return run_command((str(AUTHZ), *arguments))
+
+
+def run_command(command: Sequence[str]) -> str:
+    """What a command writes to stdout. Raises CommandError with what it wrote to stderr where it fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    except OSError as problem:
+        raise CommandError(f"{command[0]}: {problem.strerror}; make installs it: rm -r .venv && make up") from problem
+    if done.returncode != 0:
+        raise CommandError(done.stderr.strip() or f"{shlex.join(command)} ended with exit code {done.returncode}")
+    return done.stdout
