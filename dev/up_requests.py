@@ -3,7 +3,6 @@
 import http.client
 import json
 import shlex
-import shutil
 import ssl
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 AUTHZ = Path(sys.executable).with_name("authz")
 ISSUER = "customers-dot"
 REALM = "self-managed"
-INSTANCE = "8f1f5a2e-5a0c-4f43-9d4b-0f6c2d7e9a11"
+INSTANCE = "00000000-0000-4000-8000-000000000001"
 NEEDED_SCOPE = "complete_code"
 OTHER_SCOPE = "duo_chat"
 PATH = "/ai/v2/code/completions"
@@ -85,12 +84,9 @@ def ask_health_over_tls(port: int, authority: Path) -> int:
         connection.close()
 
 
-def make_keys(directory: Path) -> None:
-    """Key pairs and JWKS for every issuer. All or nothing: they are made beside their place and moved there."""
-    draft = directory.with_name(f".{directory.name}.draft")
-    shutil.rmtree(draft, ignore_errors=True)
-    _authz("keys", "generate", str(draft))
-    draft.rename(directory)
+def make_keys(directory: Path) -> int:
+    """Key pairs and JWKS for every issuer that has none yet; returns how many were made."""
+    return len(_authz("keys", "generate", str(directory)).splitlines())
 
 
 def issue_token(keys: Path, scope: str) -> str:

@@ -1,0 +1,136 @@
+"""`make up`: the whole door on this machine (Envoy, the service, sample backends), until Ctrl-C."""
+
+import argparse
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from dev import envoy_files
+from dev.envoy_program import MissingBinaryError
+from dev.process import ChildEndedError, Family, NotReadyError
+from dev.up_door import RUN, SOCKET, DoorError, Ports, Proof, Proofs, open_door
+from dev.up_lock import AlreadyRunningError, only_one
+from dev.up_plan import PlanError
+from dev.up_requests import NEEDED_SCOPE, CommandError
+from dev.up_screen import Screen, screen
+
+ROOT = Path(__file__).resolve().parent.parent
+LOGS = RUN / "logs"
+WATCH_SECONDS = 0.25
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def main() -> int:
+    """0 once it was told to stop, 1 with one clear message where something is wrong."""
+    ports = _asked_ports()
+    parent = os.getppid()
+    _stop_on_signals()
+    os.chdir(ROOT)
+    output = screen()
+    try:
+        with only_one(RUN / "up.lock"):
+            return _run(ports, output, parent)
+    except KeyboardInterrupt:
+        return 0
+    except AlreadyRunningError as other:
+        return _fail(f"it is running already, as process {other}: stop that one first (Ctrl-C there, or kill {other})")
+    except OSError as problem:
+        return _fail(str(problem))
+
+
+def _run(ports: Ports, output: Screen, parent: int) -> int:
+    output.line("Opening the door")
+    try:
+        with Family(LOGS) as family:
+            _present(open_door(family, ports, output), ports, output)
+            _watch(family, parent)
+    except KeyboardInterrupt:
+        output.line()
+        output.line("Stopped; nothing is left running.")
+        return 0
+    except ChildEndedError as ended:
+        lines = "".join(f"\n  {line}" for line in ended.child.last_lines())
+        return _fail(f"{ended}; the end of {ended.child.log}:{lines}")
+    except (PlanError, CommandError, MissingBinaryError, NotReadyError, DoorError) as problem:
+        return _fail(str(problem))
+    finally:
+        SOCKET.unlink(missing_ok=True)
+
+
+def _watch(family: Family, parent: int) -> NoReturn:
+    """Until a child ends or a signal comes. Under make, make's own end counts as one: nobody is left to stop this."""
+    under_make = "MAKELEVEL" in os.environ
+    while True:
+        family.check()
+        if under_make and os.getppid() != parent:
+            raise KeyboardInterrupt
+        time.sleep(WATCH_SECONDS)
+
+
+def _present(proofs: Proofs, ports: Ports, output: Screen) -> None:
+    output.heading("The door is open")
+    output.step("plain", f"http://127.0.0.1:{ports.plain}")
+    output.step("TLS", f"https://localhost:{ports.tls} (curl --cacert {proofs.authority})")
+    output.step("admin", f"http://127.0.0.1:{ports.admin}")
+    output.step("logs", f"{LOGS}/*.log")
+    name = proofs.let_in.answer.member("name")
+    _present_request(f"Let in, {proofs.let_in.answer.status}: {name} echoes what reached it", proofs.let_in, output)
+    _present_request(
+        f"Refused, {proofs.refused.answer.status}: this token is good, but does not hold the scope {NEEDED_SCOPE}",
+        proofs.refused,
+        output,
+    )
+    output.line(proofs.refused.answer.body.strip())
+    output.heading("Ctrl-C stops all of it. The tokens are good for a day.")
+
+
+def _present_request(title: str, proof: Proof, output: Screen) -> None:
+    output.heading(title)
+    output.line(proof.request.curl())
+
+
+def _stop_on_signals() -> None:
+    """The first one begins the end, later ones cannot disturb it. What nohup ignores stays ignored."""
+
+    def begin(_number: int, _frame: FrameType | None) -> None:
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in SIGNALS:
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, begin)
+
+
+def _asked_ports() -> Ports:
+    parser = argparse.ArgumentParser(prog="python -m dev.up", description="the whole door on this machine")
+    _add_port(parser, "--port", "PORT", envoy_files.PLAIN, "plain HTTP")
+    _add_port(parser, "--tls-port", "TLS_PORT", envoy_files.TLS, "TLS")
+    _add_port(parser, "--admin-port", "ADMIN_PORT", envoy_files.ADMIN, "Envoy's admin interface")
+    asked = parser.parse_args()
+    return Ports(asked.port, asked.tls_port, asked.admin_port)
+
+
+def _add_port(parser: argparse.ArgumentParser, flag: str, variable: str, default: int, what: str) -> None:
+    text = f"port for {what} (default: ${variable}, else {default})"
+    parser.add_argument(flag, type=_port, default=os.environ.get(variable) or str(default), help=text, metavar="N")
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 < number < 2**16:
+        raise argparse.ArgumentTypeError(f"{text} is no port; ports are 1 to 65535")
+    return number
+
+
+def _fail(message: str) -> int:
+    print(f"make up: {message}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,170 @@
+"""The parts of a development run, started in order and proved to work together."""
+
+import http.client
+import shutil
+import socket
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dev import certificate, envoy_files, envoy_program
+from dev.envoy_admin import Admin
+from dev.envoy_files import EnvoyFiles
+from dev.process import Family, NotReadyError
+from dev.up_plan import LOOPBACK, NeededPort, SampleBackend, check_free, sample_backends
+from dev.up_requests import (
+    AUTHZ,
+    NEEDED_SCOPE,
+    OTHER_SCOPE,
+    Answer,
+    SampleRequest,
+    ask_health_over_tls,
+    issue_token,
+    make_keys,
+)
+from dev.up_screen import Screen
+
+RUN = Path("run")
+KEYS = RUN / "keys"
+SOCKET = RUN / "authz" / "0.sock"
+SHIPPED = EnvoyFiles(Path("envoy"))
+RUNNING = EnvoyFiles(RUN / "envoy")
+START_SECONDS = 30.0
+
+
+class DoorError(Exception):
+    """Everything runs and yet the door does not do what it should; the message says what it did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where Envoy listens."""
+
+    plain: int
+    tls: int
+    admin: int
+
+    def needed(self) -> tuple[NeededPort, ...]:
+        """The same, with the way to choose others."""
+        return (
+            NeededPort(self.plain, "the door's plain HTTP", "PORT"),
+            NeededPort(self.tls, "the door's TLS", "TLS_PORT"),
+            NeededPort(self.admin, "Envoy's admin interface", "ADMIN_PORT"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A request, and what the door answered to it."""
+
+    request: SampleRequest
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """One request that was let in, one that was refused, and the authority behind the TLS certificate."""
+
+    let_in: Proof
+    refused: Proof
+    authority: Path
+
+
+def open_door(family: Family, ports: Ports, screen: Screen) -> Proofs:
+    """Start everything and return once both requests have had the answer they should have.
+
+    Raises PlanError, CommandError, ChildEndedError, NotReadyError or DoorError, each with a message for the reader.
+    """
+    backends = sample_backends(SHIPPED.clusters)
+    check_free((*ports.needed(), *(NeededPort(port, each.name) for each in backends for port in each.ports())))
+    _ensure_keys(screen)
+    tls = certificate.ensure(RUN / "tls", datetime.now(UTC))
+    screen.step("certificate", f"{tls.chain} for localhost, until {tls.valid_until:%Y-%m-%d}")
+    _start_backends(family, backends, screen)
+    _start_authz(family, screen)
+    _start_envoy(family, ports, screen)
+    return _prove(family, ports, tls.authority, screen)
+
+
+def _ensure_keys(screen: Screen) -> None:
+    made = make_keys(KEYS)
+    screen.step("keys", f"{KEYS}, {f'{made} pairs made' if made else 'as they were'}")
+
+
+def _start_backends(family: Family, backends: tuple[SampleBackend, ...], screen: Screen) -> None:
+    for each in backends:
+        command = [sys.executable, "-m", "dev.backend", "--name", each.name, "--port", str(each.port)]
+        if each.grpc_port is not None:
+            command += ["--grpc-port", str(each.grpc_port)]
+        family.start(each.name, command)
+    waiting = [port for each in backends for port in each.ports()]
+    family.wait_until(lambda: all(map(_listens, waiting)), "a sample backend", START_SECONDS)
+    screen.step("backends", f"{len(backends)} samples on ports {', '.join(map(str, waiting))}")
+
+
+def _start_authz(family: Family, screen: Screen) -> None:
+    SOCKET.parent.mkdir(parents=True, exist_ok=True)
+    SOCKET.unlink(missing_ok=True)
+    listen = f"unix:{SOCKET.parent}/{{worker}}.sock"
+    family.start("authz", (str(AUTHZ), "serve", "--keys", str(KEYS), "--listen", listen))
+    family.wait_until(_authz_listens, "authz", START_SECONDS)
+    screen.step("authz", f"unix:{SOCKET}")
+
+
+def _authz_listens() -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(SOCKET)) == 0
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex((LOOPBACK, port)) == 0
+
+
+def _start_envoy(family: Family, ports: Ports, screen: Screen) -> None:
+    _prepare_envoy(ports)
+    family.start("envoy", envoy_program.command(RUNNING.bootstrap))
+    family.wait_until(Admin(ports.admin).is_live, "Envoy", START_SECONDS)
+    screen.step("envoy", f"{RUNNING.bootstrap}, which reads {SHIPPED.routes.parent}/")
+
+
+def _prepare_envoy(ports: Ports) -> None:
+    """A bootstrap on loopback, with these ports; routes and clusters are no copies but what is edited in envoy/."""
+    numbers = {envoy_files.PLAIN: ports.plain, envoy_files.TLS: ports.tls, envoy_files.ADMIN: ports.admin}
+    RUNNING.folder.mkdir(parents=True, exist_ok=True)
+    for file, copy in ((SHIPPED.bootstrap, RUNNING.bootstrap), (SHIPPED.tls, RUNNING.tls)):
+        envoy_files.replace(copy, envoy_files.rendered(file.read_text("utf-8"), SHIPPED, RUNNING, numbers))
+    dynamic = RUNNING.routes.parent
+    if not dynamic.is_symlink():
+        shutil.rmtree(dynamic, ignore_errors=True)
+        dynamic.symlink_to(Path("..", "..", SHIPPED.routes.parent))
+
+
+def _prove(family: Family, ports: Ports, authority: Path, screen: Screen) -> Proofs:
+    """Ask until the door lets the good request in (health checks take a moment), then see that it refuses the other."""
+    good = SampleRequest(ports.plain, issue_token(KEYS, NEEDED_SCOPE))
+    bad = SampleRequest(ports.plain, issue_token(KEYS, OTHER_SCOPE))
+    answers: list[Answer] = []
+
+    def is_let_in() -> bool:
+        try:
+            answers.append(good.send())
+        except (OSError, http.client.HTTPException):
+            return False
+        return answers[-1].status == http.HTTPStatus.OK
+
+    try:
+        family.wait_until(is_let_in, "the door", START_SECONDS)
+    except NotReadyError as timeout:
+        seen = f"; it answered {answers[-1].status} {answers[-1].body}" if answers else ""
+        raise DoorError(f"{timeout}{seen}") from timeout
+    refusal = bad.send()
+    if refusal.status != http.HTTPStatus.FORBIDDEN:
+        raise DoorError(
+            f"the door answered {refusal.status} to a token without the scope {NEEDED_SCOPE}: {refusal.body}"
+        )
+    if ask_health_over_tls(ports.tls, authority) != http.HTTPStatus.OK:
+        raise DoorError(f"port {ports.tls} does not answer GET /-/health over TLS")
+    screen.step("door", "let one request in, refused another, answered over TLS")
+    return Proofs(Proof(good, answers[-1]), Proof(bad, refusal), authority)
