@@ -1,0 +1,52 @@
+"""Check and apply what Envoy reads: `python -m dev.envoy check` and `python -m dev.envoy apply`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from dev.envoy_admin import AdminError
+from dev.envoy_apply import ApplyError, apply
+from dev.envoy_check import check
+from dev.envoy_files import EnvoyFiles
+from dev.envoy_program import MissingBinaryError
+
+SHIPPED = Path("envoy")
+RUNNING = Path("run/envoy")
+FINDING, USAGE = 1, 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0, 1 with problems on stderr, or 2 where the question makes no sense."""
+    asked = _parser().parse_args(arguments)
+    source = EnvoyFiles(asked.source)
+    try:
+        problems = check(source)
+        if problems:
+            print(*problems, sep="\n", file=sys.stderr)
+            return FINDING
+        if asked.what == "check":
+            print(f"{source.folder}: Envoy accepts all of it")
+            return 0
+        print(*apply(source, EnvoyFiles(asked.to)), sep="\n")
+    except (ApplyError, AdminError, MissingBinaryError) as problem:
+        print(problem, file=sys.stderr)
+        return FINDING
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m dev.envoy", description="what Envoy reads: check it, apply it")
+    commands = parser.add_subparsers(dest="what", required=True)
+    for name, does in (
+        ("check", "let Envoy validate the bootstrap together with routes, clusters and TLS"),
+        ("apply", "check, then move edited routes and clusters to a running Envoy and see that it takes them"),
+    ):
+        command = commands.add_parser(name, help=does, description=does)
+        command.add_argument("source", nargs="?", type=Path, default=SHIPPED, help="the folder (default: envoy)")
+        if name == "apply":
+            command.add_argument("--to", type=Path, default=RUNNING, help="where Envoy reads (default: run/envoy)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""Envoy's admin interface: is it live, what does it count, let it drain."""
+
+import http.client
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+TIMEOUT_SECONDS = 5.0
+
+
+class AdminError(Exception):
+    """The admin interface does not answer, or refuses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """One Envoy's admin interface, on loopback."""
+
+    port: int
+
+    def is_live(self) -> bool:
+        """True once it serves: listeners are open and every backend has been asked for its health."""
+        try:
+            return self._ask("GET", "/ready").strip() == "LIVE"
+        except AdminError:
+            return False
+
+    def counters(self, pattern: str) -> Mapping[str, int]:
+        """Counters and gauges whose name matches the regular expression. Raises AdminError."""
+        answer = json.loads(self._ask("GET", f"/stats?format=json&filter={pattern}"))
+        return {stat["name"]: int(stat["value"]) for stat in answer["stats"] if "value" in stat}
+
+    def healthy_endpoints(self) -> Mapping[str, int]:
+        """How many endpoints of each cluster may get requests. Raises AdminError."""
+        found = self.counters(r"^cluster\..*\.membership_healthy$")
+        return {name.split(".")[1]: count for name, count in found.items()}
+
+    def drain(self) -> None:
+        """Fail the health check, close listeners and idle connections; what is running goes on. Raises AdminError."""
+        self._ask("POST", "/healthcheck/fail")
+        self._ask("POST", "/drain_listeners?graceful")
+
+    def active_requests(self) -> int:
+        """Requests that are under way at the door. Raises AdminError."""
+        return sum(self.counters(r"^http\.door\.downstream_rq_active$").values())
+
+    def _ask(self, method: str, path: str) -> str:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_SECONDS)
+        try:
+            connection.request(method, path)
+            answer = connection.getresponse()
+            text = answer.read().decode("utf-8", "replace")
+        except (OSError, http.client.HTTPException) as problem:
+            raise AdminError(f"Envoy's admin interface on port {self.port} does not answer: {problem}") from problem
+        finally:
+            connection.close()
+        if answer.status != http.HTTPStatus.OK:
+            raise AdminError(f"Envoy's admin interface answered {answer.status} to {method} {path}: {text.strip()}")
+        return text

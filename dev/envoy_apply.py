@@ -1,0 +1,119 @@
+"""Give edited routes and backends to a running Envoy, and see whether it takes them."""
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from dev.envoy_admin import Admin
+from dev.envoy_files import EnvoyFiles, rendered, replace
+from dev.envoy_yaml import Tree, read
+
+TAKE_SECONDS = 10.0
+POLL_SECONDS = 0.05
+CLUSTERS = "cluster_manager.cds"
+ROUTES = "http.door.rds.door"
+_COUNTERS = r"^(cluster_manager\.cds|http\.door\.rds\.door)\.update_(attempt|success|rejected|failure)$"
+_NO_PORTS: Mapping[int, int] = {}
+
+
+class ApplyError(Exception):
+    """Nothing, or not everything, was applied; the message says what still holds."""
+
+
+def apply(source: EnvoyFiles, running: EnvoyFiles, ports: Mapping[int, int] = _NO_PORTS) -> Iterator[str]:
+    """Move edited files to where a running Envoy watches them, one after the other, and yield a line for each.
+
+    `source` has been checked. A new cluster goes in before the route that needs it, a route goes before its cluster. A
+    file that Envoy refuses is put back as it was. Raises ApplyError and AdminError.
+    """
+    if not running.bootstrap.is_file():
+        raise ApplyError(f"no Envoy reads {running.folder}; start one with make up, or name its folder with --to")
+    admin = Admin(_admin_port(running.bootstrap))
+    edits = {
+        target: text
+        for origin, target in ((source.clusters, running.clusters), (source.routes, running.routes))
+        if (text := rendered(origin.read_text("utf-8"), source, running, ports)) != target.read_text("utf-8")
+        or running.folder.samefile(source.folder)
+    }
+    yield from _needing_a_restart(source, running)
+    for target in _in_order(source, running, edits):
+        _move(admin, target, edits[target], CLUSTERS if target == running.clusters else ROUTES)
+        yield f"{target}: Envoy has taken it"
+    if not edits:
+        yield f"{running.folder}: nothing to apply"
+
+
+def _in_order(source: EnvoyFiles, running: EnvoyFiles, edits: Mapping[Path, str]) -> Iterator[Path]:
+    if len(edits) == 1:
+        yield from edits
+        return
+    missing_before = _named(source.routes) - _defined(running.clusters)
+    missing_after = _named(running.routes) - _defined(source.clusters)
+    if missing_before and missing_after:
+        new, old = ", ".join(sorted(missing_before)), ", ".join(sorted(missing_after))
+        raise ApplyError(f"apply in two steps: add cluster {new} and its routes first, remove cluster {old} afterwards")
+    order = (running.routes, running.clusters) if missing_after else (running.clusters, running.routes)
+    yield from (file for file in order if file in edits)
+
+
+def _move(admin: Admin, target: Path, text: str, subscription: str) -> None:
+    before = admin.counters(_COUNTERS)
+    old = target.read_text("utf-8")
+    replace(target, text)
+    deadline = time.monotonic() + TAKE_SECONDS
+    while True:
+        grown = {name: count - before[name] for name, count in admin.counters(_COUNTERS).items()}
+        if grown[f"{subscription}.update_rejected"] or grown[f"{subscription}.update_failure"]:
+            replace(target, old)
+            raise ApplyError(f"{target}: Envoy refuses it and goes on with the old one; its log says why")
+        if grown[f"{subscription}.update_success"]:
+            return
+        if time.monotonic() > deadline:
+            replace(target, old)
+            raise ApplyError(f"{target}: Envoy did not look at it within {TAKE_SECONDS:g} seconds; the old one is back")
+        time.sleep(POLL_SECONDS)
+
+
+def _needing_a_restart(source: EnvoyFiles, running: EnvoyFiles) -> Iterator[str]:
+    """The bootstrap of a development run has ports of its own, so it is compared without them."""
+    for origin, target in ((source.bootstrap, running.bootstrap), (source.tls, running.tls)):
+        ours, theirs = read(origin)[0], read(target)[0]
+        if ours and theirs and _outline(ours.tree) != _outline(theirs.tree):
+            yield f"{origin}: edited, and takes effect with the next start only"
+
+
+def _outline(tree: Tree) -> Tree:
+    if isinstance(tree, dict):
+        return {key: _outline(value) for key, value in tree.items() if key not in {"port_value", "address", "path"}}
+    return [_outline(item) for item in tree] if isinstance(tree, list) else tree
+
+
+def _admin_port(bootstrap: Path) -> int:
+    document, problems = read(bootstrap)
+    if document is None:
+        raise ApplyError(str(problems[0]))
+    try:
+        return int(document.tree["admin"]["address"]["socket_address"]["port_value"])
+    except (KeyError, TypeError, ValueError) as problem:
+        raise ApplyError(f"{bootstrap}: names no admin port on which to ask Envoy") from problem
+
+
+def _defined(clusters: Path) -> set[str]:
+    document, _ = read(clusters)
+    return {str(each.get("name")) for each in document.tree.get("resources") or ()} if document else set()
+
+
+def _named(routes: Path) -> set[str]:
+    document, _ = read(routes)
+    return set(_clusters_below(document.tree)) if document else set()
+
+
+def _clusters_below(tree: Tree) -> Iterator[str]:
+    if isinstance(tree, dict):
+        if isinstance(tree.get("cluster"), str):
+            yield tree["cluster"]
+        for value in tree.values():
+            yield from _clusters_below(value)
+    elif isinstance(tree, list):
+        for item in tree:
+            yield from _clusters_below(item)

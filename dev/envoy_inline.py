@@ -1,0 +1,49 @@
+"""One bootstrap out of a whole configuration: routes, clusters and certificate inlined, so Envoy checks all of it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dev.envoy_yaml import Tree
+
+TYPE = "@type"
+MANAGER = "HttpConnectionManager"
+
+
+def inlined(bootstrap: Tree, clusters: Tree, routes: Tree, tls: Tree, certificate: Mapping[str, str]) -> str:
+    """The bootstrap as JSON, every subscription to a file replaced by what the file holds.
+
+    `certificate` (keys certificate_chain and private_key, PEM) stands in for the files of the certificate, which need
+    not exist yet. Raises KeyError, TypeError or AttributeError where the files have not even the outline of Envoy's.
+    """
+    whole = json.loads(json.dumps(bootstrap))  # a copy without shared pieces
+    whole.get("dynamic_resources", {}).pop("cds_config", None)
+    static = whole["static_resources"]
+    static["clusters"] = [*static.get("clusters", []), *map(_untyped, clusters["resources"])]
+    static["secrets"] = [_with_certificate(_untyped(each), certificate) for each in tls["resources"]]
+    by_name = {each["name"]: _untyped(each) for each in routes["resources"]}
+    for mapping in _mappings(static["listeners"]):
+        if str(mapping.get(TYPE, "")).endswith(MANAGER) and "rds" in mapping:
+            mapping["route_config"] = by_name[mapping.pop("rds")["route_config_name"]]
+        for secret in mapping.get("tls_certificate_sds_secret_configs", []):
+            secret.pop("sds_config", None)
+    return json.dumps(whole)
+
+
+def _untyped(resource: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in resource.items() if key != TYPE}
+
+
+def _with_certificate(secret: dict[str, Any], certificate: Mapping[str, str]) -> dict[str, Any]:
+    pair = {key: value for key, value in secret["tls_certificate"].items() if key != "watched_directory"}
+    return {**secret, "tls_certificate": {**pair, **{key: {"inline_string": pem} for key, pem in certificate.items()}}}
+
+
+def _mappings(tree: Tree) -> Iterator[dict[str, Any]]:
+    if isinstance(tree, dict):
+        yield tree
+        for value in tree.values():
+            yield from _mappings(value)
+    elif isinstance(tree, list):
+        for item in tree:
+            yield from _mappings(item)

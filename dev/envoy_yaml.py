@@ -1,0 +1,92 @@
+"""Envoy's YAML files with positions: syntax, duplicate keys and words that two YAML versions read differently."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import yaml
+
+# YAML 1.1 takes these for booleans, Envoy's parser for strings.
+AMBIGUOUS = frozenset({"y", "n", "yes", "no", "on", "off"})
+
+Tree: TypeAlias = Any  # YAML that only Envoy knows the schema of
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong and where; `line` is 0 where no line is known."""
+
+    file: Path
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}" if self.line else f"{self.file}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One file: its content, and the line each of its resources starts on."""
+
+    file: Path
+    tree: Tree
+    root: yaml.Node
+
+    def line(self, *path: str | int) -> int:
+        """The line of the value that keys and indices lead to; of the last one that is there."""
+        node = self.root
+        for step in path:
+            below = _child(node, step)
+            if below is None:
+                break
+            node = below
+        return int(node.start_mark.line) + 1
+
+
+def read(file: Path) -> tuple[Document | None, tuple[Problem, ...]]:
+    """The document, or None with the reasons. A document may have problems, too."""
+    try:
+        text = file.read_text("utf-8")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except (OSError, UnicodeDecodeError) as problem:
+        return None, (Problem(file, 0, f"cannot be read: {problem}"),)
+    except yaml.MarkedYAMLError as problem:
+        line = problem.problem_mark.line + 1 if problem.problem_mark else 0
+        return None, (Problem(file, line, f"is not YAML: {problem.problem}"),)
+    except yaml.YAMLError as problem:
+        return None, (Problem(file, 0, f"is not YAML: {problem}"),)
+    if not isinstance(root, yaml.MappingNode):
+        return None, (Problem(file, 1, "is not a mapping of keys to values"),)
+    problems = tuple(_slips(file, root, set()))
+    return Document(file, yaml.safe_load(text), root), problems
+
+
+def _slips(file: Path, node: yaml.Node, seen: set[int]) -> Iterator[Problem]:
+    """Duplicate keys and ambiguous words below a node; a piece that is repeated by its name is told once."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    line = node.start_mark.line + 1
+    if isinstance(node, yaml.ScalarNode):
+        if node.style is None and node.value.lower() in AMBIGUOUS:
+            yield Problem(file, line, f'write "{node.value}" in quotes: YAML versions disagree on what it means')
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _slips(file, item, seen)
+    elif isinstance(node, yaml.MappingNode):
+        keys: set[str] = set()
+        for key, value in node.value:
+            if key.value in keys:
+                yield Problem(file, key.start_mark.line + 1, f"key {key.value} stands here for the second time")
+            keys.add(key.value)
+            yield from _slips(file, key, seen)
+            yield from _slips(file, value, seen)
+
+
+def _child(node: yaml.Node, step: str | int) -> yaml.Node | None:
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        return node.value[step]  # type: ignore[no-any-return]  # the stubs leave a node's value untyped
+    if isinstance(node, yaml.MappingNode):
+        return next((value for key, value in node.value if key.value == step), None)
+    return None
