@@ -33,7 +33,7 @@ def apply(source: EnvoyFiles, running: EnvoyFiles, ports: Mapping[int, int] = _N
         target: text
         for origin, target in ((source.clusters, running.clusters), (source.routes, running.routes))
         if (text := rendered(origin.read_text("utf-8"), source, running, ports)) != target.read_text("utf-8")
-        or running.folder.samefile(source.folder)
+        or target.samefile(origin)  # edited in place, where Envoy has not noticed
     }
     yield from _needing_a_restart(source, running)
     for target in _in_order(source, running, edits):

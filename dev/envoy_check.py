@@ -1,9 +1,8 @@
 """Is everything that Envoy reads right? Envoy itself says so, and a problem is told with its file and line."""
 
-import re
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,12 +13,10 @@ from dev.envoy_files import EnvoyFiles
 from dev.envoy_inline import inlined
 from dev.envoy_labels import unlabelled
 from dev.envoy_program import binary
+from dev.envoy_refusal import told
 from dev.envoy_yaml import Document, Problem, Tree, read
 
 VALIDATE_SECONDS = 30
-MESSAGE_LENGTH = 400
-_INTRODUCTION = re.compile(r"error initializing (?:the )?config(?:uration)?[^:]*'[^']*': ")
-_NOISE = re.compile(r"goo\.gle/\w+\s*|^\[[^\]]*\](?:\[[^\]]*\])* *|\): \{.*", re.DOTALL)
 NOTHING: Mapping[str, Any] = {"resources": []}
 
 
@@ -67,22 +64,31 @@ def _located(whole: Configuration, validator: "_Validator", refusal: str) -> Ite
     lone = replace(bare, clusters=_only(bare.clusters, NOTHING))
     alone = validator.refusal(lone)
     if alone:
-        yield Problem(whole.bootstrap.file, 0, alone)
+        about_secret = "secret" in alone
+        yield Problem(whole.tls.file if about_secret else whole.bootstrap.file, 0, alone)
         return
-    found = [*_bad_clusters(whole.clusters, lone, validator), *_bad_routes(whole.routes, bare, validator)]
+    found = _once(_bad_clusters(whole.clusters, lone, validator)) or _once(_bad_routes(whole.routes, bare, validator))
     together = Problem(whole.routes.file, 0, f"together with {whole.clusters.file.name}: {refusal}")
-    yield from found or [together]
+    yield from found or (together,)
 
 
-def _bad_clusters(clusters: Document, around: Configuration, validator: "_Validator") -> Iterator[Problem]:
+def _once(found: Iterable[tuple[str, Problem]]) -> tuple[Problem, ...]:
+    """Each reason once: what goes wrong in a shared piece goes wrong wherever its name is repeated."""
+    first: dict[str, Problem] = {}
+    for reason, problem in found:
+        first.setdefault(reason, problem)
+    return tuple(first.values())
+
+
+def _bad_clusters(clusters: Document, around: Configuration, validator: "_Validator") -> Iterator[tuple[str, Problem]]:
     for number, cluster in enumerate(clusters.tree["resources"]):
         refusal = validator.refusal(replace(around, clusters=_only(clusters, {"resources": [cluster]})))
         if refusal:
             line = clusters.line("resources", number)
-            yield Problem(clusters.file, line, f"cluster {cluster.get('name')}: {refusal}")
+            yield refusal, Problem(clusters.file, line, f"cluster {cluster.get('name')}: {refusal}")
 
 
-def _bad_routes(routes: Document, around: Configuration, validator: "_Validator") -> Iterator[Problem]:
+def _bad_routes(routes: Document, around: Configuration, validator: "_Validator") -> Iterator[tuple[str, Problem]]:
     for number, configuration in enumerate(routes.tree["resources"]):
         for host_number, host in enumerate(configuration["virtual_hosts"]):
             for route_number, route in enumerate(host["routes"]):
@@ -90,7 +96,7 @@ def _bad_routes(routes: Document, around: Configuration, validator: "_Validator"
                 refusal = validator.refusal(replace(around, routes=_only(routes, {"resources": [lone]})))
                 if refusal:
                     at = routes.line("resources", number, "virtual_hosts", host_number, "routes", route_number)
-                    yield Problem(routes.file, at, f"route {route.get('name')}: {refusal}")
+                    yield refusal, Problem(routes.file, at, f"route {route.get('name')}: {refusal}")
 
 
 def _hosts_without_routes(routes: Tree) -> Tree:
@@ -117,7 +123,4 @@ class _Validator:
         run = subprocess.run(
             [*command, "--log-level", "error"], capture_output=True, text=True, timeout=VALIDATE_SECONDS, check=False
         )
-        if run.returncode == 0:
-            return None
-        said = _INTRODUCTION.split(run.stderr)[-1].strip() or "Envoy refuses it without saying why"
-        return " ".join(_NOISE.sub("", said).split())[:MESSAGE_LENGTH]
+        return told(run.stderr) if run.returncode else None
