@@ -1,0 +1,93 @@
+"""Case files: rows, and endpoints in short from which the rows follow that every endpoint has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, Self
+
+from pydantic import Field, model_validator
+
+from authz.documents import Schema
+from tests.cases.rows import RequestLine, Row, TokenRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["POLICY", "CaseFile", "Endpoint"]
+
+POLICY: Final = Path(__file__).parents[2] / "authz" / "data"
+EVERY_SCOPE: Final = sorted(file.stem for file in (POLICY / "catalog" / "unit_primitives").glob("*.yml"))
+
+
+class Endpoint(Schema):
+    """One endpoint and what it needs. `served` stands for one endpoint per unit primitive that a header may name."""
+
+    request: RequestLine
+    needs: str = ""
+    served: list[str] = Field([])
+    tokens: Literal["any", "instance", "none"] = "any"
+    grpc: bool = False
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the cases: who may, who may not, another method, another route."""
+        common = Row(request=self.request, grpc=self.grpc)
+        if not self.served:
+            yield from self._rows(self.request, self.needs, common)
+        for named in self.served:
+            headers: dict[str, str | None] = {"x-gitlab-unit-primitive": named}
+            yield from self._rows(f"{self.request} for {named}", named, Row(headers=headers).over(common))
+
+    def _rows(self, name: str, needs: str, common: Row) -> Iterator[Row]:
+        method, _, path = self.request.partition(" ")
+        other = "GET" if method == "POST" else "POST"
+        rows = [
+            Row(id="by another method", request=f"{other} {path}", deny="method_not_allowed", reply={"allow": method}),
+            Row(id="over another backend's route", label="elsewhere", deny="backend_disagreement"),
+        ]
+        anonymous: dict[str, str | None] = {"authorization": None}
+        if self.tokens == "none":
+            rows.append(Row(id="without a token", headers=anonymous, allow="public"))
+        else:
+            others = [scope for scope in EVERY_SCOPE if scope != needs]
+            rows += [
+                Row(id="without a token", headers=anonymous, deny="missing_authorization"),
+                Row(id="with its scope", token=TokenRow(scopes=[needs]), allow=needs),
+                Row(id="with every other scope", token=TokenRow(scopes=others), deny="missing_scope", names=needs),
+                self._by_user(path, needs, TokenRow(issuer="ai-gateway", scopes=[needs])),
+            ]
+        for row in rows:
+            yield Row(id=f"{name} {row.id}").over(row.over(common))
+
+    def _by_user(self, path: str, needs: str, token: TokenRow) -> Row:
+        if not path.startswith("/ai/"):  # the issuer of user tokens may open no other backend
+            return Row(id="with a user token", token=token, deny="invalid_token", token_error="wrong_audience")
+        if self.tokens == "instance":
+            return Row(id="with a user token", token=token, deny="token_type_not_allowed", names=needs)
+        return Row(id="with a user token", token=token, allow=needs)
+
+
+class CaseFile(Schema):
+    """One `*.yaml` of decisions."""
+
+    defaults: Row = Row()
+    endpoints: list[Endpoint] = Field([])
+    cases: list[Row] = Field([])
+
+    def rows(self) -> list[Row]:
+        """Return every case of this file, complete."""
+        short = [row.over(self.defaults) for endpoint in self.endpoints for row in endpoint.rows()]
+        return [*short, *(row.over(self.defaults) for row in self.cases)]
+
+    @model_validator(mode="after")
+    def _holds_cases_of_its_own(self) -> Self:
+        rows = self.rows()
+        ids = [row.id for row in rows]
+        if not ids:
+            raise ValueError("a case file holds 'cases' or 'endpoints'")
+        twice = sorted({name for name in ids if ids.count(name) > 1})
+        if twice:
+            raise ValueError(f"ids that stand twice: {', '.join(twice)}")
+        undecided = sorted(row.id for row in rows if row.allow is None and row.deny is None)
+        if undecided:
+            raise ValueError(f"cases that say neither 'allow' nor 'deny': {', '.join(undecided)}")
+        return self

@@ -1,0 +1,157 @@
+"""What a case expects of an answer, and what the answer is: two mappings to compare in full."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import grpc
+import yaml
+from pydantic import TypeAdapter
+
+from authz._proto.external_auth_pb2 import CheckResponse
+from authz.documents import Schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from authz._proto.base_pb2 import HeaderValueOption
+    from tests.cases.rows import Row
+
+__all__ = ["CALLERS", "REASONS", "Backend", "expected", "observed"]
+
+HERE: Final = Path(__file__).parent
+CODES: Final = {code.value[0]: code.name for code in grpc.StatusCode}
+Texts = dict[str, str]
+
+
+class Reason(Schema):
+    """One reason of reasons.yaml."""
+
+    status: int
+    code: str
+    message: str
+    backend_service: bool = True
+    www_authenticate: str | None = None
+    auth_outcome: str | None = None
+
+
+class TokenError(Schema):
+    """One token error of reasons.yaml."""
+
+    auth_outcome: str | None = None
+
+
+class Reasons(Schema):
+    """The contents of reasons.yaml."""
+
+    reasons: dict[str, Reason]
+    token_errors: dict[str, TokenError]
+
+
+class Backend(Schema):
+    """One backend of callers.yaml."""
+
+    audience: str
+    prefixes: list[str]
+
+
+class Caller(Schema):
+    """One issuer of callers.yaml."""
+
+    metadata: Texts
+    request_headers: Texts
+
+
+class Callers(Schema):
+    """The contents of callers.yaml."""
+
+    backends: dict[str, Backend]
+    callers: dict[str, Caller]
+
+    def backend(self, path: str) -> str:
+        """Return the name of the backend that a path leads to; the first where it leads nowhere."""
+        for name, backend in self.backends.items():
+            if any(f"{path.partition('?')[0]}/".startswith(f"{prefix}/") for prefix in backend.prefixes):
+                return name
+        return next(iter(self.backends))
+
+
+REASONS: Final = TypeAdapter(Reasons).validate_python(yaml.safe_load((HERE / "reasons.yaml").read_text()))
+CALLERS: Final = TypeAdapter(Callers).validate_python(yaml.safe_load((HERE / "callers.yaml").read_text()))
+
+
+def expected(row: Row, *, speaks_for_user: bool) -> dict[str, object]:
+    """Return the whole answer that a row demands."""
+    backend = CALLERS.backend(row.request.partition(" ")[2])
+    if row.deny is not None:
+        return _refusal(row, row.deny, backend)
+    metadata = {"outcome": "allowed", "reason": "public", "backend_service": backend}
+    request_headers: dict[str, str | None] = {}
+    if row.allow != "public":
+        issuer = row.token.issuer
+        caller = CALLERS.callers.get(issuer) or CALLERS.callers["user" if speaks_for_user else "instance"]
+        granted = row.allow or ""
+        metadata |= {"reason": "allowed", **caller.metadata, "issuer": issuer, "unit_primitive": granted}
+        request_headers = {"x-gitlab-authorized-unit-primitive": granted, **caller.request_headers}
+    return {
+        "http": None,
+        "code": "OK",
+        "body": None,
+        "reply": {},
+        "token_error": None,
+        "metadata": _without_nulls({**metadata, **row.metadata}),
+        "request_headers": _without_nulls({**request_headers, **row.request_headers}),
+    }
+
+
+def _refusal(row: Row, name: str, backend: str) -> dict[str, object]:
+    reason = REASONS.reasons[name]
+    error = REASONS.token_errors[row.token_error] if row.token_error else None
+    message = reason.message.replace("<name>", row.names or "<name>")
+    number = next(number for number, code in CODES.items() if code == reason.code)
+    reply = {"content-type": "application/json", "www-authenticate": reason.www_authenticate}
+    if row.grpc:
+        reply |= {"grpc-status": str(number), "grpc-message": message}
+    metadata = {
+        "outcome": "denied",
+        "reason": name,
+        "backend_service": backend if reason.backend_service else None,
+        "auth_outcome": error.auth_outcome if error else reason.auth_outcome,
+    }
+    return {
+        "http": reason.status,
+        "code": reason.code,
+        "body": _without_nulls({"error": message, "reason": name, "request_id": row.request_id}),
+        "reply": _without_nulls({**reply, **row.reply}),
+        "token_error": row.token_error,
+        "metadata": _without_nulls({**metadata, **row.metadata}),
+        "request_headers": {},
+    }
+
+
+def observed(message: bytes, token_error: str | None) -> dict[str, object]:
+    """Return the answer that a serialised CheckResponse holds."""
+    response = CheckResponse.FromString(message)
+    denied = response.WhichOneof("http_response") == "denied_response"
+    reply = response.denied_response
+    return {
+        "http": reply.status.code if denied else None,
+        "code": CODES[response.status.code],
+        "body": json.loads(reply.body) if denied else None,
+        "reply": _headers(reply.headers),
+        "token_error": token_error,
+        "metadata": {name: value.string_value for name, value in response.dynamic_metadata.fields.items()},
+        "request_headers": _headers(response.ok_response.headers),
+    }
+
+
+def _headers(options: Iterable[HeaderValueOption]) -> Texts:
+    pairs = [(option.header.key, option.header.value) for option in options]
+    assert len(dict(pairs)) == len(pairs), f"a header stands twice: {pairs}"
+    return dict(pairs)
+
+
+def _without_nulls(texts: Mapping[str, str | None]) -> Texts:
+    return {name: text for name, text in texts.items() if text is not None}

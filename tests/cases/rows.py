@@ -1,0 +1,112 @@
+"""The rows of a decision table: what a case file may say. An unknown key is an error, so no typo empties a case."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, JsonValue, model_validator
+
+from authz.documents import Schema
+
+__all__ = ["RequestLine", "Row", "TokenRow"]
+
+Texts = dict[str, str | None]
+RequestLine = Annotated[str, Field(pattern=r"(?s)^[^ ]* .*$")]
+"""A method, one space, and whatever stands for the path."""
+Algorithm = Literal["RS256", "ES256", "EdDSA"]
+Signature = Literal[
+    "genuine",
+    "flipped",  # one bit differs
+    "truncated",
+    "zeros",
+    "of_other_claims",
+    "der",  # ES256 in the encoding that JWS does not use
+    "hmac_of_nothing",
+    "hmac_of_public_pem",
+    "hmac_of_modulus",
+]
+
+
+class TokenRow(Schema):
+    """How a token differs from the healthy one of its issuer."""
+
+    issuer: str = "customers-dot"
+    scopes: list[str] = Field(["complete_code"])
+    claims: dict[str, JsonValue] = Field({})
+    without: list[str] = Field([])
+    times: dict[str, int | float] = Field({})
+    """Dates, in seconds after the clock of the tables."""
+    header: dict[str, JsonValue] = Field({})
+    without_header: list[str] = Field([])
+    append_claims: str = ""
+    append_header: str = ""
+    """JSON members, put behind the others as they are."""
+    nested_claim: int = 0
+    nested_header: int = 0
+    """A further member of that many lists inside each other."""
+    claims_text: str | None = None
+    header_text: str | None = None
+    claims_hex: str | None = None
+    header_hex: str | None = None
+    """The whole part, in place of the JSON object."""
+    signed_by: str | None = None
+    algorithm: Algorithm | None = None
+    """What the key is for and, unless `header` differs, what `alg` says."""
+    signature: Signature = "genuine"
+    text: str = "{header}.{claims}.{signature}"
+    length: int | None = None
+    """Characters of the whole token, reached with spaces in its JSON."""
+
+
+class Row(Schema):
+    """One request and its answer. What is not written comes from the file's defaults, then from a healthy request."""
+
+    id: Annotated[str, Field(pattern=r"^\S.*$")] = "defaults"
+    policy: Literal["shipped", "unlabelled", "lab"] = "shipped"
+    request: RequestLine = "POST /ai/v2/code/completions"
+    label: str | None = ""
+    """What Envoy's route names; empty: the backend of the path; null: nothing."""
+    headers: Texts = Field({})
+    """`{token}` in a value stands for the token; null leaves a header out."""
+    header_count: int = 0
+    header_bytes: int = 0
+    """At least that many headers, or bytes of them: filled up with further ones."""
+    grpc: bool = False
+    token: TokenRow = TokenRow()
+
+    allow: str | None = None
+    """The unit primitive that was granted, or `public`."""
+    deny: str | None = None
+    """The reason."""
+    names: str | None = None
+    """What fills the reason's message."""
+    token_error: str | None = None
+    metadata: Texts = Field({})
+    request_headers: Texts = Field({})
+    reply: Texts = Field({})
+    """Differences from what reasons.yaml and callers.yaml expect; null: is absent."""
+    request_id: str | None = "01J5ZC3W9Q4T8V2N7K6M1B0XYZ"
+    """What the body of a refusal repeats; null: nothing."""
+
+    def over(self, defaults: Row) -> Row:
+        """Return this row with what it leaves out taken from the defaults; mappings are merged."""
+        inherited = defaults.model_dump(exclude_unset=True)
+        if self.allow or self.deny:
+            for answer in ("allow", "deny", "names", "token_error", "metadata", "request_headers", "reply"):
+                inherited.pop(answer, None)
+        return Row.model_validate(_merged(inherited, self.model_dump(exclude_unset=True)))
+
+    @model_validator(mode="after")
+    def _is_decisive(self) -> Self:
+        if self.allow is not None and self.deny is not None:
+            raise ValueError("a case says 'allow' or 'deny', not both")
+        return self
+
+
+def _merged(under: dict[str, object], over: dict[str, object]) -> dict[str, object]:
+    merged = {**under, **over}
+    for name, below in under.items():
+        above = over.get(name)
+        if isinstance(below, dict) and isinstance(above, dict):
+            merged[name] = _merged(below, above)
+    return merged

@@ -1,0 +1,101 @@
+"""Every row of every decision table, as bytes through the one function that answers Envoy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from authz.decision import Denied
+from authz.documents import read
+from authz.errors import Findings
+from tests.cases.case_file import CaseFile
+from tests.cases.crafting import craft
+from tests.cases.door import open_doors
+from tests.cases.expectation import CALLERS, REASONS, expected, observed
+from tests.minting import client_headers, request
+
+if TYPE_CHECKING:
+    from tests.cases.door import Door
+    from tests.cases.rows import Row
+
+HERE: Final = Path(__file__).parent
+TABLES: Final = frozenset({"reasons.yaml", "callers.yaml"})
+
+
+def every_row() -> list[tuple[str, Row]]:
+    """Read every table; what is wrong with them is reported at once, with file and line."""
+    findings, found = Findings(), []
+    for file in sorted(HERE.glob("*.yaml")):
+        document = read(file, CaseFile, findings) if file.name not in TABLES else None
+        for row in document.content.rows() if document else ():
+            problem = contradiction(row)
+            if problem:
+                findings.problem(file, 0, f"{row.id}: {problem}")
+            found.append((f"{file.stem}: {row.id}", row))
+    findings.conclude()
+    return found
+
+
+def contradiction(row: Row) -> str | None:
+    """Return why a row can hold for no answer, if so."""
+    reason = REASONS.reasons.get(row.deny or "")
+    if row.deny is not None and reason is None:
+        return f"reason '{row.deny}' is not in reasons.yaml"
+    if (row.token_error is not None) != (row.deny == "invalid_token"):
+        return "'deny: invalid_token' and 'token_error' belong together"
+    if row.token_error is not None and row.token_error not in REASONS.token_errors:
+        return f"token error '{row.token_error}' is not in reasons.yaml"
+    if (row.names is not None) != (reason is not None and "<name>" in reason.message):
+        return "'names' fills a message that has a <name>, and only that"
+    return None
+
+
+ROWS: Final = every_row()
+
+
+@pytest.fixture(scope="session")
+def doors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Door]:
+    return open_doors(tmp_path_factory.mktemp("doors"))
+
+
+def asked(row: Row, door: Door) -> bytes:
+    """Return the bytes that Envoy would send for a row."""
+    method, _, path = row.request.partition(" ")
+    backend = CALLERS.backend(path)
+    token = craft(row.token, CALLERS.backends[backend].audience, door.profiles)
+    typed = {"content-type": "application/grpc"} if row.grpc else {}
+    headers = client_headers(token, row.token.issuer, {**typed, **row.headers})
+    filled = filled_up({name: value.replace("{token}", token) for name, value in headers.items()}, row)
+    return request(path, method=method, headers=filled, label=row.label if row.label != "" else backend)
+
+
+def filled_up(headers: dict[str, str], row: Row) -> dict[str, str]:
+    """Return the headers with as many more as the row wants; Envoy itself adds four."""
+    envoy = {":method": row.request.partition(" ")[0], ":path": row.request.partition(" ")[2]}
+    envoy |= {":authority": "cloud.gitlab.com", ":scheme": "https"}
+    more = {f"x-more-{number}": "" for number in range(row.header_count - len(headers) - len(envoy))}
+    size = sum(len(name) + len(value) for name, value in {**headers, **envoy, **more}.items())
+    padding = row.header_bytes - size - len("x-padding")
+    return {**headers, **more, **({"x-padding": "x" * padding} if padding > 0 else {})}
+
+
+@pytest.mark.parametrize("row", [row for _, row in ROWS], ids=[name for name, _ in ROWS])
+def test_the_answer_is_the_tables(row: Row, doors: dict[str, Door]) -> None:
+    door = doors[row.policy]
+    message = asked(row, door)
+    wanted = expected(row, speaks_for_user=door.profiles[row.token.issuer].speaks_for_user)
+    for memory in ("first seen", "remembered"):  # what the cache knows must never change an answer
+        decision = door.check.decide(message)
+        token_error = decision.token_error.value if isinstance(decision, Denied) and decision.token_error else None
+        assert observed(door.check(message), token_error) == wanted, memory
+
+
+def test_every_reason_has_a_case() -> None:
+    assert {row.deny for _, row in ROWS if row.deny} == set(REASONS.reasons)
+
+
+@pytest.mark.parametrize("error", sorted(set(REASONS.token_errors) - {"revoked"}))
+def test_every_token_error_has_a_case(error: str) -> None:
+    assert any(row.token_error == error for _, row in ROWS)
