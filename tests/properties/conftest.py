@@ -1,0 +1,61 @@
+"""One policy, one keyset and one clock for all properties."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from authz.check import Check
+from authz.errors import Findings
+from authz.keys import read_keys
+from authz.policy import load_policy
+from tests.minting import NOW, write_keys
+from tests.properties.twin import read_rules
+
+if TYPE_CHECKING:
+    from authz.keys import KeyRing
+    from authz.policy import Policy
+    from tests.properties.twin import TwinRule
+
+POLICY = Path("authz/data")
+
+settings.register_profile(
+    "rules", max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+settings.load_profile("rules")
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_keys(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture(scope="session")
+def ring(keys: Path, policy: Policy) -> KeyRing:
+    findings = Findings()
+    found = read_keys(keys, policy.issuers, allow_empty=False, findings=findings)
+    findings.conclude()
+    return found
+
+
+@pytest.fixture(scope="session")
+def policy(keys: Path) -> Policy:
+    return load_policy(POLICY, keys, "production", allow_empty_issuers=False, allow_unlabelled_routes=False)
+
+
+@pytest.fixture(scope="session")
+def check(policy: Policy) -> Check:
+    """The heart, which fails the test if it meets a bug of its own."""
+
+    def report(error: Exception) -> None:
+        raise AssertionError("the check met a bug") from error
+
+    return Check(policy, lambda: float(NOW), report)
+
+
+@pytest.fixture(scope="session")
+def twin_rules() -> list[TwinRule]:
+    return read_rules(POLICY / "rules")

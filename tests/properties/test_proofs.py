@@ -1,0 +1,87 @@
+"""Proofs: a remembered token is judged as a new one is, and nothing is believed that PyJWT would not believe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import jwt
+from hypothesis import given
+from hypothesis import strategies as st
+
+from authz.tokens import ProofCache, Refusal, Verifier
+from tests.minting import NOW, NULL, PRODUCTION, Minter
+
+if TYPE_CHECKING:
+    from jwt.types import Options
+
+    from authz.keys import KeyRing
+    from authz.policy import Policy
+
+Step = tuple[str, str, float]
+MINTER: Final = Minter()
+TOKENS: Final = [
+    MINTER.token(issuer, {"aud": audience, "exp": NOW + lifetime, "iat": NOW + start, "nbf": None})
+    for issuer in PRODUCTION
+    for audience in ("gitlab-ai-gateway", "gitlab-security-gateway")
+    for lifetime in (1, 3600)
+    for start in (0, 11)
+]
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(TOKENS),
+        st.sampled_from(["ai_gateway", "sast"]),
+        st.sampled_from([-20.0, -11.0, 0.0, 0.5, 1.0, 2.0, 3599.0, 3600.0, 3600.5, 300_000.0]),
+    ),
+    max_size=20,
+)
+ODD: Final = st.sampled_from(
+    [None, NULL, True, "", "1", 0, -1, 1.5, 1e300, 10**400, [], [1], {}, "x" * 257, "é", NOW, NOW + 1, NOW + 3600]
+)
+
+
+@given(steps=STEPS)
+def test_a_remembered_token_is_judged_as_one_never_seen(policy: Policy, ring: KeyRing, steps: list[Step]) -> None:
+    remembering = Verifier(policy.issuers, ring, ProofCache())
+    for token, backend_name, offset in steps:
+        backend = policy.catalog.backend_services[backend_name]
+        forgetful = Verifier(policy.issuers, ring, ProofCache())
+        assert remembering.verify(token, backend, NOW + offset) == forgetful.verify(token, backend, NOW + offset)
+
+
+@given(
+    issuer=st.sampled_from(sorted(PRODUCTION)),
+    claims=st.dictionaries(
+        st.sampled_from(["sub", "aud", "exp", "iat", "nbf", "scopes", "gitlab_realm", "gitlab_instance_id", "jti"]),
+        ODD,
+        max_size=2,
+    ),
+)
+def test_what_is_accepted_has_every_claim_as_the_contract_wants_it(
+    policy: Policy, issuer: str, claims: dict[str, object]
+) -> None:
+    token = MINTER.token(issuer, claims)
+    backend = policy.catalog.backend_services["ai_gateway"]
+    verdict = policy.verifier.verify(token, backend, NOW)
+    if isinstance(verdict, Refusal):
+        return
+    key = PRODUCTION[issuer].key.private.public_key()
+    options: Options = {
+        "verify_signature": True,
+        "verify_exp": False,
+        "verify_iat": False,
+        "verify_nbf": False,
+        "verify_aud": False,
+    }
+    said = jwt.decode(token, key, algorithms=["RS256"], options=options)
+    assert isinstance(said["sub"], str)
+    assert 0 < len(said["sub"]) <= 256
+    assert all(isinstance(scope, str) for scope in said["scopes"])
+    assert said["aud"] == "gitlab-ai-gateway" or "gitlab-ai-gateway" in said["aud"]
+    assert NOW < said["exp"] <= said["iat"] + PRODUCTION[issuer].lifetime
+    assert not isinstance(said["exp"], bool)
+    assert not isinstance(said["iat"], bool)
+    assert said["iat"] <= NOW + 10
+    assert said.get("nbf", NOW) <= NOW + 10
+    assert issuer == "ai-gateway" or said["gitlab_realm"] == PRODUCTION[issuer].realm
+    assert verdict.subject == said["sub"]
+    assert verdict.scopes == set(said["scopes"])

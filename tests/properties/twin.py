@@ -1,0 +1,139 @@
+"""A slow, obvious twin of the rules: every rule is tried on every path, every check is spelled out once more.
+
+It shares no code with the service beyond PyYAML. Where the two disagree, one of them is wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+
+__all__ = ["PublicEndpoint", "TwinRule", "decode", "grants", "match", "read_rules"]
+
+LITERAL, FREE, REST = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class PublicEndpoint:
+    """The twin's answer for a path that needs no token."""
+
+    backend: str
+
+
+@dataclass(frozen=True)
+class TwinRule:
+    """One rule as its file says it."""
+
+    backend: str
+    template: tuple[str, ...]
+    entry: Mapping[str, Any]
+
+
+def read_rules(folder: Path) -> list[TwinRule]:
+    """Read the rule files without asking whether they make sense."""
+    rules = []
+    for file in sorted(folder.glob("*.yml")):
+        content = yaml.safe_load(file.read_text())
+        for entry in content["rules"]:
+            template = (content["prefix"].rstrip("/") + entry["path"]).split("/")[1:]
+            rules.append(TwinRule(content["backend_service"], tuple(template), entry))
+    return rules
+
+
+def decode(target: str) -> list[str] | None:
+    """Read a path one character at a time; None if anybody could read it differently."""
+    path = target.split("?", 1)[0]
+    if not path.startswith("/") or "//" in path:
+        return None
+    segments = []
+    for raw in path.split("/")[1:]:
+        octets, position = b"", 0
+        while position < len(raw):
+            character = raw[position]
+            if character == "%":
+                escape = raw[position + 1 : position + 3]
+                if not re.fullmatch("[0-9a-fA-F][0-9a-fA-F]", escape):
+                    return None
+                octet = int(escape, 16)
+                if octet < 0x20 or octet == 0x7F or chr(octet) in "/\\;#?%":
+                    return None
+                octets += bytes([octet])
+                position += 3
+            elif not "!" <= character <= "~" or character in "\\;#":
+                return None
+            else:
+                octets += character.encode()
+                position += 1
+        try:
+            segment = octets.decode()
+        except UnicodeDecodeError:
+            return None
+        if raw in (".", "..") or segment in (".", ".."):
+            return None
+        segments.append(segment)
+    return segments
+
+
+def match(rules: list[TwinRule], method: str, path: list[str]) -> TwinRule | str:
+    """Return the rule for a path, or the reason of the refusal."""
+    ranked = [(rank, rule) for rule in rules if (rank := _rank(rule.template, path)) is not None]
+    if not ranked:
+        return "no_rule"
+    best = min(rank for rank, _ in ranked)
+    equal = [rule for rank, rule in ranked if rank == best and _needs(rule, path, "") is not None]
+    if not equal:
+        return "no_rule"
+    return next((rule for rule in equal if method in rule.entry["methods"]), "method_not_allowed")
+
+
+def grants(rule: TwinRule, path: list[str], headers: Mapping[str, str], scopes: Collection[str]) -> bool:
+    """Whether these scopes suffice for that rule, path and named unit primitive."""
+    needed = _needs(rule, path, headers.get("x-gitlab-unit-primitive", ""))
+    if needed is None:
+        return False
+    every, names = needed
+    held = [name in scopes for name in names]
+    return bool(held) and (all(held) if every else any(held))
+
+
+def _rank(template: tuple[str, ...], path: list[str]) -> list[int] | None:
+    """Return how specific a match is, smaller first, or None if there is none."""
+    rank: list[int] = []
+    for index, part in enumerate(template):
+        if part.endswith("=**}"):
+            rest = path[index:]
+            return [*rank, *[REST] * len(rest)] if rest and all(rest) else None
+        if index >= len(path) or not path[index]:
+            return None
+        if part.startswith("{"):
+            rank.append(FREE)
+        elif part == path[index]:
+            rank.append(LITERAL)
+        else:
+            return None
+    return rank if len(template) == len(path) else None
+
+
+def _needs(rule: TwinRule, path: list[str], named: str) -> tuple[bool, list[str]] | None:
+    """Return (all of them?, unit primitives); an empty list where the header names none; None where the path does."""
+    access = rule.entry.get("unit_primitives")
+    if access is None:
+        return True, []
+    if isinstance(access, list):
+        return True, access
+    if "any_of" in access:
+        return False, access["any_of"]
+    if "by_header" in access:
+        return True, [named] if named in access["allowed"] else []
+    for index, part in enumerate(rule.template):
+        if part in ("{" + access["by_path"] + "}", "{" + access["by_path"] + "=**}"):
+            value = "/".join(path[index:] if part.endswith("=**}") else path[index : index + 1])
+            return (True, access["values"][value]) if value in access["values"] else None
+    raise AssertionError("by_path names a part of the path")
