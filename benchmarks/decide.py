@@ -1,0 +1,51 @@
+"""Decide: a request, its rule and valid claims become a decision.
+
+Before it, the token is taken out of its header. Then the shipped rule of code completions, for which a scope is enough,
+and one of a proxy, whose unit primitive a header names.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from authz.decision import credentials, decide
+from authz.model import Claims, TokenRule
+from authz.tokens import ProofCache
+from authz.wire import to_request
+from benchmarks.measuring import Case
+from benchmarks.subjects import CLOCK, POLICY, check_request, policy_with, token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from authz.model import Request
+
+__all__ = ["cases"]
+
+PATHS: Final = {
+    "allow by a scope": "/ai/v2/code/completions",
+    "refuse: no such scope": "/ai/v1/amazon_q/events",
+    "refuse: no header names it": "/ai/v1/proxy/anthropic/v1/messages",
+}
+
+
+def cases() -> Iterator[Case]:
+    """Yield what is timed."""
+    request = to_request(check_request(token()))
+    rule = POLICY.rules.match(request.method, request.target)
+    if not isinstance(rule, TokenRule):
+        raise TypeError("code completions demand no token")
+    yield Case("take the token out of its header", lambda: credentials(request, rule))
+    for name, path in PATHS.items():
+        yield decision(name, to_request(check_request(token(), path)))
+
+
+def decision(name: str, request: Request) -> Case:
+    """Return the case of one request."""
+    policy = policy_with(ProofCache())
+    rule = policy.rules.match(request.method, request.target)
+    claims = policy.verifier.verify(token(), policy.catalog.backend_services["ai_gateway"], CLOCK)
+    if not (isinstance(rule, TokenRule) and isinstance(claims, Claims)):
+        raise TypeError(f"'{name}' never gets as far as a decision")
+    tier = policy.tiers.of(claims.seats)
+    return Case(f"decide: {name}", lambda: decide(request, rule, claims, tier))

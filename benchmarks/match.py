@@ -1,0 +1,40 @@
+"""Match: method and path find their rule.
+
+The same path among 10 rules and among 10,000, whose paths share segments as a real table's do; then the shipped table:
+a literal path, one whose words choose the rule, the same with escapes, and one that nothing serves.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from authz.model import AllOf, BackendService, TokenRule, TokenType
+from authz.rules import Endpoint, Rules, grow
+from authz.templates import parse_template
+from benchmarks.measuring import Case
+from benchmarks.subjects import POLICY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["cases"]
+
+
+def rules(count: int) -> Rules:
+    """Return a table of that many rules: ten to an area, each with one free segment."""
+    backend = BackendService("made_up", "made-up")
+    rule = TokenRule(backend, ("POST",), AllOf(("complete_code",)), frozenset(TokenType), ())
+    endpoint = Endpoint(backend, {"POST": rule}, ())
+    paths = (f"/v1/area{number // 10}/{{name}}/action{number % 10}" for number in range(count))
+    return grow((parse_template(("made-up",), path)[0], endpoint) for path in paths)
+
+
+def cases() -> Iterator[Case]:
+    """Yield what is timed."""
+    few, many, shipped = rules(10), rules(10_000), POLICY.rules
+    yield Case("match among 10 rules", lambda: few.match("POST", "/made-up/v1/area0/x/action7"))
+    yield Case("match among 10,000 rules", lambda: many.match("POST", "/made-up/v1/area0/x/action7"))
+    yield Case("match code completions", lambda: shipped.match("POST", "/ai/v2/code/completions"))
+    yield Case("match a prompt by its words", lambda: shipped.match("POST", "/ai/v1/prompts/chat/explain_code"))
+    yield Case("match a path with escapes", lambda: shipped.match("POST", "/ai/v1/prompts/ch%61t/explain_c%6fde"))
+    yield Case("match nothing", lambda: shipped.match("POST", "/ai/v2/code/nothing"))

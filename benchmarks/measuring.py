@@ -1,0 +1,61 @@
+"""Times functions side by side.
+
+Method: a batch of calls long enough to time (10 ms), for each case in turn, and that round 31 times, so that whatever
+slows the machine down for a while slows every case down alike. The figure is the median of a case's batches.
+"""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from timeit import Timer
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+__all__ = ["Case", "Figure", "measure", "table"]
+
+ROUNDS: Final = 31
+BATCH_SECONDS: Final = 0.01
+MICRO: Final = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One function to time, and what it does in a few words."""
+
+    name: str
+    run: Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What one call takes, in microseconds."""
+
+    name: str
+    low: float
+    median: float
+    high: float
+
+
+def measure(cases: Iterable[Case], rounds: int = ROUNDS) -> list[Figure]:
+    """Time every case once a round; the garbage collector rests meanwhile, as it nearly does in the server."""
+    timers = [(case.name, Timer(case.run)) for case in cases]
+    batches = [max(1, int(BATCH_SECONDS / _once(timer))) for _, timer in timers]
+    samples: list[list[float]] = [[] for _ in timers]
+    for _ in range(rounds):
+        for (_, timer), calls, kept in zip(timers, batches, samples, strict=True):
+            kept.append(timer.timeit(calls) / calls * MICRO)
+    return [Figure(name, *statistics.quantiles(kept)) for (name, _), kept in zip(timers, samples, strict=True)]
+
+
+def table(figures: Sequence[Figure]) -> str:
+    """Return the figures as Markdown."""
+    rows = [f"| {figure.name} | {figure.median:.2f} | {figure.low:.2f} to {figure.high:.2f} |" for figure in figures]
+    return "\n".join(["| what | µs, median | quartiles |", "|---|---|---|", *rows])
+
+
+def _once(timer: Timer) -> float:
+    timer.timeit(10)
+    return timer.timeit(100) / 100

@@ -1,0 +1,26 @@
+"""Parse: the bytes of a CheckRequest become a request.
+
+Envoy's own bytes of an ordinary request, with a token that 2048-bit RSA signed. The complete messages of
+envoy-data-plane read the same bytes for comparison; they never load in the server.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from authz import wire
+from benchmarks.measuring import Case
+from benchmarks.subjects import check_request, token
+from tests.oracle import auth
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["cases"]
+
+
+def cases() -> Iterator[Case]:
+    """Yield what is timed."""
+    message = check_request(token())
+    yield Case(f"parse {len(message):,} bytes", lambda: wire.to_request(message))
+    yield Case("parse them with envoy-data-plane", lambda: auth.CheckRequest.parse(message))

@@ -1,0 +1,38 @@
+"""Serialise: a decision becomes the bytes of a CheckResponse.
+
+An allow carries headers for the backend and facts for limits and logs; a public one has nobody to tell about; a refusal
+carries a JSON body.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from authz.tokens import ProofCache
+from authz.wire import to_request, to_response
+from benchmarks.measuring import Case
+from benchmarks.subjects import CLOCK, check_request, policy_with, token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["cases"]
+
+LINES: Final = {
+    "an allow": ("POST", "/ai/v2/code/completions"),
+    "a public allow": ("GET", "/ai/monitoring/healthz"),
+    "a refusal": ("POST", "/ai/v1/amazon_q/events"),
+}
+
+
+def cases() -> Iterator[Case]:
+    """Yield what is timed."""
+    for name, (method, path) in LINES.items():
+        yield serialisation(name, method, path)
+
+
+def serialisation(name: str, method: str, path: str) -> Case:
+    """Return the case of the answer to one request."""
+    request = to_request(check_request(token(), path, method))
+    decision = policy_with(ProofCache()).authorize(request, CLOCK)
+    return Case(f"serialise {name}", lambda: to_response(decision, request.headers))

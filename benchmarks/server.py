@@ -1,0 +1,147 @@
+"""Checks per second of the running server: `python -m benchmarks.server`.
+
+Method: `authz serve` with the shipped policy, on a Unix socket and on loopback TCP, kept to one core; h2load, kept to
+another, posts one and the same CheckRequest over 2 connections with 50 checks in flight on each, as two threads of
+Envoy would. Beside it the same gRPC engine around a function that returns fixed bytes: what the engine alone takes. The
+runs take turns, 5 rounds of 2 seconds each after one to warm up; the figure is the median. The token is the same
+throughout, so its signature is checked once. The answer is looked at before, and every reply counted is HTTP 200.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+import grpc
+
+from authz._proto.external_auth_pb2 import CheckResponse
+from authz.server import SERVICE
+from benchmarks.subjects import SCOPES, check_request
+from tests.minting import Minter, write_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["main"]
+
+ROUNDS: Final = 5
+SERVER_CORE: Final = 0
+LOAD_CORE: Final = 1
+START_SECONDS: Final = 20.0
+METHOD: Final = f"/{SERVICE}/Check"
+LOAD: Final = ("--threads=1", "--clients=2", "--max-concurrent-streams=50", "--duration=2", "--warm-up-time=1")
+HEADERS: Final = ("--header=content-type: application/grpc", "--header=te: trailers")
+INSTALL: Final = "h2load is not installed; Debian and Ubuntu have it in nghttp2-client: apt-get install nghttp2-client"
+FINISHED: Final = re.compile(r"^finished in .*?, ([\d.]+) req/s", re.MULTILINE)
+STATUSES: Final = re.compile(r"^status codes: (\d+) 2xx, 0 3xx, 0 4xx, 0 5xx", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One kind of run: who is asked where and what, and the reason it must answer (none: the engine alone)."""
+
+    name: str
+    address: str
+    request: bytes
+    reason: str
+
+
+@contextmanager
+def running(*command: str) -> Iterator[None]:
+    """Run a server on its core while the block runs."""
+    process = subprocess.Popen([sys.executable, "-m", *command], stderr=subprocess.DEVNULL)
+    try:
+        keep_to(process.pid, SERVER_CORE)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def keep_to(pid: int, core: int) -> None:
+    """Keep a process to one core, where the system can and has two."""
+    if hasattr(os, "sched_setaffinity") and {SERVER_CORE, LOAD_CORE} <= os.sched_getaffinity(0):
+        os.sched_setaffinity(pid, {core})
+
+
+def await_answer(run: Run) -> None:
+    """Return once the server gives the answer that this run is about. Raises RuntimeError for another."""
+    with grpc.insecure_channel(run.address) as channel:
+        check = channel.unary_unary(METHOD, bytes, CheckResponse.FromString)
+        answer = check(run.request, timeout=START_SECONDS, wait_for_ready=True)
+    fields = answer.dynamic_metadata.fields
+    reason = fields["reason"].string_value if "reason" in fields else ""
+    if reason != run.reason:
+        raise RuntimeError(f"'{run.name}' was to be answered '{run.reason}', and is '{reason}'")
+
+
+def checks_per_second(h2load: str, run: Run, body: Path) -> float:
+    """Load the server once."""
+    body.write_bytes(b"\0" + len(run.request).to_bytes(4, "big") + run.request)
+    base = run.address if run.address.startswith("unix:") else f"http://{run.address}"
+    command = [h2load, *LOAD, *HEADERS, f"--data={body}", f"--base-uri={base}", f"http://authz{METHOD}"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    keep_to(process.pid, LOAD_CORE)
+    printed, _ = process.communicate(timeout=60)
+    finished, statuses = FINISHED.search(printed), STATUSES.search(printed)
+    if finished is None or statuses is None or not int(statuses[1]):
+        raise RuntimeError(f"'{run.name}': h2load saw something else than HTTP 200:\n{printed}")
+    return float(finished[1])
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def runs(engine: str, unix: str, tcp: str) -> list[Run]:
+    """Return what is compared."""
+    token = Minter(time.time()).token(claims={"scopes": SCOPES})
+    allow, refuse = check_request(token), check_request(token, "/ai/v1/amazon_q/events")
+    return [
+        Run("the gRPC engine alone, Unix socket", engine, allow, ""),
+        Run("allow, Unix socket", unix, allow, "allowed"),
+        Run("allow, TCP", tcp, allow, "allowed"),
+        Run("refuse: no such scope, Unix socket", unix, refuse, "missing_scope"),
+        Run("refuse: no token, Unix socket", unix, check_request(None), "missing_authorization"),
+    ]
+
+
+def main() -> int:
+    """Load each in turn and print a table."""
+    h2load = shutil.which("h2load")
+    if h2load is None:
+        print(INSTALL, file=sys.stderr)
+        return 1
+    with TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        keys = write_keys(folder / "keys")
+        engine, unix, tcp = f"unix:{folder}/engine.sock", f"unix:{folder}/authz.sock", f"127.0.0.1:{free_port()}"
+        stack.enter_context(running("benchmarks.engine", engine))
+        stack.enter_context(running("authz", "serve", "--keys", str(keys), "--listen", unix, "--listen", tcp))
+        compared = runs(engine, unix, tcp)
+        for run in compared:
+            await_answer(run)
+        rounds = [[checks_per_second(h2load, run, folder / "body") for run in compared] for _ in range(ROUNDS)]
+    print("| what | checks a second, median | least to most |\n|---|---|---|")
+    for run, seen in zip(compared, zip(*rounds, strict=True), strict=True):
+        print(f"| {run.name} | {statistics.median(seen):,.0f} | {min(seen):,.0f} to {max(seen):,.0f} |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

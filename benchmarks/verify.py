@@ -1,0 +1,49 @@
+"""Verify: a bearer's token becomes claims.
+
+An instance token with six scopes, for each algorithm: seen for the first time, and again. Beside them what cannot be
+avoided: the bare signature check of the library, and the SHA-256 that a seen token is found by.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+import jwt
+
+from authz.model import Algorithm
+from authz.tokens import ProofCache
+from benchmarks.measuring import Case
+from benchmarks.subjects import CLOCK, KEYS, POLICY, Forgetful, policy_with, token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["cases"]
+
+BACKEND: Final = POLICY.catalog.backend_services["ai_gateway"]
+
+
+def cases() -> Iterator[Case]:
+    """Yield what is timed."""
+    for algorithm in Algorithm:
+        yield Case(f"verify {algorithm}, first time", verifying(Forgetful(), algorithm))
+        yield Case(f"bare {algorithm} signature check", bare(algorithm))
+    yield Case("verify RS256, seen before", verifying(ProofCache(), Algorithm.RS256))
+    signed = token().encode()
+    yield Case("SHA-256 of that token", lambda: hashlib.sha256(signed).digest())
+
+
+def verifying(cache: ProofCache, algorithm: Algorithm) -> Callable[[], object]:
+    """Return the verification of one token."""
+    verify, signed = policy_with(cache).verifier.verify, token(algorithm)
+    return lambda: verify(signed, BACKEND, CLOCK)
+
+
+def bare(algorithm: Algorithm) -> Callable[[], object]:
+    """Return the check of its signature alone."""
+    public = KEYS[algorithm].private.public_key()
+    message, _, signature = token(algorithm).rpartition(".")
+    octets, signed = jwt.utils.base64url_decode(signature), message.encode()
+    library = jwt.get_algorithm_by_name(algorithm.value)
+    return lambda: library.verify(signed, public, octets)

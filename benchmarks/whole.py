@@ -1,0 +1,50 @@
+"""The whole function: request bytes in, response bytes out, all of the above in a row.
+
+An allow whose token was seen before, an allow whose token is new, a public endpoint, and the refusals that a busy door
+meets most: no token, a token without the scope, a path that nothing serves.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from authz._proto.external_auth_pb2 import CheckResponse
+from authz.check import Check
+from authz.tokens import ProofCache
+from benchmarks.measuring import Case
+from benchmarks.subjects import CLOCK, Forgetful, check_request, policy_with, token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["cases"]
+
+
+def cases() -> Iterator[Case]:
+    """Yield what is timed."""
+    known, new = check_with(ProofCache()), check_with(Forgetful())
+    request = check_request(token())
+    yield whole("allow, token seen before", known, request, "allowed")
+    yield whole("allow, new token", new, request, "allowed")
+    yield whole("public", known, check_request(None, "/ai/monitoring/healthz", "GET"), "public")
+    yield whole("refuse: no token", known, check_request(None), "missing_authorization")
+    yield whole("refuse: no such scope", known, check_request(token(), "/ai/v1/amazon_q/events"), "missing_scope")
+    yield whole("refuse: no rule", known, check_request(token(), "/ai/v2/code/nothing"), "no_rule")
+
+
+def check_with(cache: ProofCache) -> Check:
+    """Return the heart with that cache; a bug ends the benchmark."""
+    return Check(policy_with(cache), lambda: CLOCK, fail)
+
+
+def fail(error: Exception) -> None:
+    """Raise what the server would have logged."""
+    raise error
+
+
+def whole(name: str, check: Check, request: bytes, reason: str) -> Case:
+    """Return the case of one request, once its answer is known to be the one that is meant."""
+    facts = CheckResponse.FromString(check(request)).dynamic_metadata
+    if facts["reason"] != reason:
+        raise RuntimeError(f"'{name}' was to be {reason}, and is {facts['reason']}")
+    return Case(f"whole: {name}", lambda: check(request))
