@@ -22,8 +22,10 @@ __all__ = ["Document", "Duration", "OpenSchema", "Schema", "Where", "read", "rea
 Where = tuple[str | int, ...]
 """The way to a part of a document: keys and list positions, from its top."""
 
-MAX_BYTES: Final = 4 * 1024 * 1024
-MAX_NODES: Final = 200_000
+MAX_BYTES: Final = 32 * 1024 * 1024
+MAX_NODES: Final = 2_000_000
+MAX_DEPTH: Final = 64
+MAX_DIGITS: Final = 9
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -44,7 +46,7 @@ def seconds(value: object) -> float:
     if isinstance(value, str):
         digits = value.rstrip("mshd")
         unit = value[len(digits) :]
-        if digits.isascii() and digits.isdigit() and unit in _UNITS:
+        if digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS and unit in _UNITS:
             return int(digits) * _UNITS[unit]
     raise ValueError("should be a number and a unit, such as 500ms, 30s, 5m, 1h or 3d")
 
@@ -101,7 +103,10 @@ def _parse(file: Path, findings: Findings) -> tuple[Any, dict[Where, int]]:  # A
         if len(raw) > MAX_BYTES:
             findings.problem(file, 0, f"is larger than {MAX_BYTES} bytes")
             return None, lines
-        loader = yaml.SafeLoader(raw.decode("utf-8"))
+        text = raw.decode("utf-8")
+        if _too_deep(text, file, findings):
+            return None, lines
+        loader = yaml.CSafeLoader(text)
         try:
             root = loader.get_single_node()
             if root is None:
@@ -124,9 +129,22 @@ def _parse(file: Path, findings: Findings) -> tuple[Any, dict[Where, int]]:  # A
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         findings.problem(file, mark.line + 1 if mark else 0, error.problem or "is not YAML")
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         findings.problem(file, 0, f"is not YAML that we can read: {str(error).splitlines()[0]}")
+    except (LookupError, AttributeError):  # what the YAML library meets in `!!bool x` and `!!timestamp x`
+        findings.problem(file, 0, "holds a value that does not fit its tag (!!): leave the tag out")
     return None, lines
+
+
+def _too_deep(text: str, file: Path, findings: Findings) -> bool:
+    """Refuse deep nesting while it is a stream of events: a tree of it would overflow the C stack."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            findings.problem(file, event.start_mark.line + 1, f"is nested more than {MAX_DEPTH} levels deep")
+            return True
+    return False
 
 
 def _walk(
@@ -146,8 +164,9 @@ def _walk(
         for key, value in node.value:
             line = key.start_mark.line + 1
             if key.tag != "tag:yaml.org,2002:str":
+                named = f"key '{key.value}'" if isinstance(key, yaml.ScalarNode) else "key"
                 hint = "merge keys are not supported" if key.value == "<<" else "put it in quotes"
-                findings.problem(file, line, f"key {key.value!r} is not text: {hint}")
+                findings.problem(file, line, f"{named} is not text: {hint}")
             elif key.value in seen:
                 findings.problem(file, line, f"key '{key.value}' stands twice, first on line {seen[key.value]}")
             else:
@@ -171,6 +190,8 @@ def _explain(details: ErrorDetails, lines: Mapping[Where, int], known: frozenset
             return line, f"unknown key '{last}'" + (f"; did you mean '{near[0]}'?" if near else "")
         case "missing":
             return line, f"key '{last}' is missing" + (f" in {_dotted(where)}" if where else "")
+        case "model_type" | "dict_type":
+            return line, f"{_dotted(where)}: should hold keys and values" if where else "should hold keys and values"
     text = details["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
     shown = details["input"]
     text += f", not {shown!r}" if isinstance(shown, str | int | float) and "should" in text else ""
