@@ -1,0 +1,85 @@
+"""The smallest values of each kind; `dataclasses.replace` makes the others."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from authz.catalog import Catalog
+from authz.model import (
+    Algorithm,
+    AllOf,
+    BackendService,
+    Claims,
+    Issuer,
+    Request,
+    TokenRule,
+    TokenType,
+    Trust,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["BACKEND", "CATALOG", "CLAIMS", "ISSUER", "OTHER_BACKEND", "RULE", "USER_ISSUER", "asked"]
+
+BACKEND: Final = BackendService("alpha", "aud-alpha")
+OTHER_BACKEND: Final = BackendService("beta", "aud-beta")
+
+CATALOG: Final = Catalog(
+    MappingProxyType({"alpha": BACKEND, "beta": OTHER_BACKEND}),
+    MappingProxyType({name: frozenset({"alpha"}) for name in ("read", "write", "admin")}),
+)
+
+ISSUER: Final = Issuer(
+    name="first",
+    identifier="https://first.example",
+    environment="production",
+    token_type=TokenType.INSTANCE,
+    realms=frozenset(),
+    backend_services=None,
+    algorithms=frozenset({Algorithm.RS256}),
+    max_lifetime=3600.0,
+    expiry_leeway=0.0,
+    start_leeway=10.0,
+    allow_missing_kid=False,
+    trust=frozenset({Trust.PACKAGED_KEYS}),
+    certificate_identity="https://first.example",
+)
+USER_ISSUER: Final = Issuer(
+    name="second",
+    identifier="https://second.example",
+    environment="production",
+    token_type=TokenType.USER,
+    realms=frozenset(),
+    backend_services=None,
+    algorithms=frozenset({Algorithm.RS256}),
+    max_lifetime=3600.0,
+    expiry_leeway=0.0,
+    start_leeway=10.0,
+    allow_missing_kid=True,
+    trust=frozenset({Trust.PACKAGED_KEYS}),
+    certificate_identity="https://second.example",
+)
+
+CLAIMS: Final = Claims(
+    issuer=ISSUER,
+    subject="instance-1",
+    audiences=frozenset({"aud-alpha"}),
+    scopes=frozenset({"read"}),
+    expires=2_000.0,
+    issued=1_000.0,
+    not_before=None,
+    realm="",
+    instance_id="",
+    token_id="",
+    seats=None,
+)
+
+RULE: Final = TokenRule(BACKEND, ("POST",), AllOf(("read",)), frozenset(TokenType), ())
+
+
+def asked(headers: Mapping[str, str] | None = None, label: str | None = "alpha") -> Request:
+    """Return a request with these headers; a client's usual ones without."""
+    usual = {"x-gitlab-instance-id": "instance-1"}
+    return Request("POST", "/alpha/do", usual if headers is None else headers, label)

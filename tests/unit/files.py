@@ -1,0 +1,26 @@
+"""Files that a test writes, and what reading them finds, as short texts that name file and line."""
+
+from __future__ import annotations
+
+from textwrap import dedent
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from authz.errors import Problem
+
+__all__ = ["told", "write"]
+
+
+def write(file: Path, text: str) -> Path:
+    """Write a file, and the folders it needs; common indentation and a first line break are left out."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(dedent(text.removeprefix("\n")), encoding="utf-8")
+    return file
+
+
+def told(problems: Iterable[Problem]) -> list[str]:
+    """Return what a reader is told, with the file's name in place of its path."""
+    return [f"{problem.file.name}:{problem.line}: {problem.message}" for problem in problems]
