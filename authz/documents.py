@@ -142,7 +142,8 @@ def _too_deep(text: str, file: Path, findings: Findings) -> bool:
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
-            findings.problem(file, event.start_mark.line + 1, f"is nested more than {MAX_DEPTH} levels deep")
+            mark = event.start_mark
+            findings.problem(file, mark.line + 1 if mark else 0, f"is nested more than {MAX_DEPTH} levels deep")
             return True
     return False
 
