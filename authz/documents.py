@@ -114,8 +114,9 @@ def _parse(file: Path, findings: Findings) -> tuple[Any, dict[Where, int]]:  # A
                 return None, lines
             for where, line in _walk(root, file, findings):
                 lines[where] = line
-                if len(lines) > MAX_NODES:
-                    findings.problem(file, line, f"holds more than {MAX_NODES} values, aliases counted")
+                if len(lines) > MAX_NODES or len(where) > MAX_DEPTH:
+                    bounds = f"{MAX_NODES} values or {MAX_DEPTH} levels"
+                    findings.problem(file, line, f"holds more than {bounds}, aliases counted")
                     break
             if findings.problems and findings.problems[-1].file == file:
                 return None, lines
