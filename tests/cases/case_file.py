@@ -24,7 +24,7 @@ class Endpoint(Schema):
 
     request: RequestLine
     needs: str = ""
-    served: list[str] = Field([])
+    served: list[str] = Field(default=[])
     tokens: Literal["any", "instance", "none"] = "any"
     grpc: bool = False
 
@@ -70,8 +70,8 @@ class CaseFile(Schema):
     """One `*.yaml` of decisions."""
 
     defaults: Row = Row()
-    endpoints: list[Endpoint] = Field([])
-    cases: list[Row] = Field([])
+    endpoints: list[Endpoint] = Field(default=[])
+    cases: list[Row] = Field(default=[])
 
     def rows(self) -> list[Row]:
         """Return every case of this file, complete."""

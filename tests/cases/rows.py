@@ -31,13 +31,13 @@ class TokenRow(Schema):
     """How a token differs from the healthy one of its issuer."""
 
     issuer: str = "customers-dot"
-    scopes: list[str] = Field(["complete_code"])
-    claims: dict[str, JsonValue] = Field({})
-    without: list[str] = Field([])
-    times: dict[str, int | float] = Field({})
+    scopes: list[str] = Field(default=["complete_code"])
+    claims: dict[str, JsonValue] = Field(default={})
+    without: list[str] = Field(default=[])
+    times: dict[str, int | float] = Field(default={})
     """Dates, in seconds after the clock of the tables."""
-    header: dict[str, JsonValue] = Field({})
-    without_header: list[str] = Field([])
+    header: dict[str, JsonValue] = Field(default={})
+    without_header: list[str] = Field(default=[])
     append_claims: str = ""
     append_header: str = ""
     """JSON members, put behind the others as they are."""
@@ -66,7 +66,7 @@ class Row(Schema):
     request: RequestLine = "POST /ai/v2/code/completions"
     label: str | None = ""
     """What Envoy's route names; empty: the backend of the path; null: nothing."""
-    headers: Texts = Field({})
+    headers: Texts = Field(default={})
     """`{token}` in a value stands for the token; null leaves a header out."""
     header_count: int = 0
     header_bytes: int = 0
@@ -81,9 +81,9 @@ class Row(Schema):
     names: str | None = None
     """What fills the reason's message."""
     token_error: str | None = None
-    metadata: Texts = Field({})
-    request_headers: Texts = Field({})
-    reply: Texts = Field({})
+    metadata: Texts = Field(default={})
+    request_headers: Texts = Field(default={})
+    reply: Texts = Field(default={})
     """Differences from what reasons.yaml and callers.yaml expect; null: is absent."""
     request_id: str | None = "01J5ZC3W9Q4T8V2N7K6M1B0XYZ"
     """What the body of a refusal repeats; null: nothing."""
