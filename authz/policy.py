@@ -12,9 +12,10 @@ from authz.errors import Findings
 from authz.issuers import read_issuers
 from authz.keys import read_keys
 from authz.model import PublicRule
+from authz.revocations import read_revocations
 from authz.rule_files import read_rules
 from authz.tiers import read_tiers
-from authz.tokens import ProofCache, Refusal, Verifier
+from authz.tokens import Refusal, Verifier
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,15 +58,15 @@ class Policy:
         token = credentials(request, rule)
         if isinstance(token, Denied):
             return token
-        claims = self.verifier.verify(token, backend, now)
-        if isinstance(claims, Refusal):
+        proof = self.verifier.verify(token, backend, now)
+        if isinstance(proof, Refusal):
             return Denied(
                 Reason.INVALID_TOKEN,
                 backend_service=backend.name,
-                token_error=claims.error,
-                signature_valid=claims.signature_valid,
+                token_error=proof.error,
+                signature_valid=proof.signature_valid,
             )
-        return decide(request, rule, claims, self.tiers.of(claims.seats))
+        return decide(request, rule, proof.claims, self.tiers.of(proof.claims.seats))
 
 
 def load_policy(
@@ -84,10 +85,9 @@ def load_policy(
     catalog = read_catalog(folder, findings)
     rules = read_rules(folder / "rules", catalog, findings)
     tiers = read_tiers(folder / "tiers.yml", findings)
-    revocations = folder / "revocations.yml"
-    if revocations.exists():
-        findings.problem(revocations, 0, "revocations are not supported by this version: they would be ignored")
     every = read_issuers(folder / "issuers.yml", catalog, findings)
+    names = frozenset(issuer.name for issuer in every)
+    revocations = read_revocations(folder / "revocations.yml", names, findings)
     issuers = tuple(issuer for issuer in every if issuer.environment == environment)
     if every and not issuers:
         known = ", ".join(sorted({issuer.environment for issuer in every}))
@@ -98,7 +98,7 @@ def load_policy(
         catalog=catalog,
         issuers=issuers,
         rules=rules,
-        verifier=Verifier(issuers, ring, ProofCache()),
+        verifier=Verifier(issuers, ring, revocations),
         tiers=tiers,
         allow_unlabelled_routes=allow_unlabelled_routes,
         revision=_revision(folder, keys),
@@ -110,7 +110,7 @@ def _revision(*folders: Path) -> str:
     """Digest the names and contents of all policy and key files, so that a fleet can be compared."""
     digest = hashlib.sha256()
     for folder in folders:
-        for pattern in ("**/*.yml", "**/*.yaml", "*.jwks.json"):
+        for pattern in ("**/*.yml", "**/*.yaml", "*.jwks.json", "*.ca.pem"):
             for file in sorted(folder.glob(pattern)):
                 content = file.read_bytes()
                 digest.update(f"{file.relative_to(folder).as_posix()}\0{len(content)}\0".encode())

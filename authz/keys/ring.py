@@ -4,45 +4,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, TypeVar
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from authz import strict_json
-from authz.keys.jwk import public_key
+from authz.keys.anchors import read_anchors
+from authz.keys.jwks import MAX_KEYS_WITHOUT_KID, read_key_set
+from authz.model import Trust
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+    from cryptography.x509 import Certificate
 
     from authz.errors import Findings
+    from authz.keys.key import VerificationKey
     from authz.model import Algorithm, Issuer
 
-__all__ = ["MAX_KEYS_WITHOUT_KID", "KeyRing", "VerificationKey", "read_keys"]
+__all__ = ["KeyRing", "read_keys"]
 
-MAX_KEYS_WITHOUT_KID: Final = 4
-MAX_KID_LENGTH: Final = 256
-
-
-@dataclass(frozen=True, slots=True)
-class VerificationKey:
-    """One public key of one issuer, and the one algorithm it is for. `created_at` is what the file says of its age."""
-
-    issuer: str
-    kid: str
-    algorithm: Algorithm
-    material: PublicKeyTypes
-    created_at: str | None
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRing:
-    """Keys by issuer name, then by key id."""
+    """Keys by issuer name, then by key id; and each issuer's trust anchors."""
 
     by_issuer: Mapping[str, Mapping[str, VerificationKey]]
+    anchors: Mapping[str, tuple[Certificate, ...]]
 
     def named(self, issuer: Issuer, kid: str) -> VerificationKey | None:
         """Return the key with that id, of that issuer and no other."""
@@ -55,76 +46,54 @@ class KeyRing:
 
 
 def read_keys(folder: Path, issuers: Sequence[Issuer], *, allow_empty: bool, findings: Findings) -> KeyRing:
-    """Read `<issuer name>.jwks.json` of each issuer; problems go to `findings`.
+    """Read `<issuer name>.jwks.json` and `<issuer name>.ca.pem` of each issuer; problems go to `findings`.
 
-    An issuer without a key is a problem unless `allow_empty`.
+    An issuer with neither, for the kinds of trust it lists, is a problem unless `allow_empty`.
     """
-    owners: dict[bytes, VerificationKey] = {}
-    ring: dict[str, Mapping[str, VerificationKey]] = {}
+    keys: dict[str, Mapping[str, VerificationKey]] = {}
+    anchors: dict[str, tuple[Certificate, ...]] = {}
     for issuer in issuers:
-        file = folder / f"{issuer.name}.jwks.json"
-        keys = _read_set(file, issuer, findings) if file.exists() else None
-        if not keys and not allow_empty and not _reported(file, findings):
-            mend = "put the issuer's public keys there, or start with --allow-empty-issuers to refuse its tokens"
-            findings.problem(file, 0, f"issuer '{issuer.name}' has no key: {mend}")
-        for key in (keys or {}).values():
-            other = owners.setdefault(_fingerprint(key.material), key)
-            if other.issuer != key.issuer:
-                message = f"key '{key.kid}' is also key '{other.kid}' of issuer '{other.issuer}': one key, one issuer"
-                findings.problem(file, 0, message)
-        ring[issuer.name] = MappingProxyType(keys or {})
-    return KeyRing(MappingProxyType(ring))
+        before = len(findings.problems)
+        keys[issuer.name] = MappingProxyType(_trusted(folder, issuer, Trust.PACKAGED_KEYS, read_key_set, {}, findings))
+        anchors[issuer.name] = _trusted(folder, issuer, Trust.CERTIFICATE_CHAIN, _read_anchors, (), findings)
+        empty = not keys[issuer.name] and not anchors[issuer.name]
+        if empty and not allow_empty and len(findings.problems) == before:
+            wanted = " or ".join(_file(folder, issuer, trust).name for trust in Trust if trust in issuer.trust)
+            mend = "put it there, or start with --allow-empty-issuers to refuse this issuer's tokens"
+            findings.problem(folder, 0, f"issuer '{issuer.name}' has no {wanted}: {mend}")
+    _report_shared(folder, keys, findings)
+    return KeyRing(MappingProxyType(keys), MappingProxyType(anchors))
 
 
-def _read_set(file: Path, issuer: Issuer, findings: Findings) -> dict[str, VerificationKey] | None:
-    try:
-        content = strict_json.loads(file.read_bytes().decode("utf-8"))
-    except OSError as error:
-        findings.problem(file, 0, f"cannot be read: {error.strerror}")
-        return None
-    except ValueError as error:
-        findings.problem(file, getattr(error, "lineno", 0), f"is not JSON that we can read: {error}")
-        return None
-    entries = content.get("keys") if isinstance(content, dict) else None
-    if not isinstance(entries, list):
-        findings.problem(file, 0, "is no key set: it needs a list under 'keys' (RFC 7517, section 5)")
-        return None
-    keys: dict[str, VerificationKey] = {}
-    for position, entry in enumerate(entries, start=1):
-        kid = entry.get("kid") if isinstance(entry, dict) else None
-        label = f"key '{kid}'" if isinstance(kid, str) else f"key {position}"
-        try:
-            key = _read_key(entry, issuer)
-        except (ValueError, UnsupportedAlgorithm) as error:
-            findings.problem(file, 0, f"{label} {error}")
-            continue
-        if keys.setdefault(key.kid, key) is not key:
-            findings.problem(file, 0, f"{label} has a kid that stands twice")
-    for algorithm in issuer.algorithms if issuer.allow_missing_kid else ():
-        count = sum(key.algorithm is algorithm for key in keys.values())
-        if count > MAX_KEYS_WITHOUT_KID:
-            message = f"holds {count} {algorithm} keys, but a token without kid is tried with {MAX_KEYS_WITHOUT_KID}"
-            findings.problem(file, 0, f"{message}: remove the oldest")
-    return keys
+def _file(folder: Path, issuer: Issuer, trust: Trust) -> Path:
+    return folder / (issuer.name + {Trust.PACKAGED_KEYS: ".jwks.json", Trust.CERTIFICATE_CHAIN: ".ca.pem"}[trust])
 
 
-def _read_key(entry: object, issuer: Issuer) -> VerificationKey:
-    if not isinstance(entry, dict):
-        raise ValueError("is no object")  # noqa: TRY004  one kind of error for whatever a file holds
-    kid = entry.get("kid")
-    if not isinstance(kid, str) or not 0 < len(kid) <= MAX_KID_LENGTH:
-        raise ValueError(f"has no kid of 1 to {MAX_KID_LENGTH} characters")
-    algorithm, material = public_key(entry)
-    if algorithm not in issuer.algorithms:
-        allowed = ", ".join(sorted(issuer.algorithms))
-        raise ValueError(f"is for {algorithm}, but issuer '{issuer.name}' signs with {allowed} (issuers.yml)")
-    created_at = entry.get("created_at")
-    return VerificationKey(issuer.name, kid, algorithm, material, created_at if isinstance(created_at, str) else None)
+def _trusted(
+    folder: Path, issuer: Issuer, trust: Trust, read: Callable[[Path, Issuer, Findings], T], none: T, findings: Findings
+) -> T:
+    """Read an issuer's file of that kind, if there is one; one that nothing would use is a warning."""
+    file = _file(folder, issuer, trust)
+    if not file.exists():
+        return none
+    if trust not in issuer.trust:
+        findings.warning(file, 0, f"is ignored: issuer '{issuer.name}' does not list {trust} under trust (issuers.yml)")
+        return none
+    return read(file, issuer, findings)
+
+
+def _read_anchors(file: Path, _issuer: Issuer, findings: Findings) -> tuple[Certificate, ...]:
+    return read_anchors(file, findings)
+
+
+def _report_shared(folder: Path, keys: Mapping[str, Mapping[str, VerificationKey]], findings: Findings) -> None:
+    owners: dict[bytes, VerificationKey] = {}
+    for key in (key for ring in keys.values() for key in ring.values()):
+        other = owners.setdefault(_fingerprint(key.material), key)
+        if other.issuer != key.issuer:
+            message = f"key '{key.kid}' is also key '{other.kid}' of issuer '{other.issuer}': one key, one issuer"
+            findings.problem(folder / f"{key.issuer}.jwks.json", 0, message)
 
 
 def _fingerprint(key: PublicKeyTypes) -> bytes:
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
-def _reported(file: Path, findings: Findings) -> bool:
-    return any(problem.file == file for problem in findings.problems)

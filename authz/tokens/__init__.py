@@ -1,7 +1,7 @@
 """Tokens: what a bearer presents becomes claims that its issuer signed, or a refusal. The only owner of `jwt`."""
 
-from authz.tokens.cache import ProofCache
+from authz.tokens.proof import Proof
 from authz.tokens.refusal import Refusal
 from authz.tokens.verifier import Verifier
 
-__all__ = ["ProofCache", "Refusal", "Verifier"]
+__all__ = ["Proof", "Refusal", "Verifier"]

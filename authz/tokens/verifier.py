@@ -2,57 +2,70 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Final
 
 import jwt
 
 from authz.decision import TokenError
-from authz.model import Algorithm
+from authz.memory import Memory
+from authz.model import Algorithm, Trust
 from authz.tokens.claims import parse_claims, standing_error
 from authz.tokens.jws import parse
+from authz.tokens.proof import Proof
 from authz.tokens.refusal import Refusal
+from authz.tokens.signers import Signers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from authz.keys import KeyRing, VerificationKey
-    from authz.model import BackendService, Claims, Issuer
-    from authz.tokens.cache import ProofCache
+    from authz.model import BackendService, Issuer
+    from authz.revocations import Revocations
     from authz.tokens.jws import Jws
 
 __all__ = ["Verifier"]
 
 MAX_LENGTH: Final = 8 * 1024
+MAX_LENGTH_WITH_CHAIN: Final = 16 * 1024
+_CAPACITY: Final = 20_000
 _FORBIDDEN_HEADERS: Final = frozenset({"crit", "b64", "jku", "jwk", "x5u", "zip", "enc"})
 _ALGORITHMS: Final = {algorithm: jwt.get_algorithm_by_name(algorithm.value) for algorithm in Algorithm}
 
 
 class Verifier:
-    """Verifies tokens of the given issuers with packaged keys; reads no clock and no network."""
+    """Verifies tokens of the given issuers with packaged keys and anchors; reads no clock and no network.
 
-    def __init__(self, issuers: Iterable[Issuer], keys: KeyRing, cache: ProofCache) -> None:
+    Proofs are remembered by the SHA-256 of the complete token; a refusal never is.
+    """
+
+    def __init__(self, issuers: Collection[Issuer], ring: KeyRing, revocations: Revocations) -> None:
         self._issuers = {issuer.identifier: issuer for issuer in issuers}
-        self._keys = keys
-        self._cache = cache
+        self._max_length = max(map(_max_length, issuers), default=MAX_LENGTH)
+        self._signers = Signers(ring)
+        self._revocations = revocations
+        self._memory: Memory[Proof] = Memory(_CAPACITY)
 
-    def verify(self, token: str, backend: BackendService, now: float) -> Claims | Refusal:
-        """Return the claims of a token that is valid for a backend at `now`, in seconds since the epoch."""
-        if len(token) > MAX_LENGTH:
+    def verify(self, token: str, backend: BackendService, now: float) -> Proof | Refusal:
+        """Return the proof of a token that is valid for a backend at `now`, in seconds since the epoch."""
+        if len(token) > self._max_length:
             return Refusal(TokenError.TOO_LONG)
-        key = self._cache.key(token)
-        claims = self._cache.get(key, now)
-        if claims is None:
-            proven = self._prove(token)
+        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        proof = self._memory.get(digest)
+        if proof is None or not proof.holds_at(now):
+            proven = self._prove(token, now)
             if isinstance(proven, Refusal):
                 return proven
-            claims = proven
-            if claims.expires > now:
-                self._cache.put(key, claims)
-        error = standing_error(claims, backend, now)
-        return Refusal(error, signature_valid=True) if error is not None else claims
+            proof = proven
+            if proof.holds_at(now):
+                self._memory.put(digest, proof)
+        error = standing_error(proof.claims, backend, now)
+        if error is None and self._revocations.hold(proof.claims, proof.key.kid, proof.thumbprints, now):
+            error = TokenError.REVOKED
+        return Refusal(error, signature_valid=True) if error is not None else proof
 
-    def _prove(self, token: str) -> Claims | Refusal:
-        """Check all that does not depend on the request or the clock."""
+    def _prove(self, token: str, now: float) -> Proof | Refusal:
+        """Check all that does not depend on the request."""
         jws = parse(token)
         if jws is None or not _has_sound_header(jws):
             return Refusal(TokenError.MALFORMED)
@@ -61,13 +74,18 @@ class Verifier:
         issuer = self._issuer(jws)
         if isinstance(issuer, TokenError):
             return Refusal(issuer)
-        keys = self._candidates(jws, issuer)
-        if isinstance(keys, TokenError):
-            return Refusal(keys)
-        if not any(_signed(jws, key) for key in keys):
+        if len(token) > _max_length(issuer):
+            return Refusal(TokenError.TOO_LONG)
+        signers = self._signers.candidates(jws, issuer, now)
+        if isinstance(signers, TokenError):
+            return Refusal(signers)
+        signer = next((signer for signer in signers if _signed(jws, signer.key)), None)
+        if signer is None:
             return Refusal(TokenError.BAD_SIGNATURE)
         claims = parse_claims(jws.claims, issuer)
-        return Refusal(claims, signature_valid=True) if isinstance(claims, TokenError) else claims
+        if isinstance(claims, TokenError):
+            return Refusal(claims, signature_valid=True)
+        return Proof(claims, signer.key, signer.thumbprints, signer.valid_from, min(claims.expires, signer.valid_until))
 
     def _issuer(self, jws: Jws) -> Issuer | TokenError:
         identifier = jws.claims.get("iss")
@@ -75,22 +93,9 @@ class Verifier:
             return TokenError.INVALID_CLAIM if "iss" in jws.claims else TokenError.MISSING_CLAIM
         return self._issuers.get(identifier, TokenError.UNKNOWN_ISSUER)
 
-    def _candidates(self, jws: Jws, issuer: Issuer) -> tuple[VerificationKey, ...] | TokenError:
-        """Return the keys of this issuer that may have signed: the one that `kid` names, or a few that fit."""
-        if "x5c" in jws.header or "x5c" in jws.claims:
-            return TokenError.UNTRUSTED_CERTIFICATE
-        kid, named = jws.header.get("kid"), jws.header["alg"]
-        algorithm = next((known for known in issuer.algorithms if known == named), None)
-        if algorithm is None:
-            return TokenError.ALGORITHM_NOT_ALLOWED
-        if isinstance(kid, str):
-            key = self._keys.named(issuer, kid)
-            if key is None:
-                return TokenError.UNKNOWN_KEY
-            return (key,) if key.algorithm is algorithm else TokenError.ALGORITHM_NOT_ALLOWED
-        if not issuer.allow_missing_kid:
-            return TokenError.UNKNOWN_KEY
-        return self._keys.fitting(issuer, algorithm) or TokenError.UNKNOWN_KEY
+
+def _max_length(issuer: Issuer) -> int:
+    return MAX_LENGTH_WITH_CHAIN if Trust.CERTIFICATE_CHAIN in issuer.trust else MAX_LENGTH
 
 
 def _has_sound_header(jws: Jws) -> bool:

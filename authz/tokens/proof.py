@@ -1,0 +1,31 @@
+"""A proven token: an issuer that we trust signed exactly these claims."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from authz.keys import VerificationKey
+    from authz.model import Claims
+
+__all__ = ["Proof"]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Claims, the key that signed them, and the certificates that vouch for it (none for a packaged key).
+
+    It may be remembered while it holds: from `valid_from` until `valid_until`, the earliest end of token and chain, in
+    seconds since the epoch.
+    """
+
+    claims: Claims
+    key: VerificationKey
+    thumbprints: tuple[str, ...]
+    valid_from: float
+    valid_until: float
+
+    def holds_at(self, now: float) -> bool:
+        """Whether nothing that was proven has ended since."""
+        return self.valid_from <= now < self.valid_until
