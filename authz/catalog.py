@@ -1,89 +1,83 @@
-"""The catalog: which unit primitives and backend services exist, and what is known of them."""
+"""The catalog: the one source of truth for unit primitives, and for what is sold, run and served around them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
-from types import MappingProxyType
 from typing import TYPE_CHECKING
-
-from pydantic import Field
-
-from authz.documents import OpenSchema, read_folder
-from authz.model import BackendService
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
+    from datetime import datetime
 
-    from authz.documents import Document
-    from authz.errors import Findings
+    from authz.model import BackendService
+    from authz.versions import Version
 
-__all__ = ["Catalog", "read_catalog"]
-
-
-class BackendServiceFile(OpenSchema):
-    """One file of `backend_services/`."""
-
-    name: str
-    description: str
-    project_url: str
-    group: str
-    jwt_aud: str
+__all__ = ["Bundle", "Catalog", "Operator", "Service", "UnitPrimitive"]
 
 
-class UnitPrimitiveFile(OpenSchema):
-    """One file of `unit_primitives/`."""
+@dataclass(frozen=True, slots=True)
+class UnitPrimitive:
+    """The smallest feature a permission can govern. Lists name catalog entries; an empty one restricts nothing.
+
+    `cut_off_date` (aware, UTC) ends free access; without one it never ends.
+    """
 
     name: str
     description: str
     group: str
     feature_category: str
     documentation_url: str
-    milestone: str | None = None
-    introduced_by_url: str | None = None
-    unit_primitive_issue_url: str | None = None
-    deprecated_by_url: str | None = None
-    deprecation_message: str | None = None
-    cut_off_date: datetime | date | str | None = None
-    min_gitlab_version: str | None = None
-    min_gitlab_version_for_free_access: str | None = None
-    alias_names: list[str] = Field(default_factory=list)
-    license_types: list[str] = Field(default_factory=list)
-    backend_services: list[str] = Field(default_factory=list)
-    add_ons: list[str] = Field(default_factory=list)
-    operators: list[str] = Field(default_factory=list)
+    license_types: tuple[str, ...]
+    backend_services: tuple[str, ...]
+    add_ons: tuple[str, ...]
+    operators: tuple[str, ...]
+    cut_off_date: datetime | None
+    min_gitlab_version: Version | None
+    min_gitlab_version_for_free_access: Version | None
+    deprecation_message: str | None
+    deprecated_by_url: str | None
+
+    @property
+    def is_deprecated(self) -> bool:
+        """Whether the catalog says that it will go."""
+        return self.deprecation_message is not None or self.deprecated_by_url is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Something that is sold: an add-on or a license type."""
+
+    name: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A legacy grouping of unit primitives, kept for old GitLab versions; realms are `gitlab-com`, `self-managed`."""
+
+    name: str
+    description: str
+    basic_unit_primitive: str | None
+    realms: tuple[str, ...]
+    unit_primitives: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Who runs a feature, and for customers with which add-ons and licenses; an empty list restricts nothing."""
+
+    name: str
+    add_ons: tuple[str, ...]
+    license_types: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """The names that rules and issuers may use. `unit_primitives` maps each to the backends it is granted for."""
+    """Everything, by name."""
 
+    unit_primitives: Mapping[str, UnitPrimitive]
     backend_services: Mapping[str, BackendService]
-    unit_primitives: Mapping[str, frozenset[str]]
-
-
-def read_catalog(folder: Path, findings: Findings) -> Catalog:
-    """Read `catalog/`, or `config/` as `gitlab-cloud-connector` names it, below a policy directory."""
-    root = next((folder / name for name in ("catalog", "config") if (folder / name).is_dir()), None)
-    if root is None:
-        findings.problem(folder, 0, "holds no catalog/ (or config/) directory")
-        return Catalog({}, {})
-    backends: dict[str, BackendService] = {}
-    for backend in read_folder(root / "backend_services", BackendServiceFile, findings):
-        if _name_fits(backend, findings):
-            backends[backend.content.name] = BackendService(backend.content.name, backend.content.jwt_aud)
-    unit_primitives: dict[str, frozenset[str]] = {}
-    for unit in read_folder(root / "unit_primitives", UnitPrimitiveFile, findings):
-        if _name_fits(unit, findings):
-            unit_primitives[unit.content.name] = frozenset(unit.content.backend_services)
-    return Catalog(MappingProxyType(backends), MappingProxyType(unit_primitives))
-
-
-def _name_fits(document: Document[BackendServiceFile] | Document[UnitPrimitiveFile], findings: Findings) -> bool:
-    name, stem = document.content.name, document.file.stem
-    if name != stem:
-        findings.problem(
-            document.file, document.line(("name",)), f"name '{name}' differs from the file's name '{stem}'"
-        )
-    return name == stem
+    add_ons: Mapping[str, Bundle]
+    license_types: Mapping[str, Bundle]
+    services: Mapping[str, Service]
+    operators: Mapping[str, Operator]

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from authz.catalog import read_catalog
+from authz.catalog_files import read_catalog
 from authz.decision import Allowed, Denied, Reason, credentials, decide, label_denial
 from authz.errors import Findings
 from authz.issuers import read_issuers

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from authz.catalog import read_catalog
+from authz.catalog_files import read_catalog
 from authz.cli.options import PACKAGED_POLICY, POLICY
 from authz.errors import Findings
 from authz.issuers import read_issuers

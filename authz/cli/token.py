@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import jwt
 
-from authz.catalog import read_catalog
+from authz.catalog_files import read_catalog
 from authz.cli.options import POLICY, variable
 from authz.documents import seconds
 from authz.errors import Findings
@@ -124,7 +124,7 @@ def _scopes(order: Order, catalog: Catalog) -> list[str]:
     for scope in order.scopes:
         if scope not in catalog.unit_primitives:
             raise click.UsageError(f"unit primitive '{scope}' is not in the catalog")
-    every = (name for name, backends in catalog.unit_primitives.items() if order.backend_service in backends)
+    every = (name for name, unit in catalog.unit_primitives.items() if order.backend_service in unit.backend_services)
     return list(every if order.all_scopes else order.scopes)
 
 

@@ -1,0 +1,31 @@
+"""GitLab versions, compared number by number: 16.10 comes after 16.9."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["Version"]
+
+_VERSION: Final = re.compile(r"v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?:[-+.][0-9A-Za-z.+-]{1,64})?")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Version:
+    """Major, minor and patch; an edition or pre-release suffix (`17.8.1-ee`) does not count."""
+
+    major: int
+    minor: int
+    patch: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Version:
+        """Read `17.8` or `17.8.1`. Raises ValueError for anything else."""
+        found = _VERSION.fullmatch(text)
+        if found is None:
+            raise ValueError("should be a GitLab version such as '17.8'")
+        return cls(int(found[1]), int(found[2]), int(found[3] or 0))
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}" + (f".{self.patch}" if self.patch else "")
