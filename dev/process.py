@@ -21,7 +21,9 @@ class ChildEndedError(Exception):
     """A child ended although nobody asked it to; `child` says which one and what it wrote last."""
 
     def __init__(self, child: "Child") -> None:
-        super().__init__(f"{child.name} ended with exit code {child.exit_code()}")
+        code = child.exit_code() or 0
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        super().__init__(f"{child.name} {how}")
         self.child = child
 
 
