@@ -1,0 +1,98 @@
+"""A client of the door as GitLab's are: tokens, the usual headers, a request id of its own for every request."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from tests.minting import client_headers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+    from tests.minting import Minter
+
+AUDIENCES = {
+    "/ai": "gitlab-ai-gateway",
+    "/duo-workflow": "gitlab-duo-workflow-service",
+    "/duo_workflow.DuoWorkflow": "gitlab-duo-workflow-service",
+    "/observability": "gitlab-observability-backend",
+    "/sast": "gitlab-security-gateway",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    request_id: str
+
+    def json(self) -> Any:  # Any: what was sent is what a test is about
+        """The body."""
+        return json.loads(self.body)
+
+    def echoed(self) -> dict[str, str]:
+        """The headers that the backend saw; several of one name are joined."""
+        seen: dict[str, str] = {}
+        for name, value in self.json()["headers"]:
+            seen[name] = f"{seen[name]},{value}" if name in seen else value
+        return seen
+
+
+class Visitor:
+    """Asks over one connection; a context manager."""
+
+    def __init__(self, port: int, mint: Minter) -> None:
+        self.mint = mint
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._connection.close()
+
+    def headers(
+        self,
+        path: str,
+        scopes: Sequence[str] | None = None,
+        issuer: str = "customers-dot",
+        claims: Mapping[str, object] | None = None,
+        overrides: Mapping[str, str | None] | None = None,
+    ) -> dict[str, str]:
+        """What a client sends; without `scopes` there is no token."""
+        fresh = {"x-request-id": uuid.uuid4().hex, **(overrides or {})}
+        if scopes is None:
+            return client_headers(None, issuer, fresh)
+        stated = {"scopes": list(scopes), "aud": audience(path), **(claims or {})}
+        return client_headers(self.mint.token(issuer, stated), issuer, fresh)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        scopes: Sequence[str] | None = None,
+        *,
+        issuer: str = "customers-dot",
+        claims: Mapping[str, object] | None = None,
+        headers: Mapping[str, str | None] | None = None,
+        body: bytes | None = None,
+    ) -> Answer:
+        """Send one request and read its answer."""
+        sent = self.headers(path, scopes, issuer, claims, headers)
+        self._connection.request(method, path, body=body, headers=sent)
+        answer = self._connection.getresponse()
+        received = {name.lower(): value for name, value in answer.getheaders()}
+        return Answer(answer.status, received, answer.read(), sent.get("x-request-id", ""))
+
+
+def audience(path: str) -> str:
+    """Whom a token for that path is for."""
+    return next(value for prefix, value in AUDIENCES.items() if f"{path}/".startswith(f"{prefix}/"))
