@@ -2,57 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pytest
 
 from authz.decision import Denied
-from authz.documents import read
-from authz.errors import Findings
-from tests.cases.case_file import CaseFile
 from tests.cases.crafting import craft
 from tests.cases.door import open_doors
 from tests.cases.expectation import CALLERS, REASONS, expected, observed
+from tests.cases.tables import ROWS
 from tests.minting import client_headers, request
 
 if TYPE_CHECKING:
     from tests.cases.door import Door
     from tests.cases.rows import Row
-
-HERE: Final = Path(__file__).parent
-TABLES: Final = frozenset({"reasons.yaml", "callers.yaml"})
-
-
-def every_row() -> list[tuple[str, Row]]:
-    """Read every table; what is wrong with them is reported at once, with file and line."""
-    findings, found = Findings(), []
-    for file in sorted(HERE.glob("*.yaml")):
-        document = read(file, CaseFile, findings) if file.name not in TABLES else None
-        for row in document.content.rows() if document else ():
-            problem = contradiction(row)
-            if problem:
-                findings.problem(file, 0, f"{row.id}: {problem}")
-            found.append((f"{file.stem}: {row.id}", row))
-    findings.conclude()
-    return found
-
-
-def contradiction(row: Row) -> str | None:
-    """Return why a row can hold for no answer, if so."""
-    reason = REASONS.reasons.get(row.deny or "")
-    if row.deny is not None and reason is None:
-        return f"reason '{row.deny}' is not in reasons.yaml"
-    if (row.token_error is not None) != (row.deny == "invalid_token"):
-        return "'deny: invalid_token' and 'token_error' belong together"
-    if row.token_error is not None and row.token_error not in REASONS.token_errors:
-        return f"token error '{row.token_error}' is not in reasons.yaml"
-    if (row.names is not None) != (reason is not None and "<name>" in reason.message):
-        return "'names' fills a message that has a <name>, and only that"
-    return None
-
-
-ROWS: Final = every_row()
 
 
 @pytest.fixture(scope="session")
