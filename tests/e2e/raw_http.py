@@ -5,12 +5,12 @@ from __future__ import annotations
 import http.client
 import socket
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import h2.config
 import h2.connection
 import h2.events
-import h2.settings
+import hpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -68,6 +68,7 @@ def http2(
     client = h2.connection.H2Connection(settings)
     with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection:
         reply = Reply(peer=_peer(connection))
+        client.encoder = _PlainText()
         client.initiate_connection()
         connection.sendall(client.data_to_send())
         _receive(connection, client, reply, until=h2.events.SettingsAcknowledged)
@@ -78,6 +79,14 @@ def http2(
             client.send_headers(1, _bytes(trailers), end_stream=True)
         _receive(connection, client, reply, until=h2.events.StreamEnded)
         return reply
+
+
+class _PlainText(hpack.Encoder):
+    """Huffman coding of a megabyte takes this library more than a minute."""
+
+    def encode(self, headers: Any, huffman: bool = False) -> bytes:  # noqa: ARG002, FBT001, FBT002  # its signature
+        """Encode without it."""
+        return super().encode(headers, huffman=False)
 
 
 def request2(method: str, path: str, headers: Iterable[tuple[str, str]] = ()) -> Fields:
