@@ -67,7 +67,8 @@ class Family:
     def __enter__(self) -> "Family":
         self._logs.mkdir(parents=True, exist_ok=True)
         guard = (sys.executable, "-I", "-S", __file__)
-        self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, process_group=0)
+        quiet = subprocess.DEVNULL
+        self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, process_group=0)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

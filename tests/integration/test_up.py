@@ -228,16 +228,26 @@ def test_a_second_one_says_which_process_runs_already(door: Opened) -> None:
     assert send(door.requests()[0]).status_code == 200
 
 
-def test_ctrl_c_ends_all_of_it_and_a_second_one_changes_nothing(own_door: Opened) -> None:
+def test_ctrl_c_ends_all_of_it(own_door: Opened) -> None:
     running = descendants(own_door.process.pid)
     assert len(running) > 8 + 2
-    own_door.process.send_signal(signal.SIGINT)
     own_door.process.send_signal(signal.SIGINT)
     said, _ = own_door.process.communicate(timeout=PATIENCE_SECONDS)
     assert own_door.process.returncode == 0
     assert said.strip() == "Stopped; nothing is left running."
     assert is_gone(own_door.checkout, running)
     assert not (own_door.checkout.folder / "run" / "authz" / "0.sock").exists()
+
+
+def test_a_part_that_hangs_is_killed_and_a_second_ctrl_c_cannot_prevent_it(own_door: Opened) -> None:
+    running = descendants(own_door.process.pid)
+    (hanging,) = (pid for pid, command in running.items() if "--name sast-1 " in command)
+    os.kill(hanging, signal.SIGSTOP)
+    own_door.process.send_signal(signal.SIGINT)
+    assert eventually(lambda: len(descendants(own_door.process.pid)) < len(running))
+    own_door.process.send_signal(signal.SIGINT)
+    assert own_door.process.wait(PATIENCE_SECONDS) == 0
+    assert is_gone(own_door.checkout, running)
 
 
 def test_nothing_outlives_even_a_kill(own_door: Opened) -> None:
