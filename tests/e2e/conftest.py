@@ -31,7 +31,6 @@ def mint() -> Minter:
 
 
 @pytest.fixture(scope="session")
-def visitor(door: Door, mint: Minter) -> Iterator[Visitor]:
+def visitor(door: Door, mint: Minter) -> Visitor:
     """A client of the plain listener."""
-    with Visitor(door.plain, mint) as client:
-        yield client
+    return Visitor(door.plain, mint)

@@ -6,7 +6,7 @@ import http.client
 import json
 import re
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 SHIPPED: Final = EnvoyFiles(ROOT / "envoy")
 SECONDS: Final = 30.0
 LOG_SECONDS: Final = 10.0
+PUBLIC: Final = "/ai/monitoring/healthz"
 CLOSED: Final = 1  # a port on which nothing ever listens: one endpoint of most backends is always dead
 # Sample backend -> the shipped ports that lead to it: HTTP, and gRPC where it speaks it.
 BACKENDS: Final = {
@@ -124,8 +125,8 @@ class Door:
         self.authz = self._authz_family.start("authz", self._here(serve))
 
     def wait_for_authz(self) -> None:
-        """Return when Envoy knows that the service is healthy."""
-        self.wait_until(lambda: self._healthy("authz") == 1, "authz, as Envoy sees it")
+        """Return when the door lets requests in: the service is up and Envoy has noticed."""
+        self.wait_until(lambda: _status(self.plain, PUBLIC) == http.HTTPStatus.OK, "authz, as Envoy sees it")
 
     def stop_authz(self) -> None:
         """End the service's processes."""
@@ -213,9 +214,12 @@ def _listeners(admin: int) -> dict[str, int]:
 
 
 def _get(port: int, path: str) -> bytes:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
-    try:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)) as connection:
         connection.request("GET", path)
         return connection.getresponse().read()
-    finally:
-        connection.close()
+
+
+def _status(port: int, path: str) -> int:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)) as connection:
+        connection.request("GET", path)
+        return connection.getresponse().status

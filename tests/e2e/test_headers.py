@@ -83,7 +83,8 @@ def test_a_name_with_underscores_is_refused(door: Door, visitor: Visitor, name: 
 
 
 def test_no_trailer_arrives_at_a_backend_over_http2(door: Door, visitor: Visitor) -> None:
-    sent = visitor.headers(METHOD, ["duo_workflow_generate_token"], overrides={"content-type": "application/grpc"})
+    further = {"content-type": "application/grpc", "grpc-timeout": "7S"}
+    sent = visitor.headers(METHOD, ["duo_workflow_generate_token"], overrides=further)
     trailers = [("x-gitlab-authorized-user-id", "somebody"), ("x-http-method-override", "PUT"), ("x-plain", "1")]
     with witness() as upstream, door.edited(clusters=[("port_value: 8113", f"port_value: {upstream.port}")]):
         door.wait_until(lambda: door.admin.healthy_endpoints().get("duo_workflow_grpc") == 1, "the witness")
@@ -92,6 +93,7 @@ def test_no_trailer_arrives_at_a_backend_over_http2(door: Door, visitor: Visitor
     assert (reply.status, reply.header("grpc-status")) == (200, "0")
     assert arrival.headers["x-gitlab-authorized-unit-primitive"] == "duo_workflow_generate_token"
     assert "x-gitlab-authorized-user-id" not in arrival.headers
+    assert arrival.headers["grpc-timeout"] == "7000m"
     assert arrival.trailers == {}
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import http.client
 import json
 import uuid
+from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from tests.minting import client_headers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import TracebackType
 
     from tests.minting import Minter
 
+SECONDS = 20
 AUDIENCES = {
     "/ai": "gitlab-ai-gateway",
     "/duo-workflow": "gitlab-duo-workflow-service",
@@ -46,18 +47,12 @@ class Answer:
         return seen
 
 
+@dataclass(frozen=True, slots=True)
 class Visitor:
-    """Asks over one connection; a context manager."""
+    """Asks, on a new connection each time."""
 
-    def __init__(self, port: int, mint: Minter) -> None:
-        self.mint = mint
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._connection.close()
+    port: int
+    mint: Minter
 
     def headers(
         self,
@@ -87,10 +82,11 @@ class Visitor:
     ) -> Answer:
         """Send one request and read its answer."""
         sent = self.headers(path, scopes, issuer, claims, headers)
-        self._connection.request(method, path, body=body, headers=sent)
-        answer = self._connection.getresponse()
-        received = {name.lower(): value for name, value in answer.getheaders()}
-        return Answer(answer.status, received, answer.read(), sent.get("x-request-id", ""))
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)) as connection:
+            connection.request(method, path, body=body, headers=sent)
+            with connection.getresponse() as answer:
+                received = {name.lower(): value for name, value in answer.getheaders()}
+                return Answer(answer.status, received, answer.read(), sent.get("x-request-id", ""))
 
 
 def audience(path: str) -> str:
