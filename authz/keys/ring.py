@@ -63,7 +63,7 @@ def read_keys(folder: Path, issuers: Sequence[Issuer], *, allow_empty: bool, fin
     ring: dict[str, Mapping[str, VerificationKey]] = {}
     for issuer in issuers:
         file = folder / f"{issuer.name}.jwks.json"
-        keys = _read_set(file, issuer, findings) if file.exists() else None
+        keys = _read_set(file, issuer, findings)
         if not keys and not allow_empty and not _reported(file, findings):
             mend = "put the issuer's public keys there, or start with --allow-empty-issuers to refuse its tokens"
             findings.problem(file, 0, f"issuer '{issuer.name}' has no key: {mend}")
@@ -79,6 +79,8 @@ def read_keys(folder: Path, issuers: Sequence[Issuer], *, allow_empty: bool, fin
 def _read_set(file: Path, issuer: Issuer, findings: Findings) -> dict[str, VerificationKey] | None:
     try:
         content = strict_json.loads(file.read_bytes().decode("utf-8"))
+    except FileNotFoundError:
+        return None
     except OSError as error:
         findings.problem(file, 0, f"cannot be read: {error.strerror}")
         return None
