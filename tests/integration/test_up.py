@@ -173,7 +173,7 @@ def is_gone(checkout: Checkout, processes: dict[int, str]) -> bool:
 def test_the_first_printed_request_reaches_a_backend_without_its_prefix(door: Opened) -> None:
     answer = send(door.requests()[0])
     assert answer.status_code == 200
-    assert answer.json()["name"] in door.printed
+    assert answer.json()["name"] in {"ai_gateway-1", "ai_gateway-2"}
     assert answer.json()["path"] == "/v2/code/completions"
 
 
