@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import socket
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import h2.config
@@ -27,6 +29,8 @@ class Reply:
 
     peer: str
     """The client's address and port, as the access log writes them."""
+    started: str
+    """When it was sent, as the access log writes it: ports are used again."""
     status: int = 0
     headers: Fields = field(default_factory=list)
     body: bytes = b""
@@ -40,21 +44,18 @@ class Reply:
 def http1(port: int, method: str, target: bytes, headers: Iterable[tuple[str, str]] = (), body: bytes = b"") -> Reply:
     """One request over HTTP/1.1, on a connection of its own."""
     with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection:
-        reply = Reply(peer=_peer(connection))
+        reply = _reply(connection)
         lines = [b"%s %s HTTP/1.1" % (method.encode(), target), b"host: cloud.gitlab.com", b"connection: close"]
         lines += [f"{name}: {value}".encode("latin-1") for name, value in headers]
         lines += [b"content-length: %d" % len(body)] if body or method == "POST" else []
-        try:
+        with suppress(ConnectionError):  # refused before all of it was sent; the answer may be here already
             connection.sendall(b"\r\n".join([*lines, b"", body]))
-        except ConnectionError:  # refused before all of it was sent; the answer may be here already
-            pass
-        try:
-            answer = http.client.HTTPResponse(connection, method=method)
+        with (
+            suppress(ConnectionError, http.client.HTTPException),
+            closing(http.client.HTTPResponse(connection, method=method)) as answer,
+        ):
             answer.begin()
             reply.status, reply.headers, reply.body = answer.status, answer.getheaders(), answer.read()
-            answer.close()
-        except (ConnectionError, http.client.HTTPException):
-            pass
         return reply
 
 
@@ -67,7 +68,7 @@ def http2(
     )
     client = h2.connection.H2Connection(settings)
     with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection:
-        reply = Reply(peer=_peer(connection))
+        reply = _reply(connection)
         client.encoder = _PlainText()
         client.initiate_connection()
         connection.sendall(client.data_to_send())
@@ -84,7 +85,7 @@ def http2(
 class _PlainText(hpack.Encoder):
     """Huffman coding of a megabyte takes this library more than a minute."""
 
-    def encode(self, headers: Any, huffman: bool = False) -> bytes:  # noqa: ARG002, FBT001, FBT002  # its signature
+    def encode(self, headers: Any, huffman: bool = False) -> bytes:  # noqa: ARG002  # its signature
         """Encode without it."""
         return super().encode(headers, huffman=False)
 
@@ -138,6 +139,7 @@ def _text(value: str | bytes) -> str:
     return value if isinstance(value, str) else value.decode("latin-1")
 
 
-def _peer(connection: socket.socket) -> str:
+def _reply(connection: socket.socket) -> Reply:
     host, port = connection.getsockname()
-    return f"{host}:{port}"
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return Reply(peer=f"{host}:{port}", started=now)

@@ -25,7 +25,7 @@ def test_too_many_or_too_large_headers_are_refused_over_http1(
     headers = visitor.headers(COMPLETIONS, ["complete_code"])
     with door.nothing_let_through():
         reply = http1(door.plain, "POST", COMPLETIONS.encode(), [*headers.items(), *further])
-    line = door.log_line("peer", reply.peer)
+    line = door.log_line_of(reply)
     assert line["status"] == 431
     assert line["details"] in {"http1.headers_too_large", "http1.too_many_headers"}
     assert reply.status in {0, 431}  # 0: the client was still sending when Envoy hung up
@@ -47,7 +47,7 @@ def test_a_long_token_within_bounds_is_decided_by_authz(door: Door, visitor: Vis
     headers = visitor.headers(COMPLETIONS, overrides={"authorization": "Bearer " + "a" * 20_000})
     reply = http1(door.plain, "POST", COMPLETIONS.encode(), headers.items())
     assert (reply.status, b"invalid_token" in reply.body) == (401, True)
-    assert door.log_line("peer", reply.peer)["details"] == "ext_authz_denied"
+    assert door.log_line_of(reply)["details"] == "ext_authz_denied"
 
 
 def test_http_1_0_and_unread_upgrades_are_refused(door: Door, visitor: Visitor) -> None:

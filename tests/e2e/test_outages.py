@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 import grpc
 import pytest
 
+from tests.e2e.grpc_client import caller
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -21,12 +23,10 @@ SOCKET: Final = "/duo-workflow/ws"
 @pytest.fixture
 def dead_authz(door: Door) -> Iterator[None]:
     """The service, killed without warning; another one afterwards."""
-    assert door.authz is not None
-    door.authz.process.kill()
-    door.authz.process.wait()
+    door.authz.kill()
     yield
-    door.stop_authz()
-    door.start_authz()
+    door.authz.stop()
+    door.authz.start()
     door.wait_for_authz()
 
 
@@ -41,7 +41,7 @@ def test_nothing_is_let_through_while_the_service_is_dead(door: Door, visitor: V
                 "reason": "not_ready",
                 "request_id": answer.request_id,
             }
-            line = door.log_line("request_id", answer.request_id)
+            line = door.log_line(answer.request_id)
             assert (line["details"], line["attempts"]) == ("ext_authz_error", 0)
         assert visitor.ask("GET", "/ai/monitoring/healthz").status == 503
         assert visitor.ask("POST", COMPLETIONS).status == 503
@@ -51,15 +51,9 @@ def test_nothing_is_let_through_while_the_service_is_dead(door: Door, visitor: V
 
 @pytest.mark.usefixtures("dead_authz")
 def test_a_grpc_call_is_unavailable_while_the_service_is_dead(door: Door, visitor: Visitor) -> None:
-    headers = tuple(visitor.headers(TOKEN, ["duo_workflow_generate_token"]).items())
-    with (
-        grpc.insecure_channel(f"127.0.0.1:{door.plain}") as channel,
-        door.nothing_let_through(),
-        pytest.raises(grpc.RpcError) as refused,
-    ):
-        channel.unary_unary(TOKEN)(b"", metadata=headers, timeout=20)
-    assert isinstance(refused.value, grpc.Call)
-    assert (refused.value.code(), refused.value.details()) == (grpc.StatusCode.UNAVAILABLE, "Service unavailable")
+    metadata = tuple(visitor.headers(TOKEN, ["duo_workflow_generate_token"]).items())
+    with caller(door.plain) as client, door.nothing_let_through():
+        assert client.refusal(TOKEN, metadata) == (grpc.StatusCode.UNAVAILABLE, "Service unavailable")
 
 
 def test_it_works_again_when_the_service_is_back(visitor: Visitor) -> None:
@@ -68,7 +62,7 @@ def test_it_works_again_when_the_service_is_back(visitor: Visitor) -> None:
 
 def test_a_backend_without_a_healthy_endpoint_is_unavailable(door: Door, visitor: Visitor) -> None:
     with door.edited(clusters=[("port_value: 8131", "port_value: 8132")]):
-        door.wait_until(lambda: door.admin.healthy_endpoints()["sast"] == 0, "a dead sast")
+        door.wait_until(lambda: door.envoy.admin.healthy_endpoints()["sast"] == 0, "a dead sast")
         answer = visitor.ask("POST", "/sast/scan", ["security_scans"])
     assert answer.status == 503
     assert answer.json() == {
@@ -76,7 +70,7 @@ def test_a_backend_without_a_healthy_endpoint_is_unavailable(door: Door, visitor
         "reason": "upstream_unavailable",
         "request_id": answer.request_id,
     }
-    line = door.log_line("request_id", answer.request_id)
+    line = door.log_line(answer.request_id)
     assert (line["outcome"], line["cluster"]) == ("allowed", "sast")
 
 
@@ -85,4 +79,4 @@ def test_a_request_that_meets_a_dead_endpoint_is_tried_at_another(door: Door, vi
     with door.edited(clusters=[("port_value: 8102}}}", unnoticed)]):
         answers = [visitor.ask("POST", COMPLETIONS, ["complete_code"]) for _ in range(10)]
     assert {(answer.status, answer.json()["name"]) for answer in answers} == {(200, "ai_gateway-1")}
-    assert 2 in {door.log_line("request_id", answer.request_id)["attempts"] for answer in answers}
+    assert 2 in {door.log_line(answer.request_id)["attempts"] for answer in answers}

@@ -59,7 +59,7 @@ def test_an_ambiguous_path_is_refused_by_the_first_that_sees_it(door: Door, visi
     assert reply.status == trap.status
     assert f'"{trap.reason}"' in reply.body.decode()
     assert reply.header("content-type") == "application/json"
-    assert door.log_line("peer", reply.peer)["details"] == trap.layer
+    assert door.log_line_of(reply)["details"] == trap.layer
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_what_envoy_normalises_is_one_path_for_authz_and_backend(door: Door, vis
     with door.nothing_let_through():
         refused = http1(door.plain, "POST", target.encode(), visitor.headers("/ai", ["duo_chat"]).items())
     assert refused.status == 403
-    assert door.log_line("peer", refused.peer)["details"] == AUTHZ
+    assert door.log_line_of(refused)["details"] == AUTHZ
 
 
 def test_a_token_of_one_prefix_does_not_walk_into_another(door: Door, visitor: Visitor) -> None:
@@ -107,11 +107,11 @@ def test_another_method_is_told_which_one_is_right(door: Door, visitor: Visitor,
     with door.nothing_let_through():
         reply = http1(door.plain, method, b"/ai/v2/code/completions", headers.items())
     assert (reply.status, reply.header("allow")) == (405, "POST")
-    assert door.log_line("peer", reply.peer)["details"] == AUTHZ
+    assert door.log_line_of(reply)["details"] == AUTHZ
 
 
 def test_a_tunnel_is_refused(door: Door, visitor: Visitor) -> None:
     with door.nothing_let_through():
         reply = http1(door.plain, "CONNECT", b"127.0.0.1:22", visitor.headers("/ai", ["complete_code"]).items())
     assert reply.status == 404
-    assert door.log_line("peer", reply.peer)["details"] == "route_not_found"
+    assert door.log_line_of(reply)["details"] == "route_not_found"

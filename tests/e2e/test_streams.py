@@ -6,7 +6,7 @@ import asyncio
 import http.client
 import json
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 import pytest
@@ -113,7 +113,7 @@ def test_a_refused_upload_is_not_read(door: Door, visitor: Visitor) -> None:
     assert answer.status == 403
 
 
-async def _talk(port: int, headers: dict[str, str]) -> tuple[dict[str, object], list[str]]:
+async def _talk(port: int, headers: dict[str, str]) -> tuple[Any, list[str]]:
     async with (
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session,
         session.ws_connect(f"http://127.0.0.1:{port}{SOCKET}?a=b", headers=headers) as websocket,

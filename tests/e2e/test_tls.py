@@ -26,7 +26,7 @@ def trusting(door: Door) -> ssl.SSLContext:
 
 
 def serial(door: Door) -> int:
-    pem = ssl.get_server_certificate(("127.0.0.1", door.tls))
+    pem = ssl.get_server_certificate(("127.0.0.1", door.envoy.tls))
     return x509.load_pem_x509_certificate(pem.encode()).serial_number
 
 
@@ -34,12 +34,12 @@ def serial(door: Door) -> int:
 def test_tls_speaks_both_versions_of_http(door: Door, visitor: Visitor, http2: bool, version: str) -> None:
     headers = visitor.headers(COMPLETIONS, ["complete_code"])
     with httpx.Client(http1=not http2, http2=http2, verify=trusting(door)) as client:
-        allowed = client.post(f"https://localhost:{door.tls}{COMPLETIONS}", headers=headers)
-        refused = client.post(f"https://localhost:{door.tls}{COMPLETIONS}")
+        allowed = client.post(f"https://localhost:{door.envoy.tls}{COMPLETIONS}", headers=headers)
+        refused = client.post(f"https://localhost:{door.envoy.tls}{COMPLETIONS}")
     assert (allowed.status_code, allowed.http_version) == (200, version)
     assert dict(allowed.json()["headers"])["x-forwarded-proto"] == "https"
     assert (refused.status_code, refused.json()["reason"]) == (401, "missing_authorization")
-    line = door.log_line("request_id", headers["x-request-id"])
+    line = door.log_line(headers["x-request-id"])
     assert (line["protocol"], line["tls"]) == (version, "TLSv1.3")
 
 
@@ -47,20 +47,19 @@ def test_alpn_prefers_http2(door: Door) -> None:
     context = trusting(door)
     context.set_alpn_protocols(["http/1.1", "h2"])
     with (
-        socket.create_connection(("127.0.0.1", door.tls), timeout=10) as plain,
+        socket.create_connection(("127.0.0.1", door.envoy.tls), timeout=10) as plain,
         context.wrap_socket(plain, server_hostname="localhost") as wrapped,
     ):
         assert wrapped.selected_alpn_protocol() == "h2"
 
 
 def test_a_replaced_certificate_is_shown_without_a_restart(door: Door, visitor: Visitor) -> None:
-    assert door.envoy is not None
     folder = door.folder / "run" / "tls"
     before = serial(door)
     (folder / "ca.crt").unlink()  # incomplete, so a new one is made
     certificate.ensure(folder, datetime.now(UTC))
     door.wait_until(lambda: serial(door) != before, "the new certificate")
-    assert door.envoy.exit_code() is None
+    assert door.envoy.child.exit_code() is None
     with httpx.Client(verify=trusting(door)) as client:
         headers = visitor.headers(COMPLETIONS, ["complete_code"], overrides={"x-request-id": uuid.uuid4().hex})
-        assert client.post(f"https://localhost:{door.tls}{COMPLETIONS}", headers=headers).status_code == 200
+        assert client.post(f"https://localhost:{door.envoy.tls}{COMPLETIONS}", headers=headers).status_code == 200
