@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Final
 
 import grpc
@@ -80,3 +81,18 @@ def test_a_request_that_meets_a_dead_endpoint_is_tried_at_another(door: Door, vi
         answers = [visitor.ask("POST", COMPLETIONS, ["complete_code"]) for _ in range(10)]
     assert {(answer.status, answer.json()["name"]) for answer in answers} == {(200, "ai_gateway-1")}
     assert 2 in {door.log_line(answer.request_id)["attempts"] for answer in answers}
+
+
+def test_a_backend_that_does_not_answer_in_time_is_a_timeout(door: Door, visitor: Visitor) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # connections are made, and nobody takes them
+        port = silent.getsockname()[1]
+        unnoticed = f"port_value: {port}}}}}, health_check_config: {{disable_active_health_check: true}}}}"
+        with door.edited([("timeout: 60s", "timeout: 0.3s")], [("port_value: 8131}}}", unnoticed)]):
+            answer = visitor.ask("POST", "/sast/scan", ["security_scans"])
+    assert answer.status == 504
+    assert answer.json() == {
+        "error": "Backend timeout",
+        "reason": "upstream_timeout",
+        "request_id": answer.request_id,
+    }
+    assert door.log_line(answer.request_id)["details"] == "response_timeout"
