@@ -2,22 +2,26 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LOCKED := $(VENV)/.locked
 READY := $(VENV)/.ready
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check format lock protos record-requests clean
+.PHONY: help up test check apply check-envoy format lock protos record-requests clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(READY): requirements/dev.txt pyproject.toml
+$(LOCKED): requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "make: $(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@echo "make: installing the locked requirements into $(VENV), about a minute the first time"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(READY): $(LOCKED) pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -27,11 +31,18 @@ up: $(READY) ## the whole door on this machine: Envoy, the service, sample backe
 test: $(READY) ## everything that needs only Python: unit, property, cases, integration, e2e on real Envoy
 	@$(BIN)/python -m pytest
 
-check: $(READY) ## format, lint, types, layers
+check: $(READY) ## format, lint, types, layers, and Envoy's files as a whole
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m dev.envoy check
+
+apply: $(READY) ## hand edited routes and clusters to the running Envoy, after checking them
+	@$(BIN)/python -m dev.envoy apply
+
+check-envoy: $(READY) ## check envoy/ as a whole, with the real Envoy
+	@$(BIN)/python -m dev.envoy check
 
 format: $(READY) ## put the code into its format
 	@$(BIN)/ruff format .

@@ -256,13 +256,10 @@ def _wanted(request: Request, rule: TokenRule) -> AllOf | AnyOf | Reason:
 
 def _granted(wanted: AllOf | AnyOf, claims: Claims) -> str | None:
     """Return what the backend is told was granted, or None if the scopes do not suffice."""
-    match wanted:
-        case AllOf(names):
-            return ",".join(names) if claims.scopes.issuperset(names) else None
-        case AnyOf(names):
-            return next((name for name in names if name in claims.scopes), None)
-        case _ as unreachable:
-            assert_never(unreachable)
+    names = wanted.unit_primitives
+    if isinstance(wanted, AnyOf):
+        return next((name for name in names if name in claims.scopes), None)
+    return ",".join(names) if claims.scopes.issuperset(names) else None
 
 
 def _first_missing(wanted: AllOf | AnyOf, claims: Claims) -> str:

@@ -53,17 +53,16 @@ class ByHeaderEntry(Schema):
 
 
 def _shape(value: object) -> str:
-    if isinstance(value, list):
-        return "all_of"
+    """Return the form that is meant; in brackets, so that no problem takes it for a key of the file."""
     keys = value.keys() if isinstance(value, dict) else ()
-    return next((key for key in ("any_of", "by_path", "by_header") if key in keys), "all_of")
+    return next((f"<{key}>" for key in ("any_of", "by_path", "by_header") if key in keys), "<list>")
 
 
 UnitPrimitives = Annotated[
-    Annotated[Names, Tag("all_of")]
-    | Annotated[AnyOfEntry, Tag("any_of")]
-    | Annotated[ByPathEntry, Tag("by_path")]
-    | Annotated[ByHeaderEntry, Tag("by_header")],
+    Annotated[Names, Tag("<list>")]
+    | Annotated[AnyOfEntry, Tag("<any_of>")]
+    | Annotated[ByPathEntry, Tag("<by_path>")]
+    | Annotated[ByHeaderEntry, Tag("<by_header>")],
     Discriminator(_shape),
 ]
 

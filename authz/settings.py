@@ -13,8 +13,8 @@ __all__ = ["AddressTemplate", "ServeSettings"]
 
 MAX_SOCKET_PATH: Final = 107
 MAX_PORT: Final = 65_535
-_WORKER: Final = re.compile(r"\{(?:(\d{1,5})\+)?worker\}")
-_NETWORK: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>\d{1,5})")
+_WORKER: Final = re.compile(r"\{(?:([0-9]{1,5})\+)?worker\}")
+_NETWORK: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})")
 
 
 @dataclass(frozen=True, slots=True)

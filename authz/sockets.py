@@ -28,6 +28,8 @@ def make_free(address: str) -> None:
             _try_port(address)
     except OSError as error:
         raise AddressUnusableError(f"cannot listen on {address}: {_mend(error)}") from None
+    except UnicodeError:  # what the resolver's encoding makes of `a..b`
+        raise AddressUnusableError(f"cannot listen on {address}: the host is no name") from None
 
 
 def _free_path(path: Path) -> None:
@@ -35,9 +37,9 @@ def _free_path(path: Path) -> None:
         raise OSError(errno.ENOENT, f"folder {path.parent} does not exist: make it first")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise OSError(errno.EACCES, f"folder {path.parent} is not writable")
-    if not path.exists():
+    if not os.path.lexists(path):
         return
-    if not stat.S_ISSOCK(path.stat().st_mode):
+    if not stat.S_ISSOCK(path.lstat().st_mode):
         raise OSError(errno.EEXIST, "a file that is no socket stands there: remove it or name another path")
     with closing(socket.socket(socket.AF_UNIX)) as probe:
         probe.settimeout(1)

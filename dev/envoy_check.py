@@ -11,9 +11,9 @@ from typing import Any
 from dev import certificate
 from dev.envoy_files import EnvoyFiles
 from dev.envoy_inline import inlined
-from dev.envoy_labels import unlabelled
 from dev.envoy_program import binary
 from dev.envoy_refusal import told
+from dev.envoy_routes import slips
 from dev.envoy_yaml import Document, Problem, Tree, read
 
 VALIDATE_SECONDS = 30
@@ -50,7 +50,7 @@ def check(files: EnvoyFiles) -> tuple[Problem, ...]:
 
 def _check(whole: Configuration, validator: "_Validator") -> Iterator[Problem]:
     try:
-        yield from unlabelled(whole.routes)
+        yield from slips(whole.routes)
         refusal = validator.refusal(whole)
         if refusal:
             yield from _located(whole, validator, refusal)

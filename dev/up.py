@@ -62,11 +62,14 @@ def _run(ports: Ports, output: Screen, parent: int) -> int:
 
 
 def _watch(family: Family, parent: int) -> NoReturn:
-    """Until a child ends or a signal comes. Under make, make's own end counts as one: nobody is left to stop this."""
-    under_make = "MAKELEVEL" in os.environ
+    """Until a child ends or a signal comes. The end of terminal or make counts as one: nobody is left to send it.
+
+    A terminal that closes tells the leader of its session only, and make, where it is the leader, just goes on waiting.
+    """
+    on_terminal, under_make = os.isatty(0), "MAKELEVEL" in os.environ
     while True:
         family.check()
-        if under_make and os.getppid() != parent:
+        if (on_terminal and not os.isatty(0)) or (under_make and os.getppid() != parent):
             raise KeyboardInterrupt
         time.sleep(WATCH_SECONDS)
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from dev import certificate, envoy_files, envoy_program
 from dev.envoy_admin import Admin
+from dev.envoy_check import check
 from dev.envoy_files import EnvoyFiles
 from dev.process import Family, NotReadyError
-from dev.up_plan import LOOPBACK, NeededPort, SampleBackend, check_free, sample_backends
+from dev.up_plan import LOOPBACK, NeededPort, PlanError, SampleBackend, check_free, sample_backends
 from dev.up_requests import (
     AUTHZ,
     NEEDED_SCOPE,
@@ -76,6 +77,7 @@ def open_door(family: Family, ports: Ports, screen: Screen) -> Proofs:
 
     Raises PlanError, CommandError, ChildEndedError, NotReadyError or DoorError, each with a message for the reader.
     """
+    _check_envoy_files()
     backends = sample_backends(SHIPPED.clusters)
     check_free((*ports.needed(), *(NeededPort(port, each.name) for each in backends for port in each.ports())))
     _ensure_keys(screen)
@@ -85,6 +87,13 @@ def open_door(family: Family, ports: Ports, screen: Screen) -> Proofs:
     _start_authz(family, screen)
     _start_envoy(family, ports, screen)
     return _prove(family, ports, tls.authority, screen)
+
+
+def _check_envoy_files() -> None:
+    """Before a start: with routes that it cannot read, Envoy would be live and answer 404 to everything."""
+    problems = check(SHIPPED)
+    if problems:
+        raise PlanError("Envoy would refuse its configuration\n" + "\n".join(map(str, problems)))
 
 
 def _ensure_keys(screen: Screen) -> None:

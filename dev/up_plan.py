@@ -58,8 +58,12 @@ def sample_backends(clusters: Path) -> tuple[SampleBackend, ...]:
 
 
 def check_free(needed: Iterable[NeededPort]) -> None:
-    """Raises PlanError for the first port that cannot be listened on."""
+    """Raises PlanError for the first port that cannot be listened on, or that two want."""
+    owners: dict[int, str] = {}
     for port in needed:
+        other = owners.setdefault(port.number, port.owner)
+        if other != port.owner:
+            raise PlanError(f"port {port.number} is meant for {other} and for {port.owner}: give one of them another")
         try:
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

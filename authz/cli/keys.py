@@ -11,7 +11,7 @@ from authz.catalog_files import read_catalog
 from authz.cli.options import PACKAGED_POLICY, POLICY
 from authz.errors import Findings
 from authz.issuers import read_issuers
-from authz.keys.pairs import generate_pair, private_file
+from authz.keys.pairs import generate_pair, private_file, public_file
 
 __all__ = ["keys"]
 
@@ -36,7 +36,7 @@ def generate(folder: Path, policy: Path) -> None:
     issuers = read_issuers(policy / "issuers.yml", read_catalog(policy, findings), findings)
     findings.conclude()
     for issuer in issuers:
-        file = folder / f"{issuer.name}.jwks.json"
+        file = public_file(folder, issuer)
         if private_file(folder, issuer).exists() and file.exists():
             click.echo(f"kept {file}", err=True)
             continue

@@ -18,9 +18,11 @@ __all__ = ["read_anchors", "strong_enough"]
 
 
 def read_anchors(file: Path, findings: Findings) -> tuple[x509.Certificate, ...]:
-    """Read the PEM certificates of `<issuer name>.ca.pem`; problems go to `findings`."""
+    """Read the PEM certificates of `<issuer name>.ca.pem`, none if there is no such file; problems go to `findings`."""
     try:
         content = file.read_bytes()
+    except FileNotFoundError:
+        return ()
     except OSError as error:
         findings.problem(file, 0, f"cannot be read: {error.strerror}")
         return ()

@@ -24,9 +24,11 @@ MAX_KID_LENGTH: Final = 256
 
 
 def read_key_set(file: Path, issuer: Issuer, findings: Findings) -> Mapping[str, VerificationKey]:
-    """Read a key set; each key that cannot be used is a problem that names it."""
+    """Read a key set, empty if there is no such file; each key that cannot be used is a problem that names it."""
     try:
         content = strict_json.loads(file.read_bytes().decode("utf-8"))
+    except FileNotFoundError:
+        return {}
     except OSError as error:
         findings.problem(file, 0, f"cannot be read: {error.strerror}")
         return {}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import json
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -15,14 +16,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from authz.model import Algorithm
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from datetime import datetime
     from pathlib import Path
 
-    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
-
     from authz.model import Issuer
 
-__all__ = ["Pair", "generate_pair", "private_file", "read_pair"]
+__all__ = ["Pair", "generate_pair", "private_file", "public_file", "read_pair"]
+
+Private = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+Public = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,34 +42,53 @@ def private_file(folder: Path, issuer: Issuer) -> Path:
     return folder / "private" / f"{issuer.name}.pem"
 
 
+def public_file(folder: Path, issuer: Issuer) -> Path:
+    """Return where the public half is kept: the issuer's key set, as `authz serve --keys` reads it."""
+    return folder / f"{issuer.name}.jwks.json"
+
+
 def generate_pair(folder: Path, issuer: Issuer, now: datetime) -> None:
     """Write a new pair for an issuer: `<name>.jwks.json`, and `private/<name>.pem` that only the owner can read.
 
-    Raises FileExistsError rather than replace a private key, and OSError if the folder cannot be written.
+    Raises FileExistsError rather than replace a key of either half, and OSError if the folder cannot be written.
     """
+    public = public_file(folder, issuer)
+    if public.exists():
+        mend = "holds keys whose private half is not here; name another folder"
+        raise FileExistsError(errno.EEXIST, mend, str(public))
     algorithm = next(known for known in Algorithm if known in issuer.algorithms)
-    private = _generate(algorithm)
+    private = _MAKERS[algorithm]()
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     _write_secret(private_file(folder, issuer), pem)
     jwk = {**_jwk(private.public_key(), algorithm), "created_at": now.strftime("%Y-%m-%dT%H:%M:%SZ")}
-    (folder / f"{issuer.name}.jwks.json").write_text(json.dumps({"keys": [jwk]}, indent=2) + "\n", encoding="utf-8")
+    with public.open("x", encoding="utf-8") as stream:
+        stream.write(json.dumps({"keys": [jwk]}, indent=2) + "\n")
 
 
 def read_pair(folder: Path, issuer: Issuer) -> Pair:
     """Return an issuer's development pair. Raises OSError or ValueError if there is none that can be read."""
     pem = private_file(folder, issuer).read_bytes()
-    public = json.loads((folder / f"{issuer.name}.jwks.json").read_text(encoding="utf-8"))["keys"][0]
-    return Pair(str(public["kid"]), Algorithm(public["alg"]), pem)
+    file = public_file(folder, issuer)
+    try:
+        public = json.loads(file.read_bytes())["keys"][0]
+        return Pair(str(public["kid"]), Algorithm(public["alg"]), pem)
+    except (LookupError, TypeError, ValueError):
+        raise ValueError(f"{file} is not as it was made") from None
 
 
-def _generate(algorithm: Algorithm) -> PrivateKeyTypes:
-    match algorithm:
-        case Algorithm.RS256:
-            return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        case Algorithm.ES256:
-            return ec.generate_private_key(ec.SECP256R1())
-        case Algorithm.EDDSA:
-            return ed25519.Ed25519PrivateKey.generate()
+def _rsa() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def _elliptic() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+_MAKERS: Final[Mapping[Algorithm, Callable[[], Private]]] = {
+    Algorithm.RS256: _rsa,
+    Algorithm.ES256: _elliptic,
+    Algorithm.EDDSA: ed25519.Ed25519PrivateKey.generate,
+}
 
 
 def _write_secret(file: Path, content: bytes) -> None:
@@ -76,25 +98,21 @@ def _write_secret(file: Path, content: bytes) -> None:
         stream.write(content)
 
 
-def _jwk(key: PublicKeyTypes, algorithm: Algorithm) -> dict[str, str]:
+def _jwk(key: Public, algorithm: Algorithm) -> dict[str, str]:
     spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     kid = _base64url(hashlib.sha256(spki).digest())[:16]
     return {"kid": kid, "use": "sig", "alg": algorithm.value, **_members(key)}
 
 
-def _members(key: PublicKeyTypes) -> dict[str, str]:
-    match key:
-        case rsa.RSAPublicKey():
-            numbers = key.public_numbers()
-            return {"kty": "RSA", "n": _unsigned(numbers.n), "e": _unsigned(numbers.e)}
-        case ec.EllipticCurvePublicKey():
-            point = key.public_numbers()
-            x, y = (_base64url(value.to_bytes(32, "big")) for value in (point.x, point.y))
-            return {"kty": "EC", "crv": "P-256", "x": x, "y": y}
-        case ed25519.Ed25519PublicKey():
-            return {"kty": "OKP", "crv": "Ed25519", "x": _base64url(key.public_bytes_raw())}
-        case _:
-            raise AssertionError("we generate no other kind")
+def _members(key: Public) -> dict[str, str]:
+    if isinstance(key, rsa.RSAPublicKey):
+        numbers = key.public_numbers()
+        return {"kty": "RSA", "n": _unsigned(numbers.n), "e": _unsigned(numbers.e)}
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        point = key.public_numbers()
+        x, y = (_base64url(value.to_bytes(32, "big")) for value in (point.x, point.y))
+        return {"kty": "EC", "crv": "P-256", "x": x, "y": y}
+    return {"kty": "OKP", "crv": "Ed25519", "x": _base64url(key.public_bytes_raw())}
 
 
 def _unsigned(value: int) -> str:

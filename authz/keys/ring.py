@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
@@ -74,12 +75,11 @@ def _trusted(
 ) -> T:
     """Read an issuer's file of that kind, if there is one; one that nothing would use is a warning."""
     file = _file(folder, issuer, trust)
-    if not file.exists():
-        return none
-    if trust not in issuer.trust:
+    if trust in issuer.trust:
+        return read(file, issuer, findings)
+    if os.path.exists(file):  # noqa: PTH110  Path.exists raises where a folder cannot be searched
         findings.warning(file, 0, f"is ignored: issuer '{issuer.name}' does not list {trust} under trust (issuers.yml)")
-        return none
-    return read(file, issuer, findings)
+    return none
 
 
 def _read_anchors(file: Path, _issuer: Issuer, findings: Findings) -> tuple[Certificate, ...]:

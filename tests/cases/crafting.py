@@ -50,15 +50,15 @@ def _assembled(text: str, header: bytes, claims: bytes, sign: Callable[[bytes], 
 
 def _header(row: TokenRow, profiles: Mapping[str, Profile], algorithm: str) -> bytes:
     healthy = {**Minter(profiles=profiles).header(row.issuer), "alg": algorithm}
-    members = compact(healthy, {**_nulls(row.header), **dict.fromkeys(row.without_header)})
+    members = compact(healthy, {**_nulls(row.header), **dict.fromkeys(map(str, row.without_header))})
     return _replaced(row.header_text, row.header_hex) or _appended(members, row.append_header, row.nested_header)
 
 
 def _claims(row: TokenRow, profiles: Mapping[str, Profile], audience: str) -> bytes:
     minter = Minter(profiles=profiles)
     healthy = {**minter.claims(row.issuer), "aud": audience, "scopes": row.scopes}
-    dates = {name: minter.now + offset for name, offset in row.times.items()}
-    members = compact(healthy, {**dates, **_nulls(row.claims), **dict.fromkeys(row.without)})
+    dates: dict[str, object] = {name: minter.now + offset for name, offset in row.times.items()}
+    members = compact(healthy, {**dates, **_nulls(row.claims), **dict.fromkeys(map(str, row.without))})
     return _replaced(row.claims_text, row.claims_hex) or _appended(members, row.append_claims, row.nested_claim)
 
 

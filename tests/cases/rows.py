@@ -27,17 +27,32 @@ Signature = Literal[
 ]
 
 
+Claim = Literal[
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "scopes",
+    "gitlab_realm",
+    "gitlab_instance_id",
+    "duo_seat_count",
+]
+
+
 class TokenRow(Schema):
     """How a token differs from the healthy one of its issuer."""
 
     issuer: str = "customers-dot"
     scopes: list[str] = Field(default=["complete_code"])
     claims: dict[str, JsonValue] = Field(default={})
-    without: list[str] = Field(default=[])
-    times: dict[str, int | float] = Field(default={})
+    without: list[Claim] = Field(default=[])
+    times: dict[Literal["exp", "nbf", "iat"], int | float] = Field(default={})
     """Dates, in seconds after the clock of the tables."""
     header: dict[str, JsonValue] = Field(default={})
-    without_header: list[str] = Field(default=[])
+    without_header: list[Literal["typ", "alg", "kid"]] = Field(default=[])
     append_claims: str = ""
     append_header: str = ""
     """JSON members, put behind the others as they are."""

@@ -1,0 +1,36 @@
+"""One door for the whole session, and a clean way to ask it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.door import open_door
+from tests.e2e.visitor import Visitor
+from tests.minting import Minter, write_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.door import Door
+
+
+@pytest.fixture(scope="session")
+def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    """Real Envoy, real service, real backends."""
+    with open_door(tmp_path_factory.mktemp("door"), write_keys) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def mint() -> Minter:
+    """Tokens that are valid now."""
+    return Minter(now=time.time())
+
+
+@pytest.fixture(scope="session")
+def visitor(door: Door, mint: Minter) -> Visitor:
+    """A client of the plain listener."""
+    return Visitor(door.plain, mint)

@@ -1,0 +1,126 @@
+"""The two programs that make the door, each started in the folder where the paths of every file start."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import sys
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from dev.envoy_admin import Admin, AdminError
+from dev.envoy_files import ADMIN, PLAIN, TLS, EnvoyFiles, render
+from dev.envoy_program import command
+from dev.process import Child, Family
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+SHIPPED: Final = EnvoyFiles(ROOT / "envoy")
+SECONDS: Final = 30.0
+FLUSH_MS: Final = 20
+
+LogLine = dict[str, Any]  # Any: JSON of the access log
+Edits = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Envoy:
+    """A running Envoy: what it reads, where it listens, what it has logged."""
+
+    files: EnvoyFiles
+    child: Child
+    admin: Admin
+    plain: int
+    tls: int
+
+    def healthy(self, cluster: str) -> int:
+        """How many endpoints of a cluster may get requests; 0 also where nobody can say."""
+        try:
+            return self.admin.healthy_endpoints().get(cluster, 0)
+        except AdminError:
+            return 0
+
+    def log_lines(self) -> Iterator[LogLine]:
+        """The access log so far."""
+        for line in self.child.log.read_text("utf-8").splitlines():
+            if line.startswith("{") and line.endswith("}"):
+                yield json.loads(line)
+
+
+def start_envoy(family: Family, folder: Path, name: str, ports: Mapping[int, int], edits: Edits = ()) -> Envoy:
+    """Start the shipped configuration on ports that the system picks, with texts of the bootstrap replaced."""
+    files = EnvoyFiles(folder / name)
+    render(SHIPPED, files, {**ports, PLAIN: 0, TLS: 0, ADMIN: 0})
+    edit(files.bootstrap, edits)
+    address = folder / "run" / f"{name}-admin"
+    serve = [*command(files.bootstrap, access_log_flush_ms=FLUSH_MS), "--admin-address-path", str(address)]
+    child = family.start(name, run_in(folder, serve))
+    family.wait_until(lambda: address.is_file() and ":" in address.read_text(), "Envoy's admin interface", SECONDS)
+    admin = Admin(int(address.read_text().rpartition(":")[2]))
+    family.wait_until(admin.is_live, "Envoy", SECONDS)
+    # `apply` looks for the admin interface in the bootstrap, which says "any port" here.
+    bootstrap = files.bootstrap.read_text("utf-8")
+    files.bootstrap.write_text(re.sub(r"(?<=port_value: )0\b", str(admin.port), bootstrap, count=1), "utf-8")
+    found = json.loads(get(admin.port, "/listeners?format=json").body)["listener_statuses"]
+    listening = {each["name"]: int(each["local_address"]["socket_address"]["port_value"]) for each in found}
+    return Envoy(files, child, admin, listening["plain"], listening["tls"])
+
+
+@dataclass(slots=True)
+class Service:
+    """authz on its Unix socket; it can be killed and started again."""
+
+    folder: Path
+    _family: Family = field(init=False)
+    _child: Child = field(init=False)
+
+    def start(self) -> None:
+        """Start it and return at once."""
+        (self.folder / "run" / "authz" / "0.sock").unlink(missing_ok=True)
+        serve = ["-m", "authz", "serve", "--keys", "run/keys", "--listen", "unix:run/authz/{worker}.sock"]
+        self._family = Family(self.folder / "logs").__enter__()
+        self._child = self._family.start("authz", run_in(self.folder, [sys.executable, *serve]))
+
+    def kill(self) -> None:
+        """End it without warning."""
+        self._child.process.kill()
+        self._child.process.wait()
+
+    def stop(self) -> None:
+        """End it."""
+        self._family.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class Got:
+    """A short answer."""
+
+    status: int
+    body: bytes
+
+
+def get(port: int, path: str) -> Got:
+    """One plain GET on loopback."""
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)) as connection:
+        connection.request("GET", path)
+        with connection.getresponse() as answer:
+            return Got(answer.status, answer.read())
+
+
+def edit(file: Path, changes: Sequence[tuple[str, str]]) -> None:
+    """Replace texts in a file in place; each must be there."""
+    text = file.read_text("utf-8")
+    for old, new in changes:
+        assert old in text, f"{file.name} has changed and no longer holds: {old}"
+        text = text.replace(old, new)
+    file.write_text(text, "utf-8")
+
+
+def run_in(folder: Path, program: Sequence[str]) -> list[str]:
+    """The command that runs a program in a folder."""
+    return ["/bin/sh", "-c", 'cd "$0" && exec "$@"', str(folder), *program]

@@ -1,0 +1,74 @@
+"""One JSON line for every request: all that operators need, nothing that customers would mind."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from tests.minting import INSTANCE, USER
+
+if TYPE_CHECKING:
+    from tests.e2e.door import Door
+    from tests.e2e.visitor import Visitor
+
+COMPLETIONS: Final = "/ai/v2/code/completions"
+
+
+def test_the_line_tells_who_was_let_in_to_what_and_where_it_went(door: Door, visitor: Visitor) -> None:
+    answer = visitor.ask("POST", COMPLETIONS, ["complete_code"], headers={"user-agent": "a-client/1"})
+    line = door.log_line(answer.request_id)
+    told = {
+        "outcome": "allowed",
+        "reason": "allowed",
+        "backend_service": "ai_gateway",
+        "unit_primitive": "complete_code",
+        "token_type": "instance",
+        "issuer": "customers-dot",
+        "realm": "self-managed",
+        "tier": "small",
+        "instance_id": INSTANCE,
+        "limited_instance_id": INSTANCE,
+        "user_id": USER,
+        "method": "POST",
+        "path": COMPLETIONS,
+        "status": 200,
+        "details": "via_upstream",
+        "route": "ai",
+        "cluster": "ai_gateway",
+        "attempts": 1,
+        "client": "127.0.0.1",
+        "protocol": "HTTP/1.1",
+        "user_agent": "a-client/1",
+    }
+    assert {name: line[name] for name in told} == told
+    assert int(line["authz_us"]) > 0
+    assert line["upstream"].startswith("127.0.0.1:")
+
+
+def test_the_line_of_a_refusal_has_the_reason_but_no_identity(door: Door, visitor: Visitor) -> None:
+    line = door.log_line(visitor.ask("POST", COMPLETIONS, ["duo_chat"]).request_id)
+    assert (line["outcome"], line["reason"], line["backend_service"]) == ("denied", "missing_scope", "ai_gateway")
+    assert (line["flags"], line["upstream"], line["attempts"]) == ("UAEX", None, 0)
+    assert (line["instance_id"], line["user_id"], line["tier"]) == (None, None, None)
+
+
+def test_no_line_holds_a_token_or_a_query(door: Door, visitor: Visitor) -> None:
+    token = visitor.mint.token(claims={"scopes": ["complete_code"]})
+    for path in (COMPLETIONS, "/ai/v9/nothing", "/nowhere", "/ai/v2/code%2fcompletions"):
+        answer = visitor.ask("POST", f"{path}?secret=s3cr3t", headers={"authorization": f"Bearer {token}"})
+    door.log_line(visitor.ask("POST", COMPLETIONS).request_id)
+    log = json.dumps(list(door.envoy.log_lines()))
+    assert answer.status == 400
+    assert token not in log
+    assert token.rpartition(".")[2] not in log
+    assert "s3cr3t" not in log
+    assert "Bearer" not in log
+
+
+def test_what_a_client_chooses_cannot_flood_or_forge_the_log(door: Door, visitor: Visitor) -> None:
+    forged = 'x","outcome":"allowed","y":"' + "a" * 2000
+    answer = visitor.ask("POST", COMPLETIONS, headers={"user-agent": forged, "x-gitlab-version": forged})
+    line = door.log_line(answer.request_id)
+    assert line["outcome"] == "denied"
+    assert line["user_agent"] == forged[:256]
+    assert line["gitlab_version"] == forged[:64]

@@ -1,0 +1,107 @@
+"""The platform team edits a file: it takes effect without a restart, or the old one goes on serving."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from dev.envoy_apply import ApplyError, apply
+from dev.envoy_files import EnvoyFiles, render, replace
+from tests.e2e.served import SHIPPED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.e2e.door import Door
+    from tests.e2e.visitor import Visitor
+
+REJECTED: Final = r"(rds\.door|cds)\.update_(rejected|failure)$"
+SCAN: Final = "/sast/scan"
+FIRST: Final = '- "@type": type.googleapis.com/envoy.config.cluster.v3.Cluster\n  name: ai_gateway\n'
+SCANNER: Final = """\
+- "@type": type.googleapis.com/envoy.config.cluster.v3.Cluster
+  name: scanner
+  type: STATIC
+  load_assignment:
+    cluster_name: scanner
+    endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 8131}}}}]}]
+"""
+
+
+def scanned_by(visitor: Visitor) -> str:
+    name = visitor.ask("POST", SCAN, ["security_scans"]).json()["name"]
+    assert isinstance(name, str)
+    return name
+
+
+def test_an_edited_route_takes_effect_without_a_restart(door: Door, visitor: Visitor) -> None:
+    assert scanned_by(visitor) == "sast-1"
+    with door.edited(routes=[("cluster: sast\n", "cluster: observability\n")]):
+        assert scanned_by(visitor) == "observability-1"
+    assert scanned_by(visitor) == "sast-1"
+    assert door.envoy.child.exit_code() is None
+
+
+def test_a_new_backend_and_its_route_arrive_in_one_go_and_leave_again(door: Door, visitor: Visitor) -> None:
+    with door.edited(routes=[("cluster: sast\n", "cluster: scanner\n")], clusters=[(FIRST, f"{SCANNER}{FIRST}")]):
+        assert scanned_by(visitor) == "sast-1"
+        assert door.envoy.admin.healthy_endpoints()["scanner"] == 1
+    assert scanned_by(visitor) == "sast-1"
+    assert "scanner" not in door.envoy.admin.healthy_endpoints()
+
+
+def test_a_backend_that_is_renamed_under_its_route_takes_two_steps(door: Door, visitor: Visitor) -> None:
+    routes, clusters = [("cluster: sast\n", "cluster: scanner\n")], [("name: sast\n", "name: scanner\n")]
+    with (
+        pytest.raises(ApplyError, match=r"in two steps: add cluster scanner .* remove cluster sast afterwards"),
+        door.edited(routes, clusters),
+    ):
+        pytest.fail("applied at once, requests in between would have had no backend")
+    assert scanned_by(visitor) == "sast-1"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda text: text + "\n][",
+        lambda text: text.replace("^/sast/?", "^(/sast"),
+        lambda text: text.replace("cluster: sast\n", "cluster: nobody\n"),
+        lambda text: text.replace("num_retries: 2", "num_retriez: 2"),
+        lambda text: text.replace("timeout: 0s", "timeout: soon"),
+    ],
+    ids=["not yaml", "regular expression", "unknown cluster", "misspelt field", "duration"],
+)
+def test_a_broken_route_file_is_refused_while_the_old_one_serves(
+    door: Door, visitor: Visitor, broken: Callable[[str], str]
+) -> None:
+    good = door.envoy.files.routes.read_text("utf-8")
+    before = sum(door.envoy.admin.counters(REJECTED).values())
+    try:
+        replace(door.envoy.files.routes, broken(good))
+        door.wait_until(lambda: sum(door.envoy.admin.counters(REJECTED).values()) > before, "a refusal by Envoy")
+        assert scanned_by(visitor) == "sast-1"
+        assert visitor.ask("POST", "/ai/v2/code/completions", ["complete_code"]).status == 200
+    finally:
+        replace(door.envoy.files.routes, good)
+
+
+def test_apply_puts_back_what_envoy_refuses(door: Door, visitor: Visitor, tmp_path: Path) -> None:
+    edit = EnvoyFiles(tmp_path / "envoy")
+    render(SHIPPED, edit)
+    replace(edit.routes, edit.routes.read_text("utf-8").replace("cluster: sast\n", "cluster: nobody\n"))
+    good = door.envoy.files.routes.read_text("utf-8")
+    with pytest.raises(ApplyError, match="Envoy refuses it and goes on with the old one"):
+        list(apply(edit, door.envoy.files, door.ports))
+    assert door.envoy.files.routes.read_text("utf-8") == good
+    assert scanned_by(visitor) == "sast-1"
+
+
+def test_apply_without_an_edit_says_so(door: Door) -> None:
+    assert list(apply(SHIPPED, door.envoy.files, door.ports)) == [f"{door.envoy.files.folder}: nothing to apply"]
+
+
+def test_apply_needs_a_running_envoy(tmp_path: Path) -> None:
+    with pytest.raises(ApplyError, match="start one with make up"):
+        list(apply(SHIPPED, EnvoyFiles(tmp_path)))

@@ -1,0 +1,118 @@
+"""`python -m dev.envoy check` and `apply`: problems with file and line, from the real Envoy."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dev.envoy import main
+from dev.envoy_check import check
+from dev.envoy_files import EnvoyFiles, render
+from tests.e2e.served import SHIPPED, edit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.door import Door
+
+ROUTES, CLUSTERS = "dynamic/routes.yaml", "dynamic/clusters.yaml"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> EnvoyFiles:
+    """A copy of what is shipped."""
+    copy = EnvoyFiles(tmp_path / "envoy")
+    render(SHIPPED, copy)
+    return copy
+
+
+def test_the_shipped_files_are_right() -> None:
+    assert check(SHIPPED) == ()
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "found"),
+    [
+        (ROUTES, "^/sast/?", "^(/sast", r"routes.yaml:\d+: route sast: missing \)"),
+        (
+            ROUTES,
+            "cluster: sast\n",
+            "cluster: nobody\n",
+            r"routes.yaml:\d+: route sast: route: unknown cluster 'nobody'",
+        ),
+        (ROUTES, "num_retries", "num_retriez", r"routes.yaml:\d+: route ai_stream: no such field: 'num_retriez'"),
+        (ROUTES, "timeout: 60s", "timeout: soon", r"routes.yaml:\d+: route ai: duration must start with an integer"),
+        (ROUTES, "timeout: 60s", "timeout: 60s\n        timeout: 6s", r"routes.yaml:\d+: key timeout stands here for"),
+        (ROUTES, "  virtual_hosts:", "  virtual_hosts: ][", r"routes.yaml:\d+: is not YAML"),
+        (ROUTES, "resources:", "routes:", "without the outline of Envoy's"),
+        (
+            ROUTES,
+            "{backend_service: sast}",
+            "{}",
+            r"routes.yaml:\d+: route sast lacks context_extensions.backend_service",
+        ),
+        (
+            ROUTES,
+            "check_settings: {context_extensions: {backend_service: sast}}",
+            "disabled: true",
+            r"routes.yaml:\d+: sast switches ext_authz off",
+        ),
+        (
+            ROUTES,
+            "cluster: sast\n",
+            "cluster: sast\n        max_stream_duration: *hour\n",
+            r"routes.yaml:\d+: route sast: Envoy ignores timeout beside max_stream_duration",
+        ),
+        (
+            CLUSTERS,
+            "ejection_percent: 50",
+            "ejection_percent: 500",
+            r"clusters.yaml:\d+: cluster ai_gateway: .* equal to 100",
+        ),
+        (CLUSTERS, "name: sast\n", "name: scanner\n", r"routes.yaml:\d+: route sast: route: unknown cluster 'sast'"),
+        ("envoy.yaml", "failure_mode_allow", "failure_mode_alow", "envoy.yaml: no such field: 'failure_mode_alow'"),
+        ("envoy.yaml", "allow_connect: false", "allow_connect: off", r'envoy.yaml:\d+: write "off" in quotes'),
+        ("tls.yaml", "private_key:", "private_keyx:", "tls.yaml: no such field: 'private_keyx'"),
+        ("tls.yaml", "name: door", "name: gate", "tls.yaml: Unknown static secret: door"),
+    ],
+)
+def test_a_mistake_is_told_with_its_file_and_line(
+    files: EnvoyFiles, capsys: pytest.CaptureFixture[str], file: str, old: str, new: str, found: str
+) -> None:
+    edit(files.folder / file, [(old, new)])
+    assert main(["check", str(files.folder)]) == 1
+    said = capsys.readouterr()
+    assert re.search(found, said.err), said.err
+    assert said.out == ""
+
+
+def test_every_mistake_is_told_at_once(files: EnvoyFiles) -> None:
+    edit(files.routes, [("^/sast/?", "^(/sast"), ("^/observability/?", "^/[observability")])
+    assert [problem.message.split(":")[0] for problem in check(files)] == ["route observability", "route sast"]
+
+
+def test_a_missing_file_is_told(files: EnvoyFiles) -> None:
+    files.clusters.unlink()
+    assert "clusters.yaml: cannot be read" in str(check(files)[0])
+
+
+def test_apply_checks_first_and_then_tells_what_envoy_took(
+    door: Door, files: EnvoyFiles, capsys: pytest.CaptureFixture[str]
+) -> None:
+    running = str(door.envoy.files.folder)
+    render(door.envoy.files, files)
+    edit(files.routes, [("timeout: 60s", "timeout: 59s")])
+    assert main(["apply", str(files.folder), "--to", running]) == 0
+    assert capsys.readouterr().out == f"{door.envoy.files.routes}: Envoy has taken it\n"
+    edit(files.routes, [("timeout: 59s", "timeout: 60s")])
+    assert main(["apply", str(files.folder), "--to", running]) == 0
+    edit(files.routes, [("timeout: 60s", "timeout: soon")])
+    assert main(["apply", str(files.folder), "--to", running]) == 1
+    assert "timeout: 60s" in door.envoy.files.routes.read_text("utf-8")
+
+
+def test_apply_reloads_what_was_edited_in_place(door: Door) -> None:
+    """A linked folder, as `make up` has it: the running file is the edited one, and Envoy has not noticed."""
+    assert main(["apply", str(door.envoy.files.folder), "--to", str(door.envoy.files.folder)]) == 0

@@ -1,0 +1,85 @@
+"""Stock gRPC clients: calls of both kinds, and refusals that they understand."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Final
+
+import grpc
+import pytest
+
+from tests.e2e.grpc_client import caller
+
+if TYPE_CHECKING:
+    from tests.e2e.door import Door
+    from tests.e2e.grpc_client import Metadata
+    from tests.e2e.visitor import Visitor
+
+SERVICE: Final = "/duo_workflow.DuoWorkflow"
+TOKEN: Final = f"{SERVICE}/GenerateToken"
+WORKFLOW: Final = f"{SERVICE}/ExecuteWorkflow"
+
+
+def metadata(visitor: Visitor, *scopes: str, issuer: str = "customers-dot") -> Metadata:
+    return tuple(visitor.headers(SERVICE, list(scopes) or None, issuer).items())
+
+
+def test_a_unary_call_reaches_the_backend_under_its_own_name(door: Door, visitor: Visitor) -> None:
+    with caller(door.plain) as client:
+        answer = client.call(TOKEN, b"question", metadata(visitor, "duo_workflow_generate_token"))
+    seen = json.loads(answer)
+    assert (seen["path"], seen["body_bytes"]) == (TOKEN, len(b"question"))
+    assert dict(seen["metadata"])["x-gitlab-authorized-unit-primitive"] == "duo_workflow_generate_token"
+
+
+def test_a_stream_goes_both_ways_message_by_message(door: Door, visitor: Visitor) -> None:
+    with caller(door.plain) as client:
+        stream = client.stream(WORKFLOW, metadata(visitor, "duo_workflow_execute_workflow"))
+        assert json.loads(stream.receive() or b"")["path"] == WORKFLOW
+        for message in (b"one", b"two", b"three"):
+            stream.send(message)
+            assert stream.receive() == message
+        stream.close()
+        assert stream.receive() is None
+        assert stream.code() is grpc.StatusCode.OK
+
+
+def test_a_stream_lasts_until_the_clients_deadline_not_the_routes(door: Door, visitor: Visitor) -> None:
+    with door.edited(routes=[("timeout: 60s", "timeout: 0.2s")]), caller(door.plain) as client:
+        started = time.monotonic()
+        stream = client.stream(WORKFLOW, metadata(visitor, "duo_workflow_execute_workflow"), seconds=1.2)
+        assert stream.receive()
+        with pytest.raises(grpc.RpcError):
+            stream.receive()
+        assert time.monotonic() - started > 1
+
+
+@pytest.mark.parametrize(
+    ("method", "scopes", "code", "message"),
+    [
+        (TOKEN, [], grpc.StatusCode.UNAUTHENTICATED, "No authorization header presented"),
+        (TOKEN, ["duo_chat"], grpc.StatusCode.PERMISSION_DENIED, "Unauthorized to access duo_workflow_generate_token"),
+        (f"{SERVICE}/NoSuchMethod", ["duo_chat"], grpc.StatusCode.NOT_FOUND, "Not found"),
+        ("/no.Such/Service", ["duo_chat"], grpc.StatusCode.NOT_FOUND, "Not found"),
+    ],
+    ids=["no token", "other scope", "unknown method", "unknown service"],
+)
+def test_a_refused_call_has_a_grpc_status(
+    door: Door, visitor: Visitor, method: str, scopes: list[str], code: grpc.StatusCode, message: str
+) -> None:
+    with caller(door.plain) as client, door.nothing_let_through():
+        assert client.refusal(method, metadata(visitor, *scopes)) == (code, message)
+
+
+def test_a_user_token_calls_no_backend_but_its_issuers(door: Door, visitor: Visitor) -> None:
+    mine = metadata(visitor, "duo_workflow_generate_token", issuer="ai-gateway")
+    with caller(door.plain) as client, door.nothing_let_through():
+        assert client.refusal(TOKEN, mine) == (grpc.StatusCode.UNAUTHENTICATED, "Forbidden by auth provider")
+
+
+def test_a_backend_that_is_gone_is_unavailable(door: Door, visitor: Visitor) -> None:
+    with door.edited(clusters=[("port_value: 8113", "port_value: 8114")]), caller(door.plain) as client:
+        door.wait_until(lambda: door.envoy.healthy("duo_workflow_grpc") == 0, "no gRPC backend")
+        code, _ = client.refusal(TOKEN, metadata(visitor, "duo_workflow_generate_token"))
+    assert code is grpc.StatusCode.UNAVAILABLE

@@ -1,0 +1,98 @@
+"""Parts that die: nothing is let through, clients are told, and it works again as soon as they are back."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Final
+
+import grpc
+import pytest
+
+from tests.e2e.grpc_client import caller
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.door import Door
+    from tests.e2e.visitor import Visitor
+
+COMPLETIONS: Final = "/ai/v2/code/completions"
+TOKEN: Final = "/duo_workflow.DuoWorkflow/GenerateToken"
+SOCKET: Final = "/duo-workflow/ws"
+
+
+@pytest.fixture
+def dead_authz(door: Door) -> Iterator[None]:
+    """The service, killed without warning; another one afterwards."""
+    door.authz.kill()
+    yield
+    door.authz.stop()
+    door.authz.start()
+    door.wait_for_authz()
+
+
+@pytest.mark.usefixtures("dead_authz")
+def test_nothing_is_let_through_while_the_service_is_dead(door: Door, visitor: Visitor) -> None:
+    with door.nothing_let_through():
+        for _ in range(3):  # before and after Envoy notices
+            answer = visitor.ask("POST", COMPLETIONS, ["complete_code"])
+            assert answer.status == 503
+            assert answer.json() == {
+                "error": "Service unavailable",
+                "reason": "not_ready",
+                "request_id": answer.request_id,
+            }
+            line = door.log_line(answer.request_id)
+            assert (line["details"], line["attempts"]) == ("ext_authz_error", 0)
+        assert visitor.ask("GET", "/ai/monitoring/healthz").status == 503
+        assert visitor.ask("POST", COMPLETIONS).status == 503
+        assert visitor.ask("GET", "/nowhere").status == 404
+        assert visitor.ask("GET", "/-/health").status == 200
+
+
+@pytest.mark.usefixtures("dead_authz")
+def test_a_grpc_call_is_unavailable_while_the_service_is_dead(door: Door, visitor: Visitor) -> None:
+    metadata = tuple(visitor.headers(TOKEN, ["duo_workflow_generate_token"]).items())
+    with caller(door.plain) as client, door.nothing_let_through():
+        assert client.refusal(TOKEN, metadata) == (grpc.StatusCode.UNAVAILABLE, "Service unavailable")
+
+
+def test_it_works_again_when_the_service_is_back(visitor: Visitor) -> None:
+    assert visitor.ask("POST", COMPLETIONS, ["complete_code"]).status == 200
+
+
+def test_a_backend_without_a_healthy_endpoint_is_unavailable(door: Door, visitor: Visitor) -> None:
+    with door.edited(clusters=[("port_value: 8131", "port_value: 8132")]):
+        door.wait_until(lambda: door.envoy.admin.healthy_endpoints()["sast"] == 0, "a dead sast")
+        answer = visitor.ask("POST", "/sast/scan", ["security_scans"])
+    assert answer.status == 503
+    assert answer.json() == {
+        "error": "Backend unavailable",
+        "reason": "upstream_unavailable",
+        "request_id": answer.request_id,
+    }
+    line = door.log_line(answer.request_id)
+    assert (line["outcome"], line["cluster"]) == ("allowed", "sast")
+
+
+def test_a_request_that_meets_a_dead_endpoint_is_tried_at_another(door: Door, visitor: Visitor) -> None:
+    unnoticed = "port_value: 8112}}, health_check_config: {disable_active_health_check: true}}"
+    with door.edited(clusters=[("port_value: 8102}}}", unnoticed)]):
+        answers = [visitor.ask("POST", COMPLETIONS, ["complete_code"]) for _ in range(10)]
+    assert {(answer.status, answer.json()["name"]) for answer in answers} == {(200, "ai_gateway-1")}
+    assert 2 in {door.log_line(answer.request_id)["attempts"] for answer in answers}
+
+
+def test_a_backend_that_does_not_answer_in_time_is_a_timeout(door: Door, visitor: Visitor) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # connections are made, and nobody takes them
+        port = silent.getsockname()[1]
+        unnoticed = f"port_value: {port}}}}}, health_check_config: {{disable_active_health_check: true}}}}"
+        with door.edited([("timeout: 60s", "timeout: 0.3s")], [("port_value: 8131}}}", unnoticed)]):
+            answer = visitor.ask("POST", "/sast/scan", ["security_scans"])
+    assert answer.status == 504
+    assert answer.json() == {
+        "error": "Backend timeout",
+        "reason": "upstream_timeout",
+        "request_id": answer.request_id,
+    }
+    assert door.log_line(answer.request_id)["details"] == "response_timeout"

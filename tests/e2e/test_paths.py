@@ -1,0 +1,117 @@
+"""Paths that two programs could read differently: what each gets, and from whom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import pytest
+
+from tests.e2e.raw_http import http1, http2, request2
+from tests.e2e.visitor import audience
+
+if TYPE_CHECKING:
+    from tests.e2e.door import Door
+    from tests.e2e.visitor import Visitor
+
+AUTHZ: Final = "ext_authz_denied"
+ENVOY: Final = "path_normalization_failed"
+CODEC: Final = "http1.codec_error"
+
+
+class Trap(NamedTuple):
+    """A request target, and who answers it how."""
+
+    target: str
+    status: int
+    layer: str
+    reason: str
+
+
+REFUSED: Final = [
+    Trap("/ai/v2/code%2fcompletions", 400, ENVOY, "ambiguous_path"),
+    Trap("/ai/v2/code%2Fcompletions", 400, ENVOY, "ambiguous_path"),
+    Trap("/ai/v2/code%5ccompletions", 400, ENVOY, "ambiguous_path"),
+    Trap("/ai/v2/code/completions%00", 400, ENVOY, "ambiguous_path"),
+    Trap("/ai/v2/code/completions#x", 400, ENVOY, "ambiguous_path"),
+    Trap("/ai/v2/code/completions%23", 400, AUTHZ, "ambiguous_path"),
+    Trap("/ai/v2/code/completions;a=b", 400, AUTHZ, "ambiguous_path"),
+    Trap("/ai/v2/code/completions%3ba=b", 400, AUTHZ, "ambiguous_path"),
+    Trap("/ai/v2/code/completions%3fa=b", 400, AUTHZ, "ambiguous_path"),
+    Trap("/ai/v2/code/completions%zz", 400, AUTHZ, "ambiguous_path"),
+    Trap("/ai/v2/code/completions%c3%28", 400, AUTHZ, "ambiguous_path"),
+    Trap("/ai/v2/code/completions%252f", 400, AUTHZ, "ambiguous_path"),
+    Trap("/ai/v2/code/completions/", 404, AUTHZ, "no_rule"),
+    Trap("/ai/v2/code/Completions", 404, AUTHZ, "no_rule"),
+    Trap("/ai/../nowhere", 404, "route_not_found", "no_rule"),
+    Trap("/AI/v2/code/completions", 404, "route_not_found", "no_rule"),
+    Trap("/ai%2e/v2/code/completions", 404, "route_not_found", "no_rule"),
+    Trap("/ai/v2/code/completions\xe9", 400, CODEC, "bad_request"),
+    Trap("/ai/v2/code/ completions", 400, CODEC, "bad_request"),
+    Trap("*", 400, "http1.invalid_url", "bad_request"),
+]
+
+
+@pytest.mark.parametrize("trap", REFUSED, ids=lambda trap: ascii(trap.target))
+def test_an_ambiguous_path_is_refused_by_the_first_that_sees_it(door: Door, visitor: Visitor, trap: Trap) -> None:
+    headers = visitor.headers("/ai", ["complete_code"])
+    with door.nothing_let_through():
+        reply = http1(door.plain, "POST", trap.target.encode("latin-1"), headers.items())
+    assert reply.status == trap.status
+    assert f'"{trap.reason}"' in reply.body.decode()
+    assert reply.header("content-type") == "application/json"
+    assert door.log_line_of(reply)["details"] == trap.layer
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/ai//v2/code///completions",
+        "//ai/v2/code/completions",
+        "/ai/v2/code\\completions",
+        "/ai/v2/x/../code/completions",
+        "/ai/v2/x/%2e%2e/code/./completions",
+        "/ai/v2/x/..;/code/completions",
+        "/sast/../ai/v2/code/completions",
+        "/ai/v2/code/%63ompletions",
+    ],
+)
+def test_what_envoy_normalises_is_one_path_for_authz_and_backend(door: Door, visitor: Visitor, target: str) -> None:
+    allowed = http1(door.plain, "POST", target.encode(), visitor.headers("/ai", ["complete_code"]).items())
+    assert allowed.status == 200
+    assert b'"path": "/v2/code/completions"' in allowed.body.replace(b"%63", b"c")
+    with door.nothing_let_through():
+        refused = http1(door.plain, "POST", target.encode(), visitor.headers("/ai", ["duo_chat"]).items())
+    assert refused.status == 403
+    assert door.log_line_of(refused)["details"] == AUTHZ
+
+
+def test_a_token_of_one_prefix_does_not_walk_into_another(door: Door, visitor: Visitor) -> None:
+    headers = visitor.headers("/ai", ["complete_code", "security_scans"])
+    with door.nothing_let_through():
+        reply = http1(door.plain, "POST", b"/ai/../sast/scan", headers.items())
+    assert reply.status == 401
+    assert b"invalid_token" in reply.body
+    assert audience("/ai") != audience("/sast")
+
+
+def test_raw_non_ascii_over_http2_is_refused(door: Door, visitor: Visitor) -> None:
+    headers = visitor.headers("/ai", ["complete_code"])
+    with door.nothing_let_through():
+        reply = http2(door.plain, request2("POST", "/ai/v2/code/completions\xe9", headers.items()))
+    assert reply.status in {0, 400, 404}
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE", "PROPFIND"])
+def test_another_method_is_told_which_one_is_right(door: Door, visitor: Visitor, method: str) -> None:
+    headers = visitor.headers("/ai", ["complete_code"])
+    with door.nothing_let_through():
+        reply = http1(door.plain, method, b"/ai/v2/code/completions", headers.items())
+    assert (reply.status, reply.header("allow")) == (405, "POST")
+    assert door.log_line_of(reply)["details"] == AUTHZ
+
+
+def test_a_tunnel_is_refused(door: Door, visitor: Visitor) -> None:
+    with door.nothing_let_through():
+        reply = http1(door.plain, "CONNECT", b"127.0.0.1:22", visitor.headers("/ai", ["complete_code"]).items())
+    assert reply.status == 404
+    assert door.log_line_of(reply)["details"] == "route_not_found"

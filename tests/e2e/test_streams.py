@@ -1,0 +1,135 @@
+"""Answers and requests that last: server-sent events, WebSockets, uploads."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import aiohttp
+import pytest
+
+if TYPE_CHECKING:
+    from tests.e2e.door import Door
+    from tests.e2e.visitor import Visitor
+
+CHAT: Final = "/ai/v2/chat/agent"
+SOCKET: Final = "/duo-workflow/ws"
+WORKFLOW: Final = ["duo_workflow_execute_workflow"]
+EVENTS: Final = "/duo-workflow/v1/workflows/7/events"
+STREAM: Final = {"accept": "text/event-stream"}
+SHORT_TIMEOUT: Final = ("timeout: 60s", "timeout: 0.5s")
+
+
+def events(body: bytes) -> list[str]:
+    return [line.removeprefix("event: ") for line in body.decode().splitlines() if line.startswith("event: ")]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "scopes"),
+    [
+        ("POST", CHAT, ["duo_chat"]),
+        ("POST", "/ai/v2/code/generations", ["generate_code"]),
+        ("POST", "/ai/v1/prompts/chat/react", ["duo_chat"]),
+        ("POST", "/ai/v4/code/suggestions", ["complete_code"]),
+        ("GET", EVENTS, WORKFLOW),
+    ],
+)
+def test_server_sent_events_outlast_the_route_timeout(
+    door: Door, visitor: Visitor, method: str, path: str, scopes: list[str]
+) -> None:
+    with door.edited(routes=[SHORT_TIMEOUT]):
+        answer = visitor.ask(method, f"{path}?events=4&interval=0.3", scopes, headers=STREAM)
+    assert events(answer.body) == ["echo", "tick", "tick", "tick"]
+    assert answer.headers["content-type"] == "text/event-stream"
+
+
+def test_the_route_timeout_holds_where_nothing_streams(door: Door, visitor: Visitor) -> None:
+    with door.edited(routes=[SHORT_TIMEOUT]), pytest.raises(http.client.IncompleteRead) as cut:
+        visitor.ask("POST", "/ai/v2/code/completions?events=4&interval=0.3", ["complete_code"], headers=STREAM)
+    assert events(cut.value.partial) in (["echo"], ["echo", "tick"])
+
+
+def test_a_stream_that_falls_silent_is_cut(door: Door, visitor: Visitor) -> None:
+    started = time.monotonic()
+    with door.edited(routes=[("idle_timeout: 120s", "idle_timeout: 0.5s")]), pytest.raises(http.client.IncompleteRead):
+        visitor.ask("POST", f"{CHAT}?events=2&interval=20", ["duo_chat"], headers=STREAM)
+    assert time.monotonic() - started < 10
+
+
+def test_no_stream_is_open_for_longer_than_its_maximum(door: Door, visitor: Visitor) -> None:
+    with (
+        door.edited(routes=[("max_stream_duration: 3600s", "max_stream_duration: 0.7s")]),
+        pytest.raises(http.client.IncompleteRead) as cut,
+    ):
+        visitor.ask("POST", f"{CHAT}?events=100&interval=0.2", ["duo_chat"], headers=STREAM)
+    assert "tick" in events(cut.value.partial)
+
+
+def test_a_websocket_talks_both_ways(door: Door, visitor: Visitor) -> None:
+    echo, answers = asyncio.run(_talk(door.plain, visitor.headers(SOCKET, WORKFLOW)))
+    assert (echo["method"], echo["path"]) == ("GET", "/ws?a=b")
+    assert dict(echo["headers"])["x-gitlab-authorized-unit-primitive"] == WORKFLOW[0]
+    assert answers == ["one", "two"]
+
+
+def test_a_websocket_is_not_open_for_longer_than_its_maximum(door: Door, visitor: Visitor) -> None:
+    with door.edited(routes=[("max_stream_duration: 3600s", "max_stream_duration: 0.7s")]):
+        closed = asyncio.run(_wait_for_the_end(door.plain, visitor.headers(SOCKET, WORKFLOW)))
+    assert closed in {aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.ERROR}
+
+
+@pytest.mark.parametrize(("scopes", "status"), [(None, 401), (["duo_chat"], 403)], ids=["no token", "other scope"])
+def test_a_websocket_without_leave_is_never_opened(
+    door: Door, visitor: Visitor, scopes: list[str] | None, status: int
+) -> None:
+    with door.nothing_let_through(), pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        asyncio.run(_talk(door.plain, visitor.headers(SOCKET, scopes)))
+    assert refused.value.status == status
+
+
+def test_an_upload_reaches_the_backend_while_it_is_being_sent(door: Door, visitor: Visitor) -> None:
+    path = "/observability/v1/traces"
+    before = door.requests_seen()
+    connection = http.client.HTTPConnection("127.0.0.1", door.plain, timeout=20)
+    connection.putrequest("POST", path)
+    for name, value in visitor.headers(path, ["observability_all"]).items():
+        connection.putheader(name, value)
+    connection.putheader("content-length", str(2 * 1_000_000))
+    connection.endheaders()
+    connection.send(b"a" * 1_000_000)
+    door.wait_until(lambda: door.requests_seen() == before + 1, "the first half at the backend")
+    connection.send(b"b" * 1_000_000)
+    answer = connection.getresponse()
+    assert (answer.status, json.loads(answer.read())["body_bytes"]) == (200, 2_000_000)
+    connection.close()
+
+
+def test_a_refused_upload_is_not_read(door: Door, visitor: Visitor) -> None:
+    with door.nothing_let_through():
+        answer = visitor.ask("POST", "/observability/v1/traces", ["duo_chat"], body=b"a" * 20_000)
+    assert answer.status == 403
+
+
+async def _talk(port: int, headers: dict[str, str]) -> tuple[Any, list[str]]:
+    async with (
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session,
+        session.ws_connect(f"http://127.0.0.1:{port}{SOCKET}?a=b", headers=headers) as websocket,
+    ):
+        echo = json.loads(await websocket.receive_str())
+        answers = []
+        for text in ("one", "two"):
+            await websocket.send_str(text)
+            answers.append(await websocket.receive_str())
+        return echo, answers
+
+
+async def _wait_for_the_end(port: int, headers: dict[str, str]) -> aiohttp.WSMsgType:
+    async with (
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session,
+        session.ws_connect(f"http://127.0.0.1:{port}{SOCKET}", headers=headers) as websocket,
+    ):
+        await websocket.receive_str()
+        return (await websocket.receive(timeout=10)).type

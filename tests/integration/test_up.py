@@ -1,0 +1,339 @@
+"""`make up` on ports of its own, in a copy of what it needs: what it prints is true, and it leaves nothing behind."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import httpx
+import pytest
+
+from dev.up_plan import NeededPort, check_free, sample_backends
+
+REPOSITORY = Path(__file__).parents[2]
+SERVICES = ("ai_gateway", "duo_workflow", "observability", "sast")
+LAST_LINE = "Ctrl-C stops all of it"
+ENDED = {"Z", "X"}
+PATIENCE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """A copy of the files that a run needs, and the ports that it is to take."""
+
+    folder: Path
+    door: tuple[int, int, int]
+    backends: tuple[int, ...]
+
+    def up(self) -> subprocess.Popen[str]:
+        plain, tls, admin = map(str, self.door)
+        command = (sys.executable, "-m", "dev.up", "--port", plain, "--tls-port", tls, "--admin-port", admin)
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def all_ports(self) -> tuple[NeededPort, ...]:
+        return tuple(NeededPort(port, str(port)) for port in (*self.door, *self.backends))
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A run that has printed everything."""
+
+    checkout: Checkout
+    process: subprocess.Popen[str]
+    printed: str
+
+    def requests(self) -> list[httpx.Request]:
+        """The printed commands, as the requests that curl would send."""
+        commands = re.findall(r"^curl -i (?:.*\\\n)+.*", self.printed, re.MULTILINE)
+        return [_as_request(shlex.split(command.replace("\\\n", " "))) for command in commands]
+
+
+def _as_request(words: list[str]) -> httpx.Request:
+    pairs = list(pairwise(words))
+    headers = [(text.partition(": ")[0], text.partition(": ")[2]) for flag, text in pairs if flag == "-H"]
+    (method,) = (text for flag, text in pairs if flag == "-X")
+    (url,) = (word for word in words if word.startswith("http://"))
+    return httpx.Request(method, url, headers=headers)
+
+
+def send(request: httpx.Request) -> httpx.Response:
+    with httpx.Client() as client:
+        return client.send(request)
+
+
+def free_ports(count: int) -> list[int]:
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return make_checkout(tmp_path)
+
+
+def make_checkout(folder: Path) -> Checkout:
+    for name in ("dev", "envoy"):
+        shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    clusters = folder / "envoy" / "dynamic" / "clusters.yaml"
+    shipped = [port for each in sample_backends(clusters) for port in each.ports()]
+    plain, tls, admin, *backends = free_ports(3 + len(shipped))
+    renamed = dict(zip(map(str, shipped), map(str, backends), strict=True))
+    clusters.write_text(re.sub(r"(?<=port_value: )\d+", lambda port: renamed[port[0]], clusters.read_text()))
+    return Checkout(folder, (plain, tls, admin), tuple(backends))
+
+
+def opened(checkout: Checkout) -> Iterator[Opened]:
+    with checkout.up() as process:
+        try:
+            yield Opened(checkout, process, printed_until(process, LAST_LINE))
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="module")
+def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
+    yield from opened(make_checkout(tmp_path_factory.mktemp("checkout")))
+
+
+@pytest.fixture
+def own_door(checkout: Checkout) -> Iterator[Opened]:
+    yield from opened(checkout)
+
+
+def printed_until(process: subprocess.Popen[str], mark: str) -> str:
+    """What it has printed, up to the line with `mark`."""
+    assert process.stdout
+    printed = ""
+    for line in process.stdout:
+        printed += line
+        if mark in line:
+            return printed
+    pytest.fail(f"it ended without saying '{mark}':\n{printed}")
+
+
+def descendants(parent: int) -> dict[int, str]:
+    """Children and children's children that have not ended, with their command lines."""
+    found: dict[int, str] = {}
+    wanted = {parent}
+    for pid, ppid in sorted(_parents().items()):
+        if ppid in wanted:
+            wanted.add(pid)
+            found[pid] = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    return found
+
+
+def _parents() -> dict[int, int]:
+    parents = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, ppid = status.read_text().rpartition(")")[2].split()[:2]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if state not in ENDED:
+            parents[int(status.parent.name)] = int(ppid)
+    return parents
+
+
+def eventually(holds: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def is_gone(checkout: Checkout, processes: dict[int, str]) -> bool:
+    check_free(checkout.all_ports())
+    return not processes.keys() & _parents().keys()
+
+
+def test_the_first_printed_request_reaches_a_backend_without_its_prefix(door: Opened) -> None:
+    answer = send(door.requests()[0])
+    assert answer.status_code == 200
+    assert answer.json()["name"] in {"ai_gateway-1", "ai_gateway-2"}
+    assert answer.json()["path"] == "/v2/code/completions"
+
+
+def test_the_second_printed_request_is_refused_with_the_printed_answer(door: Opened) -> None:
+    answer = send(door.requests()[1])
+    (printed,) = (json.loads(line) for line in door.printed.splitlines() if line.startswith("{"))
+    assert answer.status_code == 403
+    assert "Refused, 403" in door.printed
+    assert {**answer.json(), "request_id": ""} == {**printed, "request_id": ""}
+    assert printed["reason"] == "missing_scope"
+
+
+def test_every_backend_is_behind_the_door(door: Opened) -> None:
+    commands = " ".join(descendants(door.process.pid).values())
+    names = {f"{service}-{number}" for service in SERVICES for number in (1, 2)}
+    assert {name for name in names if f"--name {name} " in commands} == names
+
+
+def test_secrets_are_readable_for_their_owner_only(door: Opened) -> None:
+    run = door.checkout.folder / "run"
+    secrets = [run / "tls" / "tls.key", *(run / "keys" / "private").glob("*.pem")]
+    assert len(secrets) > 1
+    assert {stat.S_IMODE(secret.stat().st_mode) for secret in secrets} == {0o600}
+
+
+def test_a_route_that_is_moved_into_place_takes_effect(door: Opened) -> None:
+    routes = door.checkout.folder / "envoy" / "dynamic" / "routes.yaml"
+    shipped = routes.read_text()
+
+    def move_into_place(text: str) -> None:
+        draft = routes.with_name("draft")
+        draft.write_text(text)
+        draft.replace(routes)
+
+    moved = httpx.Request("GET", f"http://127.0.0.1:{door.checkout.door[0]}/sast/scan")
+    assert send(moved).status_code == 405
+    try:
+        move_into_place(shipped.replace("path_separated_prefix: /sast}", "path_separated_prefix: /moved}"))
+        assert eventually(lambda: send(moved).status_code == 404)
+    finally:
+        move_into_place(shipped)
+
+
+def test_a_second_one_says_which_process_runs_already(door: Opened) -> None:
+    second = door.checkout.up()
+    said, _ = second.communicate(timeout=PATIENCE_SECONDS)
+    assert second.returncode == 1
+    assert said.splitlines() == [
+        f"make up: it is running already, as process {door.process.pid}: "
+        f"stop that one first (Ctrl-C there, or kill {door.process.pid})"
+    ]
+    assert send(door.requests()[0]).status_code == 200
+
+
+def test_ctrl_c_ends_all_of_it(own_door: Opened) -> None:
+    running = descendants(own_door.process.pid)
+    assert len(running) > 8 + 2
+    own_door.process.send_signal(signal.SIGINT)
+    said, _ = own_door.process.communicate(timeout=PATIENCE_SECONDS)
+    assert own_door.process.returncode == 0
+    assert said.strip() == "Stopped; nothing is left running."
+    assert is_gone(own_door.checkout, running)
+    assert not (own_door.checkout.folder / "run" / "authz" / "0.sock").exists()
+
+
+def test_a_part_that_hangs_is_killed_and_a_second_ctrl_c_cannot_prevent_it(own_door: Opened) -> None:
+    running = descendants(own_door.process.pid)
+    (hanging,) = (pid for pid, command in running.items() if "--name sast-1 " in command)
+    os.kill(hanging, signal.SIGSTOP)
+    own_door.process.send_signal(signal.SIGINT)
+    assert eventually(lambda: len(descendants(own_door.process.pid)) < len(running))
+    own_door.process.send_signal(signal.SIGINT)
+    assert own_door.process.wait(PATIENCE_SECONDS) == 0
+    assert is_gone(own_door.checkout, running)
+
+
+def test_nothing_outlives_even_a_kill(own_door: Opened) -> None:
+    running = descendants(own_door.process.pid)
+    own_door.process.kill()
+    assert eventually(lambda: not running.keys() & _parents().keys())
+    assert is_gone(own_door.checkout, running)
+
+
+def test_a_part_that_dies_is_named_and_ends_the_others(own_door: Opened) -> None:
+    running = descendants(own_door.process.pid)
+    (authz,) = (pid for pid, command in running.items() if "authz serve" in command)
+    os.kill(authz, signal.SIGKILL)
+    said, _ = own_door.process.communicate(timeout=PATIENCE_SECONDS)
+    assert own_door.process.returncode == 1
+    assert said.startswith("make up: authz was killed by SIGKILL; the end of run/logs/authz.log:\n")
+    assert "listening on unix:run/authz/0.sock" in said
+    assert is_gone(own_door.checkout, running)
+
+
+@pytest.fixture
+def heeded_hangup() -> Iterator[None]:
+    """Under nohup this process ignores the signal, and what it starts would inherit that."""
+    inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, inherited)
+
+
+@pytest.mark.usefixtures("heeded_hangup")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_it_starts_ends_it_as_well(checkout: Checkout, number: signal.Signals) -> None:
+    with checkout.up() as process:
+        printed_until(process, "backends")
+        running = descendants(process.pid)
+        process.send_signal(number)
+        said, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 0
+    assert said.endswith("Stopped; nothing is left running.\n")
+    assert is_gone(checkout, running)
+
+
+@pytest.mark.parametrize(
+    ("number", "mend"), [(0, "or make up PORT="), (1, "or make up TLS_PORT="), (2, "or make up ADMIN_PORT=")]
+)
+def test_a_port_of_the_door_in_use_is_one_clear_line(checkout: Checkout, number: int, mend: str) -> None:
+    said = refusal_while_in_use(checkout, checkout.door[number])
+    assert said.startswith(f"make up: port {checkout.door[number]} is in use, and ")
+    assert mend in said
+
+
+def test_a_port_of_a_backend_in_use_is_one_clear_line(checkout: Checkout) -> None:
+    said = refusal_while_in_use(checkout, checkout.backends[-1])
+    assert said == (
+        f"make up: port {checkout.backends[-1]} is in use, and sast-2 needs it: "
+        "end the program that listens there, or change it in envoy/dynamic/clusters.yaml"
+    )
+
+
+def refusal_while_in_use(checkout: Checkout, port: int) -> str:
+    """The one line it says; nothing was started or made."""
+    with socket.create_server(("127.0.0.1", port)):
+        process = checkout.up()
+        said, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 1
+    assert not (checkout.folder / "run" / "keys").exists()
+    (line,) = said.splitlines()[1:]
+    return line
+
+
+def test_broken_keys_are_told_in_the_words_of_authz(checkout: Checkout) -> None:
+    keys = checkout.folder / "run" / "keys"
+    subprocess.run((Path(sys.executable).with_name("authz"), "keys", "generate", keys), check=True, capture_output=True)
+    (keys / "gitlab-com.jwks.json").write_text("{")
+    assert "run/keys/gitlab-com.jwks.json" in refusal(checkout)
+
+
+def test_a_broken_route_is_told_with_its_file_and_line(checkout: Checkout) -> None:
+    routes = checkout.folder / "envoy" / "dynamic" / "routes.yaml"
+    routes.write_text(routes.read_text().replace("cluster: sast", "cluster: nowhere"))
+    assert re.search(r"envoy/dynamic/routes\.yaml:\d+: .*unknown cluster 'nowhere'", refusal(checkout))
+
+
+def refusal(checkout: Checkout) -> str:
+    process = checkout.up()
+    said, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 1
+    assert "Traceback" not in said
+    assert is_gone(checkout, {})
+    return said

@@ -1,0 +1,76 @@
+"""The heart: whatever bytes come, an answer goes, and nothing that is not understood is let in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NoReturn, cast
+
+import pytest
+
+from authz._proto.external_auth_pb2 import CheckResponse
+from authz.check import Check
+from authz.decision import Denied, Reason
+from authz.policy import load_policy
+from tests.cases.case_file import POLICY
+from tests.minting import NOW, Minter, request, write_keys
+
+if TYPE_CHECKING:
+    from authz.policy import Policy
+
+
+class Broken:
+    """A policy with a bug in it."""
+
+    def authorize(self, *_: object) -> NoReturn:
+        raise KeyError("what a client said")
+
+
+@pytest.fixture(scope="module")
+def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
+    keys = write_keys(tmp_path_factory.mktemp("keys"))
+    return load_policy(POLICY, keys, "production", allow_empty_issuers=False, allow_unlabelled_routes=False)
+
+
+def test_the_clock_is_asked_for_each_request(policy: Policy) -> None:
+    now = [float(NOW)]
+    check = Check(policy, lambda: now[0], lambda error: pytest.fail(repr(error)))
+    message = request(token=Minter().token())
+    assert CheckResponse.FromString(check(message)).status.code == 0
+    now[0] += 4 * 86_400
+    assert CheckResponse.FromString(check(message)).status.code == 16
+
+
+def test_another_policy_takes_over_between_two_requests(policy: Policy) -> None:
+    check = Check(policy, lambda: float(NOW), lambda error: pytest.fail(repr(error)))
+    message = request("/ai/monitoring/healthz", method="GET", label=None)
+    assert check.decide(message).reason is Reason.BACKEND_DISAGREEMENT
+    check.policy = replace(policy, allow_unlabelled_routes=True)
+    assert check.decide(message).reason is Reason.PUBLIC
+
+
+@pytest.mark.parametrize("message", [b"\xff", b"\x0a", bytes(range(256))], ids=repr)
+def test_bytes_that_are_no_request_are_refused_and_no_bug(policy: Policy, message: bytes) -> None:
+    check = Check(policy, lambda: float(NOW), lambda error: pytest.fail(repr(error)))
+    assert check.decide(message) == Denied(Reason.INTERNAL_ERROR)
+    assert CheckResponse.FromString(check(message)).denied_response.status.code == 503
+
+
+def test_a_bug_is_a_deny_and_is_reported() -> None:
+    heard: list[Exception] = []
+    check = Check(cast("Any", Broken()), lambda: float(NOW), heard.append)
+    response = CheckResponse.FromString(check(request()))
+    assert (response.status.code, response.denied_response.status.code) == (14, 503)
+    assert "what a client said" not in str(response)
+    assert check.decide(request()) == Denied(Reason.INTERNAL_ERROR)
+    assert [type(error) for error in heard] == [KeyError, KeyError]
+
+
+def test_a_clock_that_fails_is_a_deny() -> None:
+    heard: list[Exception] = []
+
+    def stopped() -> NoReturn:
+        raise OSError("no clock")
+
+    check = Check(cast("Any", Broken()), stopped, heard.append)
+    assert CheckResponse.FromString(check(request())).status.code == 14
+    assert len(heard) == 1
