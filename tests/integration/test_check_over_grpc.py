@@ -385,6 +385,37 @@ def test_a_stop_lets_requests_in_flight_finish_and_takes_no_new_one() -> None:
         stopped.result(SECONDS)
 
 
+def test_under_load_every_request_that_the_check_saw_is_answered_when_it_stops() -> None:
+    """gRPC refuses what comes while it closes, as UNAVAILABLE or CANCELLED: none of that may have been decided."""
+    seen: list[bytes] = []  # an append is one step for every thread
+    busy = threading.Event()
+
+    def counting(message: bytes) -> bytes:
+        seen.append(message)
+        if len(seen) == 200:
+            busy.set()
+        return message
+
+    server = Server(counting)
+    (address,) = server.start(["127.0.0.1:0"])
+
+    def load() -> int:
+        answers = 0
+        with grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
+            while True:
+                try:
+                    answers += ask(channel, b"x") == b"x"
+                except grpc.RpcError as error:
+                    assert error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}  # noqa: PT017
+                    return answers
+
+    with ThreadPoolExecutor(4) as callers:
+        loads = [callers.submit(load) for _ in range(4)]
+        assert busy.wait(SECONDS)
+        server.stop(SECONDS)
+        assert sum(finished.result(SECONDS) for finished in loads) == len(seen)
+
+
 def test_a_stop_waits_no_longer_than_its_grace() -> None:
     gate = Gate()
     server = Server(gate)
