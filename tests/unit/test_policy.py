@@ -162,6 +162,11 @@ def test_an_environment_without_issuers_is_refused(folder: Path) -> None:
     ]
 
 
+def test_issuers_that_cannot_be_read_are_not_missing_as_well(folder: Path) -> None:
+    (folder / "policy/issuers.yml").unlink()
+    assert problems(folder) == ["issuers.yml:0: cannot be read: No such file or directory"]
+
+
 def test_an_issuer_without_keys_is_refused_unless_that_is_allowed(folder: Path) -> None:
     (folder / "keys/first.jwks.json").unlink()
     assert len(problems(folder)) == 1
@@ -223,9 +228,11 @@ def test_a_file_more_or_of_another_name_is_another_revision(folder: Path) -> Non
     revisions = [load(folder).revision]
     (folder / "policy/rules/alpha.yml").rename(folder / "policy/rules/beta.yaml")
     revisions.append(load(folder).revision)
+    write(folder / "policy/rules/beta.yaml", RULES + "# changed")
+    revisions.append(load(folder).revision)
     write(folder / "policy/catalog/add_ons/some.yml", "name: some\n")
     revisions.append(load(folder).revision)
-    assert len(set(revisions)) == 3
+    assert len(set(revisions)) == 4
 
 
 def test_how_a_volume_is_mounted_changes_no_revision(folder: Path) -> None:
