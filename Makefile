@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCKED := $(VENV)/.locked
 READY := $(VENV)/.ready
+DECIDING := decision rules tokens keys
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check apply check-envoy format lock protos record-requests clean
+.PHONY: help up test test-core test-doors check apply check-envoy format lock protos record-requests clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,8 +29,14 @@ $(READY): $(LOCKED) pyproject.toml
 up: $(READY) ## the whole door on this machine: Envoy, the service, sample backends; Ctrl-C ends it
 	@$(BIN)/python -m dev.up
 
-test: $(READY) ## everything that needs only Python: unit, property, cases, integration, e2e on real Envoy
-	@$(BIN)/python -m pytest
+test: test-core test-doors ## everything that needs only Python: unit, property, cases, integration, e2e on real Envoy
+
+test-core: $(READY) ## unit, property and decision tables, in seconds; what decides has complete branch coverage
+	@$(BIN)/python -m pytest --quiet tests/unit tests/properties tests/cases \
+	  $(DECIDING:%=--cov=authz.%) --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
+
+test-doors: $(READY) ## real processes, real sockets, real Envoy
+	@$(BIN)/python -m pytest --quiet tests/integration tests/e2e
 
 check: $(READY) ## format, lint, types, layers, and Envoy's files as a whole
 	@$(BIN)/ruff format --check .

@@ -50,11 +50,12 @@ class Server:
 
         Raises AddressUnusableError. Unix sockets are readable and writable for owner and group.
         """
+        for address in addresses:
+            make_free(address)
         bound = []
         umask = os.umask(SOCKET_UMASK)
         try:
             for address in addresses:
-                make_free(address)
                 port = self._server.add_insecure_port(address)
                 bound.append(address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}")
             self._server.start()

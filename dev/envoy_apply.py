@@ -13,6 +13,7 @@ POLL_SECONDS = 0.05
 CLUSTERS = "cluster_manager.cds"
 ROUTES = "http.door.rds.door"
 _COUNTERS = r"^(cluster_manager\.cds|http\.door\.rds\.door)\.update_(attempt|success|rejected|failure)$"
+_WARMING = r"^cluster_manager\.warming_clusters$"
 _NO_PORTS: Mapping[int, int] = {}
 
 
@@ -38,7 +39,7 @@ def apply(source: EnvoyFiles, running: EnvoyFiles, ports: Mapping[int, int] = _N
     yield from _needing_a_restart(source, running)
     for target in _in_order(source, running, edits):
         _move(admin, target, edits[target], CLUSTERS if target == running.clusters else ROUTES)
-        yield f"{target}: Envoy has taken it"
+        yield f"{target}: Envoy has taken it{_unready(admin)}"
     if not edits:
         yield f"{running.folder}: nothing to apply"
 
@@ -72,6 +73,16 @@ def _move(admin: Admin, target: Path, text: str, subscription: str) -> None:
             replace(target, old)
             raise ApplyError(f"{target}: Envoy did not look at it within {TAKE_SECONDS:g} seconds; the old one is back")
         time.sleep(POLL_SECONDS)
+
+
+def _unready(admin: Admin) -> str:
+    """Wait until changed backends have been asked for their health: until then the old ones serve."""
+    deadline = time.monotonic() + TAKE_SECONDS
+    while sum(admin.counters(_WARMING).values()):
+        if time.monotonic() > deadline:
+            return "; a backend has not answered for its health yet, and its old endpoints go on serving until then"
+        time.sleep(POLL_SECONDS)
+    return ""
 
 
 def _needing_a_restart(source: EnvoyFiles, running: EnvoyFiles) -> Iterator[str]:

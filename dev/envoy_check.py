@@ -36,7 +36,8 @@ def check(files: EnvoyFiles) -> tuple[Problem, ...]:
     `envoy --mode validate` alone does not open the files that a bootstrap subscribes to, so they are inlined first.
     Raises MissingBinaryError.
     """
-    documents, problems = [], []
+    documents: list[Document] = []
+    problems: list[Problem] = []
     for file in files.all():
         document, slips = read(file)
         problems += slips

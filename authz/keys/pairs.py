@@ -10,8 +10,15 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 
 from authz.model import Algorithm
 
@@ -67,8 +74,12 @@ def generate_pair(folder: Path, issuer: Issuer, now: datetime) -> None:
 
 def read_pair(folder: Path, issuer: Issuer) -> Pair:
     """Return an issuer's development pair. Raises OSError or ValueError if there is none that can be read."""
-    pem = private_file(folder, issuer).read_bytes()
-    file = public_file(folder, issuer)
+    private, file = private_file(folder, issuer), public_file(folder, issuer)
+    pem = private.read_bytes()
+    try:
+        load_pem_private_key(pem, password=None)
+    except (TypeError, ValueError, UnsupportedAlgorithm):
+        raise ValueError(f"{private} is not as it was made") from None
     try:
         public = json.loads(file.read_bytes())["keys"][0]
         return Pair(str(public["kid"]), Algorithm(public["alg"]), pem)

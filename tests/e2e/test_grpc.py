@@ -81,5 +81,5 @@ def test_a_user_token_calls_no_backend_but_its_issuers(door: Door, visitor: Visi
 def test_a_backend_that_is_gone_is_unavailable(door: Door, visitor: Visitor) -> None:
     with door.edited(clusters=[("port_value: 8113", "port_value: 8114")]), caller(door.plain) as client:
         door.wait_until(lambda: door.envoy.healthy("duo_workflow_grpc") == 0, "no gRPC backend")
-        code, _ = client.refusal(TOKEN, metadata(visitor, "duo_workflow_generate_token"))
-    assert code is grpc.StatusCode.UNAVAILABLE
+        refusal = client.refusal(TOKEN, metadata(visitor, "duo_workflow_generate_token"))
+    assert refusal == (grpc.StatusCode.UNAVAILABLE, "Backend unavailable")

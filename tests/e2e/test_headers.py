@@ -125,7 +125,13 @@ def test_a_backend_sees_one_client_address_and_it_is_not_the_clients_word(visito
     assert seen["x-forwarded-proto"] == "http"
 
 
-@pytest.mark.parametrize("request_id", ["01J5ZC3W9Q4T8V2N7K6M1B0XYZ", "5e1ba7ed-0000-4000-9000-000000000000"])
+def test_no_client_counts_as_internal(visitor: Visitor) -> None:
+    seen = visitor.ask("POST", COMPLETIONS, ["complete_code"]).echoed()
+    assert "x-envoy-internal" not in seen
+    assert seen["x-envoy-external-address"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("request_id", ["01J5ZC3W9Q4T8V2N7K6M1B0XYZ", "01890a5d-ac96-774b-bcce-b302099a8057"])
 def test_the_clients_request_id_survives_everywhere(door: Door, visitor: Visitor, request_id: str) -> None:
     answer = visitor.ask("POST", COMPLETIONS, ["complete_code"], headers={"x-request-id": request_id})
     assert answer.echoed()["x-request-id"] == request_id

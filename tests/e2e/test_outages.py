@@ -83,16 +83,28 @@ def test_a_request_that_meets_a_dead_endpoint_is_tried_at_another(door: Door, vi
     assert 2 in {door.log_line(answer.request_id)["attempts"] for answer in answers}
 
 
-def test_a_backend_that_does_not_answer_in_time_is_a_timeout(door: Door, visitor: Visitor) -> None:
+@pytest.mark.parametrize(
+    ("patience", "message", "reason", "details"),
+    [
+        ("timeout: 0.3s", "Backend timeout", "upstream_timeout", "response_timeout"),
+        ("timeout: 0s\n        idle_timeout: 0.3s", "Backend timeout", "upstream_timeout", "stream_idle_timeout"),
+        (
+            "timeout: 0s\n        max_stream_duration: {max_stream_duration: 0.3s}",
+            "Stream took too long",
+            "stream_too_long",
+            "max_duration_timeout",
+        ),
+    ],
+    ids=["timeout", "idle", "duration"],
+)
+def test_a_backend_that_does_not_answer_in_time_is_a_timeout(
+    door: Door, visitor: Visitor, patience: str, message: str, reason: str, details: str
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # connections are made, and nobody takes them
         port = silent.getsockname()[1]
         unnoticed = f"port_value: {port}}}}}, health_check_config: {{disable_active_health_check: true}}}}"
-        with door.edited([("timeout: 60s", "timeout: 0.3s")], [("port_value: 8131}}}", unnoticed)]):
+        with door.edited([("timeout: 60s", patience)], [("port_value: 8131}}}", unnoticed)]):
             answer = visitor.ask("POST", "/sast/scan", ["security_scans"])
     assert answer.status == 504
-    assert answer.json() == {
-        "error": "Backend timeout",
-        "reason": "upstream_timeout",
-        "request_id": answer.request_id,
-    }
-    assert door.log_line(answer.request_id)["details"] == "response_timeout"
+    assert answer.json() == {"error": message, "reason": reason, "request_id": answer.request_id}
+    assert door.log_line(answer.request_id)["details"] == details

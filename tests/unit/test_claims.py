@@ -46,6 +46,7 @@ def test_a_required_claim_that_is_absent_is_missing(name: str) -> None:
 
 def test_what_is_missing_is_told_before_what_is_invalid() -> None:
     assert parse_claims({"iss": "i", "sub": 7}, ISSUER) is TokenError.MISSING_CLAIM
+    assert parsed(REALMED, sub=7) is TokenError.MISSING_CLAIM
 
 
 @pytest.mark.parametrize(

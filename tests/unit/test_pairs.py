@@ -127,3 +127,11 @@ def test_a_public_half_that_was_changed_is_named(tmp_path: Path, content: str) -
     public_file(tmp_path, ISSUER).write_text(content)
     with pytest.raises(ValueError, match=r"first\.jwks\.json is not as it was made"):
         read_pair(tmp_path, ISSUER)
+
+
+@pytest.mark.parametrize("content", ["", "nonsense", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
+def test_a_private_half_that_was_changed_is_named(tmp_path: Path, content: str) -> None:
+    generate_pair(tmp_path, ISSUER, NOW)
+    private_file(tmp_path, ISSUER).write_text(content)
+    with pytest.raises(ValueError, match=r"first\.pem is not as it was made"):
+        read_pair(tmp_path, ISSUER)

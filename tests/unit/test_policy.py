@@ -162,6 +162,11 @@ def test_an_environment_without_issuers_is_refused(folder: Path) -> None:
     ]
 
 
+def test_issuers_that_cannot_be_read_are_not_missing_as_well(folder: Path) -> None:
+    (folder / "policy/issuers.yml").unlink()
+    assert problems(folder) == ["issuers.yml:0: cannot be read: No such file or directory"]
+
+
 def test_an_issuer_without_keys_is_refused_unless_that_is_allowed(folder: Path) -> None:
     (folder / "keys/first.jwks.json").unlink()
     assert len(problems(folder)) == 1
@@ -213,19 +218,26 @@ def test_the_same_files_have_the_same_revision(folder: Path) -> None:
     ],
 )
 def test_any_change_is_another_revision(folder: Path, changed: str) -> None:
-    before = load(folder).revision
     file = folder / changed
-    file.write_text(file.read_text() + "\n")
-    assert load(folder).revision != before
+    text = file.read_text()
+    revisions = set()
+    for more in ("", " \n", "\n "):  # more of it, and as much of it
+        file.write_text(text + more)
+        revisions.add(load(folder).revision)
+    assert len(revisions) == 3
 
 
 def test_a_file_more_or_of_another_name_is_another_revision(folder: Path) -> None:
     revisions = [load(folder).revision]
-    (folder / "policy/rules/alpha.yml").rename(folder / "policy/rules/beta.yaml")
+    (folder / "policy/rules/alpha.yml").rename(folder / "policy/rules/beta.yml")
+    revisions.append(load(folder).revision)
+    (folder / "policy/rules/beta.yml").rename(folder / "policy/rules/beta.yaml")
+    revisions.append(load(folder).revision)
+    write(folder / "policy/rules/beta.yaml", RULES + "# changed")
     revisions.append(load(folder).revision)
     write(folder / "policy/catalog/add_ons/some.yml", "name: some\n")
     revisions.append(load(folder).revision)
-    assert len(set(revisions)) == 3
+    assert len(set(revisions)) == 5
 
 
 def test_how_a_volume_is_mounted_changes_no_revision(folder: Path) -> None:

@@ -29,6 +29,13 @@ def test_any_text_has_a_key() -> None:
     assert ProofCache.key("\ud800") != ProofCache.key("\ud801")
 
 
+def test_its_length_is_the_number_of_proofs() -> None:
+    cache = ProofCache(10)
+    for number in range(8):
+        assert len(cache) == number
+        cache.put(ProofCache.key(str(number)), CLAIMS)
+
+
 @pytest.mark.parametrize("capacity", [0, 1, 2, 3, 10])
 def test_it_never_holds_more_than_its_capacity(capacity: int) -> None:
     cache = ProofCache(capacity)

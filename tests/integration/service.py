@@ -1,0 +1,94 @@
+"""`authz serve` as a real process, in a folder of its own, ended with the test."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+__all__ = ["COMMAND", "SECONDS", "Service", "refused", "running"]
+
+COMMAND: Final = (sys.executable, "-m", "authz", "serve")
+SECONDS: Final = 30.0
+"""Nothing takes that long; a hang becomes a failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One running service, and the file that takes its log."""
+
+    process: subprocess.Popen[bytes]
+    file: Path
+
+    def log(self) -> str:
+        """Return what it has written so far."""
+        return self.file.read_text()
+
+    def addresses(self) -> list[str]:
+        """Return where it listens, in the order of its flags."""
+        return re.findall(r"INFO listening on (\S+)\n", self.log())
+
+    def wait_for(self, text: str, times: int = 1) -> None:
+        """Wait until the log holds a text that often, or fail with what it holds instead."""
+        deadline = time.monotonic() + SECONDS
+        while self.log().count(text) < times:
+            assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.log()}"
+            assert time.monotonic() < deadline, f"{text!r} did not come:\n{self.log()}"
+            time.sleep(0.01)
+
+    def ended(self) -> int:
+        """Wait for its end and return its exit code."""
+        return self.process.wait(SECONDS)
+
+
+@contextmanager
+def running(
+    folder: Path,
+    *flags: str,
+    variables: Mapping[str, str] | None = None,
+    listeners: int = 1,
+    command: Sequence[str] = COMMAND,
+) -> Iterator[Service]:
+    """Start a service in a folder, wait until it listens, and end it."""
+    file = folder / "log"
+    with file.open("wb") as log:
+        process = subprocess.Popen(
+            [*command, *flags], cwd=folder, env=_environment(variables), stdout=log, stderr=subprocess.STDOUT
+        )
+    service = Service(process, file)
+    try:
+        service.wait_for("INFO listening on ", listeners)
+        yield service
+    finally:
+        process.kill()
+        process.wait()
+
+
+def refused(folder: Path, *flags: str, variables: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """Return exit code and standard error of a service that does not start; its standard output is empty."""
+    done = subprocess.run(
+        [*COMMAND, *flags],
+        cwd=folder,
+        env=_environment(variables),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stderr
+
+
+def _environment(variables: Mapping[str, str] | None) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AUTHZ_")}
+    return {**inherited, **(variables or {})}

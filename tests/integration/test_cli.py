@@ -1,0 +1,281 @@
+"""The command line: development keys and tokens, what a mistake is told, and help that can be read."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from authz._proto.external_auth_pb2 import CheckResponse
+from authz.check import Check
+from authz.cli import main
+from authz.decision import Allowed
+from authz.policy import load_policy
+from tests.cases.case_file import POLICY
+from tests.minting import INSTANCE, USER, client_headers, request
+
+if TYPE_CHECKING:
+    from click.testing import Result
+
+ISSUERS: Final = {entry["name"]: entry for entry in yaml.safe_load((POLICY / "issuers.yml").read_text())["issuers"]}
+
+
+def run(*arguments: str, variables: dict[str, str] | None = None) -> Result:
+    """Run a command in this process."""
+    return CliRunner().invoke(main, arguments, env={"AUTHZ_POLICY": None, "AUTHZ_KEYS": None, **(variables or {})})
+
+
+def told(result: Result) -> str:
+    """Return what a failed command says last; nothing on standard output, no traceback."""
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    return result.stderr.splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that `authz keys generate` filled."""
+    folder = tmp_path_factory.mktemp("cli") / "keys"
+    result = run("keys", "generate", str(folder))
+    assert result.exit_code == 0
+    return folder
+
+
+def issued(keys: Path, issuer: str, *more: str) -> str:
+    """Return a token, which is all that its command prints."""
+    who = ("--user", USER) if ISSUERS[issuer]["token_type"] == "user" else ()
+    result = run("token", "issue", "--keys", str(keys), "--issuer", issuer, "--instance-id", INSTANCE, *who, *more)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.count("\n") == 1
+    return result.stdout.strip()
+
+
+def check(keys: Path, environment: str = "production") -> Check:
+    policy = load_policy(POLICY, keys, environment, allow_empty_issuers=False, allow_unlabelled_routes=False)
+    return Check(policy, time.time, lambda error: pytest.fail(repr(error)))
+
+
+def test_generate_prints_each_key_set_and_makes_a_pair_for_every_issuer(tmp_path: Path) -> None:
+    result = run("keys", "generate", str(tmp_path / "keys"))
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == [str(tmp_path / f"keys/{name}.jwks.json") for name in ISSUERS]
+    made = {str(path.relative_to(tmp_path / "keys")) for path in tmp_path.rglob("*") if path.is_file()}
+    assert made == {f"{name}.jwks.json" for name in ISSUERS} | {f"private/{name}.pem" for name in ISSUERS}
+
+
+def test_private_halves_are_for_their_owner_alone(keys: Path) -> None:
+    assert stat.S_IMODE((keys / "private").stat().st_mode) == 0o700
+    assert {stat.S_IMODE(file.stat().st_mode) for file in (keys / "private").iterdir()} == {0o600}
+    assert not any("PRIVATE" in file.read_text() for file in keys.glob("*.jwks.json"))
+
+
+def test_pairs_that_exist_are_kept(keys: Path) -> None:
+    before = {file: file.read_bytes() for file in keys.rglob("*") if file.is_file()}
+    result = run("keys", "generate", str(keys))
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr.splitlines() == [f"kept {keys}/{name}.jwks.json" for name in ISSUERS]
+    assert {file: file.read_bytes() for file in keys.rglob("*") if file.is_file()} == before
+
+
+@pytest.mark.parametrize("inside", ["", "keys", "keys/deeper", "../data/keys"])
+def test_keys_are_never_made_inside_the_package(inside: str) -> None:
+    before = sorted(POLICY.rglob("*"))
+    result = run("keys", "generate", str(POLICY / inside))
+    assert result.exit_code == 2
+    assert told(result).endswith("is inside the package: private keys never belong there, name another folder")
+    assert sorted(POLICY.rglob("*")) == before
+
+
+def test_a_link_into_the_package_is_inside_the_package(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(POLICY / "keys")
+    assert run("keys", "generate", str(tmp_path / "link")).exit_code == 2
+
+
+@pytest.mark.parametrize("half", ["private/gitlab-com.pem", "gitlab-com.jwks.json"])
+def test_half_a_pair_is_neither_replaced_nor_completed(tmp_path: Path, keys: Path, half: str) -> None:
+    shutil.copytree(keys, tmp_path / "keys")
+    kept = tmp_path / "keys" / half
+    other = {"private/gitlab-com.pem", "gitlab-com.jwks.json"} - {half}
+    (tmp_path / "keys" / other.pop()).unlink()
+    before = kept.read_bytes()
+    result = run("keys", "generate", str(tmp_path / "keys"))
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].startswith(f"Error: {kept}: ")
+    assert kept.read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_line() -> None:
+    result = run("keys", "generate", "/proc/1/keys")
+    assert result.exit_code == 1
+    assert told(result).startswith("Error: /proc/1/keys")
+
+
+def test_a_broken_issuers_file_is_told_with_its_line(tmp_path: Path) -> None:
+    shutil.copytree(POLICY, tmp_path / "policy")
+    file = tmp_path / "policy/issuers.yml"
+    file.write_text(file.read_text().replace("max_lifetime: 1h", "max_lifetime: long", 1))
+    for command in (
+        ("keys", "generate", str(tmp_path / "keys")),
+        ("token", "issue", "--keys", str(tmp_path), "--issuer", "gitlab-com", "--all-scopes"),
+    ):
+        result = run(*command, "--policy", str(tmp_path / "policy"))
+        assert result.exit_code == 1
+        assert told(result) == "authz: 1 problem to mend"
+        assert result.stderr.startswith(f"{file}:")
+    assert not (tmp_path / "keys").exists()
+
+
+@pytest.mark.parametrize("issuer", ISSUERS)
+def test_a_token_of_each_issuer_opens_its_environments_door(keys: Path, issuer: str) -> None:
+    realm = ISSUERS[issuer].get("realms", ["self-managed"])[0]
+    token = issued(keys, issuer, "--scope", "complete_code")
+    headers = client_headers(token, overrides={"x-gitlab-realm": realm})
+    answer = CheckResponse.FromString(check(keys, ISSUERS[issuer]["environment"])(request(headers=headers)))
+    assert (answer.status.code, answer.WhichOneof("http_response")) == (0, "ok_response")
+    facts = {name: value.string_value for name, value in answer.dynamic_metadata.fields.items()}
+    assert (facts["issuer"], facts["unit_primitive"], facts["tier"]) == (issuer, "complete_code", "any")
+
+
+@pytest.mark.parametrize("other", ["production", "staging"])
+def test_a_token_of_one_environment_does_not_open_the_other(keys: Path, other: str) -> None:
+    issuer = "customers-dot-staging" if other == "production" else "customers-dot"
+    token = issued(keys, issuer, "--all-scopes")
+    assert CheckResponse.FromString(check(keys, other)(request(token=token))).denied_response.status.code == 401
+
+
+def test_what_the_flags_say_is_what_the_token_says(keys: Path) -> None:
+    token = issued(
+        keys, "customers-dot", "--scope", "security_scans", "--scope", "duo_chat", "--seats", "150",
+        "--backend-service", "sast", "--expires-in", "3d",
+    )  # fmt: skip
+    rules = yaml.safe_load((POLICY / "rules/sast.yml").read_text())
+    rule = next(rule for rule in rules["rules"] if "{" not in rule["path"] and "unit_primitives" in rule)
+    message = request(rules["prefix"] + rule["path"], method=rule["methods"][0], token=token)
+    decision = check(keys).decide(message)
+    assert isinstance(decision, Allowed)
+    assert decision.identity is not None
+    claims = decision.identity.claims
+    assert (claims.seats, decision.identity.tier) == (150, "medium")
+    assert claims.scopes == {"security_scans", "duo_chat"}
+    assert claims.expires - claims.issued == 3 * 86_400
+    assert claims.instance_id == claims.subject == INSTANCE
+
+
+def test_all_scopes_are_those_of_the_backend(keys: Path) -> None:
+    decision = check(keys).decide(request(token=issued(keys, "customers-dot", "--all-scopes")))
+    assert isinstance(decision, Allowed)
+    assert decision.identity is not None
+    scopes = decision.identity.claims.scopes
+    assert {"complete_code", "duo_chat"} <= scopes
+    assert "security_scans" not in scopes
+
+
+def test_a_token_needs_no_flag_beyond_issuer_and_scope(keys: Path) -> None:
+    result = run("token", "issue", "--issuer", "customers-dot", "--all-scopes", variables={"AUTHZ_KEYS": str(keys)})
+    assert result.exit_code == 0
+    instance = "00000000-0000-4000-8000-000000000001"
+    headers = client_headers(result.stdout.strip(), overrides={"x-gitlab-instance-id": instance})
+    assert isinstance(check(keys).decide(request(headers=headers)), Allowed)
+
+
+INSTANCE_TOKEN: Final = ("--issuer", "customers-dot", "--scope", "complete_code")
+MISUSES: Final = {
+    "no issuer": (("--all-scopes",), "Missing option '--issuer'"),
+    "an unknown issuer": (("--issuer", "nobody", "--all-scopes"), "issuer 'nobody' is not in "),
+    "no scope": (("--issuer", "customers-dot"), "either --scope, once or more, or --all-scopes"),
+    "scopes in two ways": ((*INSTANCE_TOKEN, "--all-scopes"), "either --scope, once or more, or --all-scopes"),
+    "an unknown scope": ((*INSTANCE_TOKEN, "--scope", "fly"), "unit primitive 'fly' is not in the catalog"),
+    "an unknown backend": (
+        (*INSTANCE_TOKEN, "--backend-service", "moon"),
+        "backend service 'moon' is not in the catalog; there are: ",
+    ),
+    "a user for an instance's issuer": ((*INSTANCE_TOKEN, "--user", "u"), "issuer 'customers-dot' takes no --user"),
+    "no user for a user's issuer": (("--issuer", "ai-gateway", "--all-scopes"), "issuer 'ai-gateway' needs --user"),
+    "too long a life": (
+        (*INSTANCE_TOKEN, "--expires-in", "4d"),
+        "--expires-in is longer than the max_lifetime of issuer 'customers-dot', 259200s",
+    ),
+    "a life without unit": ((*INSTANCE_TOKEN, "--expires-in", "60"), "'60' should be a number and a unit"),
+    "seats below none": ((*INSTANCE_TOKEN, "--seats", "-1"), "-1 is not in the range x>=0"),
+    "seats that are no number": ((*INSTANCE_TOKEN, "--seats", "many"), "'many' is not a valid integer"),
+    "an unknown flag": ((*INSTANCE_TOKEN, "--scopes", "x"), "No such option"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "problem"), MISUSES.values(), ids=MISUSES.keys())
+def test_a_mistake_in_the_usage_is_told(keys: Path, arguments: tuple[str, ...], problem: str) -> None:
+    result = run("token", "issue", "--keys", str(keys), *arguments)
+    assert result.exit_code == 2
+    assert problem in told(result)
+
+
+def test_a_token_needs_the_folder_of_its_keys() -> None:
+    result = run("token", "issue", *INSTANCE_TOKEN)
+    assert result.exit_code == 2
+    assert "Missing option '--keys'" in told(result)
+
+
+def test_a_pair_that_was_not_made_is_told_with_the_command_that_makes_it(tmp_path: Path) -> None:
+    result = run("token", "issue", "--keys", str(tmp_path / "none"), *INSTANCE_TOKEN)
+    assert result.exit_code == 1
+    assert told(result).endswith(f"'authz keys generate {tmp_path / 'none'}' makes a pair")
+
+
+@pytest.mark.parametrize("half", ["private/customers-dot.pem", "customers-dot.jwks.json"])
+@pytest.mark.parametrize("content", ["", "{}", "nonsense"])
+def test_a_pair_that_was_damaged_is_one_clear_line(tmp_path: Path, keys: Path, half: str, content: str) -> None:
+    shutil.copytree(keys, tmp_path / "keys")
+    (tmp_path / "keys" / half).write_text(content)
+    result = run("token", "issue", "--keys", str(tmp_path / "keys"), *INSTANCE_TOKEN)
+    assert result.exit_code == 1
+    assert told(result).startswith("Error: ")
+
+
+@pytest.mark.parametrize("command", [(), ("serve",), ("keys",), ("keys", "generate"), ("token",), ("token", "issue")])
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_each_command_has_help(command: tuple[str, ...], flag: str) -> None:
+    result = run(*command, flag)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith(f"Usage: {' '.join(('main', *command))} ")
+
+
+def test_help_names_every_flag_with_its_variable() -> None:
+    text = run("serve", "--help").stdout
+    for flag in (
+        "--policy",
+        "--keys",
+        "--environment",
+        "--listen",
+        "--log-level",
+        "--allow-empty-issuers",
+        "--allow-unlabelled-routes",
+    ):
+        assert flag in text
+        assert "AUTHZ_" + flag[2:].replace("-", "_").upper() in text
+    assert "--workers" not in text, "what does not exist yet is not offered"
+
+
+@pytest.mark.parametrize("command", [("fly",), ("keys", "fly"), ("token", "fly")])
+def test_an_unknown_command_is_a_usage_error(command: tuple[str, ...]) -> None:
+    result = run(*command)
+    assert result.exit_code == 2
+    assert "No such command 'fly'" in told(result)
+
+
+def test_the_program_tells_its_version() -> None:
+    script = Path(sys.executable).with_name("authz")
+    done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.startswith("authz, version ")
+
+
+def test_the_program_ends_with_the_code_of_its_command() -> None:
+    script = Path(sys.executable).with_name("authz")
+    assert subprocess.run([script, "fly"], capture_output=True, check=False, timeout=60).returncode == 2

@@ -1,0 +1,368 @@
+"""`authz serve` as operators meet it: where it listens, how it ends, and what it says when it cannot start."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import grpc
+import pytest
+
+from authz._proto.external_auth_pb2 import CheckResponse
+from authz.server import SERVICE
+from tests.cases.case_file import POLICY
+from tests.integration.service import COMMAND, SECONDS, refused, running
+from tests.minting import Minter, request, write_keys
+from tests.signing import key
+
+CHECK: Final = f"/{SERVICE}/Check"
+SOCKET: Final = ("--keys", "keys", "--listen", "unix:a.sock")
+ANY_PORT: Final = ("--keys", "keys", "--listen", "127.0.0.1:0")
+
+
+@pytest.fixture
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `keys/` for the shipped production issuers; its path is short enough for sockets."""
+    made = tmp_path_factory.mktemp("s")
+    write_keys(made / "keys")
+    return made
+
+
+def ask(address: str, message: bytes, folder: Path) -> CheckResponse:
+    """Return the answer of a service that runs in that folder."""
+    path = address.removeprefix("unix:")
+    target = f"unix:{folder / path}" if path != address else address
+    with grpc.insecure_channel(target) as channel:
+        return CheckResponse.FromString(channel.unary_unary(CHECK, bytes, bytes)(message, timeout=SECONDS))
+
+
+def healthy() -> bytes:
+    return request(token=Minter(now=time.time()).token())
+
+
+def test_it_listens_on_tcp_and_answers(folder: Path) -> None:
+    with running(folder, *ANY_PORT) as service:
+        (address,) = service.addresses()
+        assert ask(address, healthy(), folder).status.code == 0
+        assert ask(address, request(), folder).status.code == 16
+
+
+def test_it_listens_on_a_unix_socket_for_owner_and_group(folder: Path) -> None:
+    with running(folder, *SOCKET):
+        assert stat.S_IMODE((folder / "a.sock").stat().st_mode) == 0o660
+        assert ask("unix:a.sock", healthy(), folder).status.code == 0
+
+
+def test_it_listens_on_several_addresses(folder: Path) -> None:
+    with running(folder, *SOCKET, "--listen", "127.0.0.1:0", "--listen", "unix:b.sock", listeners=3) as service:
+        addresses = service.addresses()
+        assert (addresses[0], addresses[2]) == ("unix:a.sock", "unix:b.sock")
+        assert [ask(address, healthy(), folder).status.code for address in addresses] == [0, 0, 0]
+
+
+def test_a_template_runs_worker_0(folder: Path) -> None:
+    (folder / "run").mkdir()
+    with running(folder, "--keys", "keys", "--listen", "unix:run/{worker}.sock", "--listen", "unix:{7+worker}",
+                 listeners=2) as service:  # fmt: skip
+        assert service.addresses() == ["unix:run/0.sock", "unix:7"]
+
+
+def test_every_flag_has_a_variable(folder: Path) -> None:
+    shutil.copytree(POLICY, folder / "policy")
+    write_keys(folder / "staging", {"gitlab-com-staging": [key("st-1")]})
+    variables = {
+        "AUTHZ_POLICY": "policy",
+        "AUTHZ_KEYS": "staging",
+        "AUTHZ_ENVIRONMENT": "staging",
+        "AUTHZ_LISTEN": "unix:a.sock,127.0.0.1:0",
+        "AUTHZ_LOG_LEVEL": "INFO",
+        "AUTHZ_ALLOW_EMPTY_ISSUERS": "true",
+        "AUTHZ_ALLOW_UNLABELLED_ROUTES": "1",
+    }
+    with running(folder, variables=variables, listeners=2) as service:
+        log = service.log()
+        assert "policy policy revision " in log
+        assert "environment staging: gitlab-com-staging, " in log
+        open_to_all = request("/ai/monitoring/healthz", method="GET", label=None)
+        assert ask("unix:a.sock", open_to_all, folder).status.code == 0
+
+
+def test_a_flag_wins_over_its_variable(folder: Path) -> None:
+    with running(folder, *SOCKET, variables={"AUTHZ_LISTEN": "unix:b.sock", "AUTHZ_KEYS": "nowhere"}) as service:
+        assert service.addresses() == ["unix:a.sock"]
+
+
+@pytest.mark.parametrize("flag", ["--allow-empty-issuers", "--allow-unlabelled-routes"])
+def test_a_flag_that_weakens_a_check_is_logged(folder: Path, flag: str) -> None:
+    with running(folder, *SOCKET, flag) as service:
+        assert f"WARNING {flag} is set: a check is weakened\n" in service.log()
+    with running(folder, *SOCKET) as service:
+        assert "weakened" not in service.log()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_signal_ends_it_well(folder: Path, number: signal.Signals) -> None:
+    with running(folder, *SOCKET) as service:
+        service.process.send_signal(number)
+        assert service.ended() == 0
+        assert service.log().endswith("INFO stopped\n")
+
+
+def test_requests_under_load_are_answered_or_refused_at_the_door_when_it_ends(folder: Path) -> None:
+    """Refused is what gRPC itself did not hand over: Envoy asks anew on either code (envoy.yaml, retry_on)."""
+    message, going = healthy(), threading.Barrier(5)
+
+    def load() -> grpc.StatusCode:
+        answers = 0
+        with grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
+            call = channel.unary_unary(CHECK, bytes, bytes)
+            while True:
+                try:
+                    answer = CheckResponse.FromString(call(message, timeout=SECONDS))
+                except grpc.RpcError as error:
+                    return error.code()
+                assert answer.WhichOneof("http_response") == "ok_response"
+                answers += 1
+                if answers == 50:
+                    going.wait(SECONDS)
+
+    with running(folder, *ANY_PORT) as service, ThreadPoolExecutor(4) as callers:
+        (address,) = service.addresses()
+        loads = [callers.submit(load) for _ in range(4)]
+        going.wait(SECONDS)
+        service.process.terminate()
+        codes = {finished.result(SECONDS) for finished in loads}
+        assert codes <= {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+        assert service.ended() == 0
+        assert service.log().endswith("INFO stopped\n")
+
+
+def test_a_socket_that_a_killed_service_left_is_taken_over(folder: Path) -> None:
+    with running(folder, *SOCKET) as service:
+        service.process.kill()
+        service.ended()
+    assert (folder / "a.sock").exists()
+    with running(folder, *SOCKET):
+        assert ask("unix:a.sock", healthy(), folder).status.code == 0
+
+
+def test_an_address_in_use_is_one_clear_line_and_the_first_service_goes_on(folder: Path) -> None:
+    with running(folder, *SOCKET, "--listen", "127.0.0.1:0", listeners=2) as service:
+        path, port = service.addresses()
+        for address, told in (
+            (path, "another process answers there: stop it or name another path"),
+            (port, "another process listens there: stop it or name another port"),
+        ):
+            code, error = refused(folder, "--keys", "keys", "--listen", address)
+            assert code == 1
+            assert error.splitlines()[-1] == f"Error: cannot listen on {address}: {told}"
+            assert ask(address, healthy(), folder).status.code == 0
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("unix:none/a.sock", "folder none does not exist: make it first"),
+        ("unix:/proc/1/a.sock", "folder /proc/1 is not writable"),
+        ("unix:keys", "a file that is no socket stands there: remove it or name another path"),
+        ("192.0.2.1:9000", "Cannot assign requested address"),
+    ],
+)
+def test_an_address_that_cannot_be_listened_on_is_one_clear_line(folder: Path, address: str, told: str) -> None:
+    code, error = refused(folder, "--keys", "keys", "--listen", address)
+    assert code == 1
+    assert error.splitlines()[-1] == f"Error: cannot listen on {address}: {told}"
+
+
+def test_nothing_is_served_where_one_of_several_addresses_is_refused(folder: Path) -> None:
+    assert refused(folder, *SOCKET, "--listen", "unix:none/b.sock")[0] == 1
+    assert not (folder / "a.sock").exists()
+
+
+def test_every_problem_of_a_broken_policy_is_told_and_nothing_listens(folder: Path) -> None:
+    shutil.copytree(POLICY, folder / "policy")
+    mistakes = (
+        ("rules/ai_gateway.yml", "prefix: /ai", "prefix: ai"),
+        ("rules/sast.yml", "[security_scans]", "[security_scan]"),
+        ("tiers.yml", "default: any", "defualt: any"),
+        ("issuers.yml", "max_lifetime: 1h", "max_lifetime: 60"),
+    )
+    for name, old, new in mistakes:
+        file = folder / "policy" / name
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new, 1))
+    code, error = refused(folder, "--policy", "policy", *SOCKET)
+    lines = error.splitlines()
+    assert code == 1
+    assert lines[-1] == f"authz: {len(lines) - 1} problems to mend"
+    told = {line.split(": ")[0].rpartition(":")[0]: line for line in lines[:-1]}
+    assert set(told) == {
+        f"policy/{name}" for name in ("rules/ai_gateway.yml", "rules/sast.yml", "tiers.yml", "issuers.yml")
+    }
+    for name in ("rules/ai_gateway.yml", "rules/sast.yml", "tiers.yml", "issuers.yml"):
+        number = int(told[f"policy/{name}"].split(":")[1])
+        assert number > 0
+    assert not (folder / "a.sock").exists()
+
+
+def test_missing_keys_are_told_for_each_issuer(folder: Path) -> None:
+    code, error = refused(folder, "--keys", "nowhere", "--listen", "unix:a.sock")
+    assert code == 1
+    assert error.splitlines() == [
+        *(
+            f"nowhere/{name}.jwks.json: issuer '{name}' has no key: put the issuer's public keys there, "
+            "or start with --allow-empty-issuers to refuse its tokens"
+            for name in ("ai-gateway", "customers-dot", "gitlab-com")
+        ),
+        "authz: 3 problems to mend",
+    ]
+
+
+def test_a_private_key_in_a_key_set_stops_the_start_and_is_not_shown(folder: Path) -> None:
+    file = folder / "keys/gitlab-com.jwks.json"
+    file.write_text(file.read_text().replace('"kid":', '"d": "very-private", "kid":'))
+    code, error = refused(folder, *SOCKET)
+    assert code == 1
+    assert error.splitlines() == [
+        "keys/gitlab-com.jwks.json: key 'gitlab-com-1' holds private members (d): ship the public key alone, "
+        "and replace this pair",
+        "authz: 1 problem to mend",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--policy", "nowhere"), "nowhere: is not a directory: name a policy directory with --policy"),
+        (("--environment", "prod"), "environment 'prod' has no issuer; there are: production, staging"),
+    ],
+    ids=["policy", "environment"],
+)
+def test_what_does_not_exist_is_told(folder: Path, flags: tuple[str, ...], told: str) -> None:
+    code, error = refused(folder, *SOCKET, *flags)
+    assert code == 1
+    assert told in error.splitlines()[0]
+
+
+LATER: Final = ("--workers", "--admin", "--log-allow-sample", "--drain", "--endpoints-file", "--otlp-endpoint")
+
+
+@pytest.mark.parametrize("flag", LATER)
+@pytest.mark.parametrize("by", ["flag", "variable"])
+def test_what_a_later_version_has_is_refused_by_name(folder: Path, flag: str, by: str) -> None:
+    variable = "AUTHZ_" + flag[2:].replace("-", "_").upper()
+    flags, variables = ((flag, "1"), {}) if by == "flag" else ((), {variable: "1"})
+    code, error = refused(folder, *SOCKET, *flags, variables=variables)
+    assert code == 2
+    assert f"Error: {flag} ({variable}) is not available yet: this version " in error
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--listen", "9000"), "'9000' is no address: write HOST:PORT or unix:PATH"),
+        (("--listen", "unix:{name}.sock"), "holds braces that are neither {worker} nor {9000+worker}"),
+        (("--log-level", "loud"), "'loud' is not one of"),
+        (("--liste", "x"), "No such option"),
+        (("more",), "unexpected extra argument"),
+    ],
+    ids=["no address", "another template", "no level", "no flag", "an argument"],
+)
+def test_a_flag_that_makes_no_sense_is_a_usage_error(folder: Path, flags: tuple[str, ...], told: str) -> None:
+    code, error = refused(folder, "--keys", "keys", *flags)
+    assert code == 2
+    assert told in error
+
+
+def test_no_token_is_ever_logged(folder: Path) -> None:
+    minter = Minter(now=time.time())
+    tokens = [
+        minter.token(),
+        minter.token(claims={"sub": ["very", "private"]}),
+        minter.token(claims={"exp": 0}),
+        minter.token(header={"kid": "very-private"}),
+        "very.private.token",
+        "very-private" * 1_000,
+    ]
+    with running(folder, *SOCKET, "--log-level", "debug") as service:
+        for token in tokens:
+            ask("unix:a.sock", request(token=token), folder)
+        ask("unix:a.sock", request(headers={"authorization": "very-private"}), folder)
+        ask("unix:a.sock", b"very-private \xff", folder)
+        service.process.terminate()
+        assert service.ended() == 0
+        log = service.log()
+    assert "private" not in log
+    assert not any(part in log for token in tokens for part in token.split(".") if len(part) > 8)
+
+
+WATCHED: Final = """
+import os, sys
+def watch(event, arguments):
+    if event in {"socket.connect", "socket.sendto", "socket.sendmsg", "socket.gethostbyname", "socket.getaddrinfo"}:
+        os.write(2, f"NETWORK {event}\\n".encode())
+sys.addaudithook(watch)
+from authz.cli import main
+main()
+"""
+
+
+def without_network() -> tuple[str, ...]:
+    """Return what starts a command where there is no network at all, if this machine can."""
+    for prefix in (("unshare", "--net"), ("unshare", "--map-root-user", "--net")):
+        if (
+            shutil.which("unshare")
+            and subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0
+        ):
+            return prefix
+    return ()
+
+
+def test_it_uses_no_network_to_start_or_to_answer(folder: Path) -> None:
+    """Everywhere an audit hook tells of Python's calls; where it can be had, a namespace takes the network away."""
+    command = (*without_network(), sys.executable, "-c", WATCHED, "serve")
+    with running(folder, *SOCKET, command=command) as service:
+        assert ask("unix:a.sock", healthy(), folder).status.code == 0
+        assert ask("unix:a.sock", request(token="a.b.c"), folder).status.code == 16
+        assert "NETWORK" not in service.log()
+
+
+def test_the_watch_for_network_use_sees_some(folder: Path) -> None:
+    """The test above can fail."""
+    with running(folder, *ANY_PORT, command=(sys.executable, "-c", WATCHED, "serve")) as service:
+        assert "NETWORK socket.getaddrinfo" in service.log()
+
+
+def test_the_command_is_the_package(folder: Path) -> None:
+    """`authz` and `python -m authz` are one program."""
+    script = Path(sys.executable).with_name("authz")
+    with running(folder, *SOCKET, command=(str(script), COMMAND[-1])) as service:
+        assert service.addresses() == ["unix:a.sock"]
+
+
+def test_a_socket_is_not_left_open_to_others_by_a_wide_umask(folder: Path) -> None:
+    before = os.umask(0)
+    try:
+        with running(folder, *SOCKET):
+            assert stat.S_IMODE((folder / "a.sock").stat().st_mode) == 0o660
+    finally:
+        os.umask(before)
+
+
+def test_a_connection_that_says_nothing_does_not_hold_it_up(folder: Path) -> None:
+    with running(folder, *ANY_PORT) as service:
+        host, _, port = service.addresses()[0].rpartition(":")
+        with socket.create_connection((host, int(port))), socket.create_connection((host, int(port))) as rude:
+            rude.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert ask(f"{host}:{port}", healthy(), folder).status.code == 0
