@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from authz.versions import Version
 
 __all__ = ["Bundle", "Catalog", "Operator", "Service", "UnitPrimitive"]
+
+
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})  # Any: empty, of whatever kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +77,11 @@ class Operator:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Everything, by name."""
+    """Everything, by name. What rules need comes first; folders that a policy does not have are empty."""
 
     unit_primitives: Mapping[str, UnitPrimitive]
     backend_services: Mapping[str, BackendService]
-    add_ons: Mapping[str, Bundle]
-    license_types: Mapping[str, Bundle]
-    services: Mapping[str, Service]
-    operators: Mapping[str, Operator]
+    add_ons: Mapping[str, Bundle] = _NONE
+    license_types: Mapping[str, Bundle] = _NONE
+    services: Mapping[str, Service] = _NONE
+    operators: Mapping[str, Operator] = _NONE
