@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,9 +13,6 @@ if TYPE_CHECKING:
     from authz.versions import Version
 
 __all__ = ["Bundle", "Catalog", "Operator", "Service", "UnitPrimitive"]
-
-
-_NONE: Final[Mapping[str, Any]] = MappingProxyType({})  # Any: empty, of whatever kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +77,7 @@ class Catalog:
 
     unit_primitives: Mapping[str, UnitPrimitive]
     backend_services: Mapping[str, BackendService]
-    add_ons: Mapping[str, Bundle] = _NONE
-    license_types: Mapping[str, Bundle] = _NONE
-    services: Mapping[str, Service] = _NONE
-    operators: Mapping[str, Operator] = _NONE
+    add_ons: Mapping[str, Bundle] = field(default_factory=dict)
+    license_types: Mapping[str, Bundle] = field(default_factory=dict)
+    services: Mapping[str, Service] = field(default_factory=dict)
+    operators: Mapping[str, Operator] = field(default_factory=dict)
