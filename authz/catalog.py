@@ -42,6 +42,14 @@ class UnitPrimitive:
         """Whether the catalog says that it will go."""
         return self.deprecation_message is not None or self.deprecated_by_url is not None
 
+    def is_free(self, now: datetime) -> bool:
+        """Whether no add-on is needed at `now` (aware): the cut-off date lies ahead, or there is none."""
+        return self.cut_off_date is None or now < self.cut_off_date
+
+    def least_version(self, now: datetime) -> Version | None:
+        """Return the GitLab version that is needed at `now`, if any."""
+        return self.min_gitlab_version_for_free_access if self.is_free(now) else self.min_gitlab_version
+
 
 @dataclass(frozen=True, slots=True)
 class Bundle:

@@ -1,4 +1,4 @@
-"""Entitlement: which unit primitives a customer gets, and what is missing for the others."""
+"""Entitlement: which unit primitives a customer gets, and what it lacks for the others."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
     from datetime import datetime
 
-    from authz.catalog import Catalog, Operator, UnitPrimitive
+    from authz.catalog import Catalog, UnitPrimitive
     from authz.versions import Version
 
-__all__ = ["Customer", "Lack", "entitled_scopes", "lack"]
+__all__ = ["Customer", "Lack", "entitled_scopes", "lacks"]
 
 
 class Lack(StrEnum):
     """What a customer would need to be entitled."""
 
     OPERATOR = "operator"
-    OPERATOR_ADD_ON = "operator_add_on"
     OPERATOR_LICENSE_TYPE = "operator_license_type"
+    OPERATOR_ADD_ON = "operator_add_on"
     UNIT_PRIMITIVE_OPERATOR = "unit_primitive_operator"
     LICENSE_TYPE = "license_type"
     ADD_ON = "add_on"
@@ -38,29 +38,13 @@ class Customer:
     gitlab_version: Version | None
 
 
-def lack(unit: UnitPrimitive, customer: Customer, catalog: Catalog, now: datetime) -> Lack | None:
-    """Return what a customer lacks for a unit primitive at `now` (aware), or None: it is entitled.
+def lacks(unit: UnitPrimitive, customer: Customer, catalog: Catalog, now: datetime) -> tuple[Lack, ...]:
+    """Return everything that a customer lacks for a unit primitive at `now` (aware); nothing: it is entitled.
 
-    Both axes of PROV-002 must hold: the operator is allowed, and the unit primitive under that operator.
+    Both axes of PROV-002 must hold: the operator is allowed, and the unit primitive under that operator. Within a list
+    any one entry is enough; an empty list restricts nothing.
     """
-    if catalog.operators:
-        operator = catalog.operators.get(customer.operator)
-        if operator is None:
-            return Lack.OPERATOR
-        refused = _operator_lack(operator, customer)
-        if refused is not None:
-            return refused
-        if not _permits(unit.operators, (customer.operator,)):
-            return Lack.UNIT_PRIMITIVE_OPERATOR
-    if not _permits(unit.license_types, (customer.license_type,)):
-        return Lack.LICENSE_TYPE
-    is_free = unit.cut_off_date is None or now < unit.cut_off_date
-    if not is_free and not _permits(unit.add_ons, customer.add_ons):
-        return Lack.ADD_ON
-    least = unit.min_gitlab_version_for_free_access if is_free else unit.min_gitlab_version
-    if least is not None and (customer.gitlab_version is None or customer.gitlab_version < least):
-        return Lack.GITLAB_VERSION
-    return None
+    return (*_operator_lacks(customer, catalog), *_unit_primitive_lacks(unit, customer, now))
 
 
 def entitled_scopes(catalog: Catalog, backend_service: str, customer: Customer, now: datetime) -> tuple[str, ...]:
@@ -68,14 +52,33 @@ def entitled_scopes(catalog: Catalog, backend_service: str, customer: Customer, 
     return tuple(
         name
         for name, unit in sorted(catalog.unit_primitives.items())
-        if backend_service in unit.backend_services and lack(unit, customer, catalog, now) is None
+        if backend_service in unit.backend_services and not lacks(unit, customer, catalog, now)
     )
 
 
-def _operator_lack(operator: Operator, customer: Customer) -> Lack | None:
+def _operator_lacks(customer: Customer, catalog: Catalog) -> Iterator[Lack]:
+    operator = catalog.operators.get(customer.operator)
+    if operator is None:
+        # A catalog from before PROV-002 describes no operators, so none of them restricts anyone.
+        if catalog.operators:
+            yield Lack.OPERATOR
+        return
     if not _permits(operator.license_types, (customer.license_type,)):
-        return Lack.OPERATOR_LICENSE_TYPE
-    return None if _permits(operator.add_ons, customer.add_ons) else Lack.OPERATOR_ADD_ON
+        yield Lack.OPERATOR_LICENSE_TYPE
+    if not _permits(operator.add_ons, customer.add_ons):
+        yield Lack.OPERATOR_ADD_ON
+
+
+def _unit_primitive_lacks(unit: UnitPrimitive, customer: Customer, now: datetime) -> Iterator[Lack]:
+    if not _permits(unit.operators, (customer.operator,)):
+        yield Lack.UNIT_PRIMITIVE_OPERATOR
+    if not _permits(unit.license_types, (customer.license_type,)):
+        yield Lack.LICENSE_TYPE
+    if not unit.is_free(now) and not _permits(unit.add_ons, customer.add_ons):
+        yield Lack.ADD_ON
+    least = unit.least_version(now)
+    if least is not None and (customer.gitlab_version is None or customer.gitlab_version < least):
+        yield Lack.GITLAB_VERSION
 
 
 def _permits(allowed: Collection[str], held: Collection[str]) -> bool:

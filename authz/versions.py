@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 __all__ = ["Version"]
 
-_VERSION: Final = re.compile(r"v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?:[-+.][0-9A-Za-z.+-]{1,64})?")
+_VERSION: Final = re.compile(r"v?([0-9]{1,4})\.([0-9]{1,4})(?:\.([0-9]{1,4}))?(?:[-+.][0-9A-Za-z.+-]{1,64})?")
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Version:
-    """Major, minor and patch; an edition or pre-release suffix (`17.8.1-ee`) does not count."""
+    """Major, minor and patch; an edition or pre-release suffix (`17.8.1-ee`, `17.8.0-pre`) does not count.
+
+    `text` is how it was written, and plays no part in comparisons.
+    """
 
     major: int
     minor: int
-    patch: int = 0
+    patch: int
+    text: str = field(compare=False)
 
     @classmethod
     def parse(cls, text: str) -> Version:
@@ -25,7 +29,7 @@ class Version:
         found = _VERSION.fullmatch(text)
         if found is None:
             raise ValueError("should be a GitLab version such as '17.8'")
-        return cls(int(found[1]), int(found[2]), int(found[3] or 0))
+        return cls(int(found[1]), int(found[2]), int(found[3] or 0), text)
 
     def __str__(self) -> str:
-        return f"{self.major}.{self.minor}" + (f".{self.patch}" if self.patch else "")
+        return self.text
