@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from authz.catalog_files import read_catalog
 from authz.decision import Allowed, Denied, Reason, credentials, decide, label_denial
 from authz.errors import Findings
 from authz.issuers import read_issuers
-from authz.keys import read_keys
+from authz.keys import ChainVerifier, read_keys
+from authz.memory import Memory
 from authz.model import PublicRule
 from authz.revocations import read_revocations
 from authz.rule_files import read_rules
 from authz.tiers import read_tiers
-from authz.tokens import Refusal, Verifier
+from authz.tokens import Refusal, Signers, Verifier
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from authz.tiers import Tiers
 
 __all__ = ["Policy", "load_policy"]
+
+TOKENS_REMEMBERED: Final = 20_000
+CHAINS_REMEMBERED: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +98,12 @@ def load_policy(
         findings.problem(folder / "issuers.yml", 0, f"environment '{environment}' has no issuer; there are: {known}")
     ring = read_keys(keys, issuers, allow_empty=allow_empty_issuers, findings=findings)
     findings.conclude()
+    signers = Signers(ring, ChainVerifier(ring.anchors, Memory(CHAINS_REMEMBERED)))
     return Policy(
         catalog=catalog,
         issuers=issuers,
         rules=rules,
-        verifier=Verifier(issuers, ring, revocations),
+        verifier=Verifier(issuers, signers, revocations, Memory(TOKENS_REMEMBERED)),
         tiers=tiers,
         allow_unlabelled_routes=allow_unlabelled_routes,
         revision=_revision(folder, keys),

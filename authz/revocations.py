@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -113,7 +114,11 @@ NO_REVOCATIONS: Final = Revocations(_NONE, _NONE, _NONE, MappingProxyType({}), _
 
 def read_revocations(file: Path, issuers: Collection[str], findings: Findings) -> Revocations:
     """Read `revocations.yml`, which may be absent; problems go to `findings`. `issuers` are all known names."""
-    document = read(file, RevocationsFile, findings) if file.exists() else None
+    misnamed = file.with_suffix(".yaml")
+    if os.path.lexists(misnamed):
+        findings.problem(misnamed, 0, f"is not what is read: name it {file.name}")
+    # A link that leads nowhere is a problem, never the same as no revocations; Path.exists would not tell.
+    document = read(file, RevocationsFile, findings) if os.path.lexists(file) else None
     if document is None:
         return NO_REVOCATIONS
     content = document.content

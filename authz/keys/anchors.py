@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from authz.keys.jwk import MIN_RSA_BITS
+from authz.keys.jwk import MAX_RSA_BITS, MIN_RSA_BITS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,10 +42,10 @@ def read_anchors(file: Path, findings: Findings) -> tuple[x509.Certificate, ...]
 
 
 def strong_enough(certificate: x509.Certificate) -> bool:
-    """Whether a certificate's key may sign: RSA of 2048 bits or more, a NIST curve, or Ed25519."""
+    """Whether a certificate's key may sign: RSA of a fair size, a NIST curve, or Ed25519."""
     match certificate.public_key():
         case rsa.RSAPublicKey() as key:
-            return key.key_size >= MIN_RSA_BITS
+            return MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS
         case ec.EllipticCurvePublicKey() as key:
             return isinstance(key.curve, ec.SECP256R1 | ec.SECP384R1 | ec.SECP521R1)
         case ed25519.Ed25519PublicKey():
@@ -55,10 +55,20 @@ def strong_enough(certificate: x509.Certificate) -> bool:
 
 
 def _anchor_problem(certificate: x509.Certificate) -> str | None:
+    """Say why no chain could ever lead to this certificate, if so: better at the start than with the first token."""
     try:
-        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
-        if not constraints.ca:
-            return "is no CA: a trust anchor is a root certificate, not a leaf"
-    except (ValueError, x509.ExtensionNotFound):
-        return "has no basic constraints that say it is a CA"
-    return None if strong_enough(certificate) else f"has a key that is too weak: RSA needs {MIN_RSA_BITS} bits"
+        if not _may_certify(certificate):
+            return "is no CA that may sign certificates: a trust anchor is a root certificate, not a leaf"
+        if not strong_enough(certificate) or isinstance(certificate.public_key(), ed25519.Ed25519PublicKey):
+            rsa_bits = f"RSA of {MIN_RSA_BITS} to {MAX_RSA_BITS} bits"
+            return f"has a key that certificates are not verified with: {rsa_bits}, P-256, P-384 and P-521 are"
+    except Exception as error:  # noqa: BLE001  a foreign parser: whatever it raises is a problem of this file
+        return f"cannot be read: {error}"
+    return None
+
+
+def _may_certify(certificate: x509.Certificate) -> bool:
+    values = [extension.value for extension in certificate.extensions]
+    return any(isinstance(value, x509.BasicConstraints) and value.ca for value in values) and any(
+        isinstance(value, x509.KeyUsage) and value.key_cert_sign for value in values
+    )

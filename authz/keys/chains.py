@@ -6,66 +6,70 @@ import base64
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
+from cryptography.x509.verification import PolicyBuilder, Store
 
 from authz.keys.anchors import strong_enough
 from authz.keys.key import VerificationKey
-from authz.memory import Memory
+from authz.keys.thumbprints import has_one_spelling, thumbprints
 from authz.model import Algorithm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from authz.memory import Memory
     from authz.model import Issuer
 
 __all__ = ["ChainProof", "ChainVerifier"]
 
 MAX_CERTIFICATES: Final = 4
-_CAPACITY: Final = 1_000
-_CRITICAL: Final = frozenset({x509.BasicConstraints.oid, x509.KeyUsage.oid, x509.SubjectAlternativeName.oid})
 
 
 @dataclass(frozen=True, slots=True)
 class ChainProof:
-    """A leaf's key that an issuer's anchor vouches for, from `valid_from` to `valid_until` (seconds since the epoch).
+    """A leaf's key that an anchor vouches for, from `valid_from` until `valid_until` (seconds since the epoch).
 
-    `thumbprints` are the SHA-256 of every certificate on the way, in lower-case hex, leaf first.
+    `thumbprints` name every certificate on the way, leaf first.
     """
 
     key: VerificationKey
+    thumbprints: tuple[str, ...]
     valid_from: float
     valid_until: float
-    thumbprints: tuple[str, ...]
+
+    def holds_at(self, now: float) -> bool:
+        """Whether every certificate on the way is valid; the last second, which RFC 5280 counts in, is not."""
+        return self.valid_from <= now < self.valid_until
 
 
 class ChainVerifier:
     """Verifies chains against each issuer's own anchors, and remembers the chains that it verified."""
 
-    def __init__(self, anchors: Mapping[str, Sequence[x509.Certificate]]) -> None:
-        self._stores = {issuer: Store(list(certificates)) for issuer, certificates in anchors.items() if certificates}
-        self._memory: Memory[ChainProof] = Memory(_CAPACITY)
+    def __init__(self, anchors: Mapping[str, Sequence[x509.Certificate]], memory: Memory[ChainProof]) -> None:
+        self._anchors = {issuer: tuple(certificates) for issuer, certificates in anchors.items() if certificates}
+        self._memory = memory
 
     def verify(self, issuer: Issuer, x5c: object, now: float) -> ChainProof | None:
         """Return the proof for a chain as it stands in a token, or None. The work is bounded by four certificates."""
         chain = _octets(x5c)
-        store = self._stores.get(issuer.name)
-        if chain is None or store is None:
+        anchors = self._anchors.get(issuer.name)
+        if chain is None or anchors is None:
             return None
         # Every certificate's own digest first: otherwise two ways to cut the same bytes would be one key.
         digests = b"".join(hashlib.sha256(octets).digest() for octets in chain)
         key = hashlib.sha256(issuer.name.encode() + b"\0" + digests).digest()
         proof = self._memory.get(key)
-        if proof is None:
-            proof = _prove(issuer, chain, store, now)
-            if proof is None:
+        if proof is None or not proof.holds_at(now):
+            proof = _prove(issuer, chain, anchors, now)
+            if proof is None or not proof.holds_at(now):
                 return None
             self._memory.put(key, proof)
-        return proof if proof.valid_from <= now < proof.valid_until else None
+        return proof
 
 
 def _octets(x5c: object) -> list[bytes] | None:
@@ -78,26 +82,53 @@ def _octets(x5c: object) -> list[bytes] | None:
         return None
 
 
-def _prove(issuer: Issuer, chain: list[bytes], store: Store, now: float) -> ChainProof | None:
+def _prove(
+    issuer: Issuer, chain: Sequence[bytes], anchors: Sequence[x509.Certificate], now: float
+) -> ChainProof | None:
     try:
-        leaf, *others = (x509.load_der_x509_certificate(octets) for octets in chain)
+        certificates = [x509.load_der_x509_certificate(octets) for octets in chain]
+        if not all(map(has_one_spelling, certificates, chain)) or not _descends(certificates, anchors):
+            return None
+        leaf, *others = certificates
         algorithm = _algorithm(leaf)
         if algorithm not in issuer.algorithms or not _speaks_for(leaf, issuer.certificate_identity):
             return None
         moment = datetime.fromtimestamp(now, UTC)
-        verifier = PolicyBuilder().store(store).time(moment).max_chain_depth(MAX_CERTIFICATES).build_client_verifier()
+        verifier = (
+            PolicyBuilder().store(Store(list(anchors))).time(moment).max_chain_depth(len(chain)).build_client_verifier()
+        )
         path = verifier.verify(leaf, others).chain
-    except (VerificationError, ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+        if not all(map(strong_enough, path)):
+            return None
+        names = thumbprints(path)
+        return ChainProof(
+            key=VerificationKey(issuer.name, f"x5c:{names[0]}", algorithm, leaf.public_key(), None),
+            thumbprints=names,
+            valid_from=max(certificate.not_valid_before_utc.timestamp() for certificate in path),
+            valid_until=min(certificate.not_valid_after_utc.timestamp() for certificate in path),
+        )
+    except Exception:  # noqa: BLE001  a foreign parser of hostile bytes: whatever it raises vouches for nobody
         return None
-    if not all(strong_enough(certificate) for certificate in path):
-        return None
-    thumbprints = tuple(certificate.fingerprint(SHA256()).hex() for certificate in path)
-    return ChainProof(
-        key=VerificationKey(issuer.name, f"x5c:{thumbprints[0]}", algorithm, leaf.public_key(), None),
-        valid_from=max(certificate.not_valid_before_utc.timestamp() for certificate in path),
-        valid_until=min(certificate.not_valid_after_utc.timestamp() for certificate in path),
-        thumbprints=thumbprints,
-    )
+
+
+def _descends(chain: Sequence[x509.Certificate], anchors: Sequence[x509.Certificate]) -> bool:
+    """Whether each certificate signed the one before it, and an anchor is or signed the last.
+
+    From the top, so that no key costs time before an anchor has vouched for it: a search for a path among four
+    certificates that an attacker made takes a hundred signature checks.
+    """
+    *_, last = chain
+    if last not in anchors and not any(_signed(anchor, last) for anchor in anchors):
+        return False
+    return all(_signed(upper, lower) for lower, upper in reversed(list(pairwise(chain))))
+
+
+def _signed(upper: x509.Certificate, lower: x509.Certificate) -> bool:
+    try:
+        lower.verify_directly_issued_by(upper)
+    except (InvalidSignature, TypeError, ValueError):
+        return False
+    return True
 
 
 def _algorithm(leaf: x509.Certificate) -> Algorithm | None:
@@ -114,15 +145,12 @@ def _algorithm(leaf: x509.Certificate) -> Algorithm | None:
 
 
 def _speaks_for(leaf: x509.Certificate, identity: str) -> bool:
-    """Whether a leaf is no CA, may sign, and carries the identity; one root serves several issuers, so it must."""
-    extensions = leaf.extensions
-    if any(extension.critical and extension.oid not in _CRITICAL for extension in extensions):
+    """Whether a leaf may sign, and carries the identity: one root serves several issuers, so it must say whose it is.
+
+    That it is no CA, and has no critical extension that nobody understands, is for the path's verifier to say.
+    """
+    values = [extension.value for extension in leaf.extensions]
+    if any(isinstance(value, x509.KeyUsage) and not value.digital_signature for value in values):
         return False
-    for extension in extensions:
-        match extension.value:
-            case x509.BasicConstraints(ca=True):
-                return False
-            case x509.KeyUsage(digital_signature=False):
-                return False
-    names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    return identity in names.get_values_for_type(x509.UniformResourceIdentifier)
+    lists = [value for value in values if isinstance(value, x509.SubjectAlternativeName)]
+    return any(identity in names.get_values_for_type(x509.UniformResourceIdentifier) for names in lists)

@@ -2,6 +2,7 @@
 
 from authz.tokens.proof import Proof
 from authz.tokens.refusal import Refusal
+from authz.tokens.signers import Signers
 from authz.tokens.verifier import Verifier
 
-__all__ = ["Proof", "Refusal", "Verifier"]
+__all__ = ["Proof", "Refusal", "Signers", "Verifier"]

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from authz.decision import TokenError
-from authz.keys import ChainVerifier
 from authz.model import Trust
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from authz.keys import KeyRing, VerificationKey
+    from authz.keys import ChainVerifier, KeyRing, VerificationKey
     from authz.model import Algorithm, Issuer
     from authz.tokens.jws import Jws
 
@@ -34,9 +33,9 @@ class Signer:
 class Signers:
     """Finds the keys of one issuer, and of no other, that may have signed a token."""
 
-    def __init__(self, ring: KeyRing) -> None:
+    def __init__(self, ring: KeyRing, chains: ChainVerifier) -> None:
         self._ring = ring
-        self._chains = ChainVerifier(ring.anchors)
+        self._chains = chains
 
     def candidates(self, jws: Jws, issuer: Issuer, now: float) -> Sequence[Signer] | TokenError:
         """Return the key that a chain or `kid` names, or the few that fit where a token may leave `kid` out."""

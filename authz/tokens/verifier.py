@@ -8,43 +8,44 @@ from typing import TYPE_CHECKING, Final
 import jwt
 
 from authz.decision import TokenError
-from authz.memory import Memory
 from authz.model import Algorithm, Trust
 from authz.tokens.claims import parse_claims, standing_error
 from authz.tokens.jws import parse
 from authz.tokens.proof import Proof
 from authz.tokens.refusal import Refusal
-from authz.tokens.signers import Signers
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from authz.keys import KeyRing, VerificationKey
+    from authz.keys import VerificationKey
+    from authz.memory import Memory
     from authz.model import BackendService, Issuer
     from authz.revocations import Revocations
     from authz.tokens.jws import Jws
+    from authz.tokens.signers import Signers
 
 __all__ = ["Verifier"]
 
 MAX_LENGTH: Final = 8 * 1024
 MAX_LENGTH_WITH_CHAIN: Final = 16 * 1024
-_CAPACITY: Final = 20_000
 _FORBIDDEN_HEADERS: Final = frozenset({"crit", "b64", "jku", "jwk", "x5u", "zip", "enc"})
 _ALGORITHMS: Final = {algorithm: jwt.get_algorithm_by_name(algorithm.value) for algorithm in Algorithm}
 
 
 class Verifier:
-    """Verifies tokens of the given issuers with packaged keys and anchors; reads no clock and no network.
+    """Verifies tokens of the given issuers; reads no clock and no network.
 
     Proofs are remembered by the SHA-256 of the complete token; a refusal never is.
     """
 
-    def __init__(self, issuers: Collection[Issuer], ring: KeyRing, revocations: Revocations) -> None:
+    def __init__(
+        self, issuers: Collection[Issuer], signers: Signers, revocations: Revocations, memory: Memory[Proof]
+    ) -> None:
         self._issuers = {issuer.identifier: issuer for issuer in issuers}
         self._max_length = max(map(_max_length, issuers), default=MAX_LENGTH)
-        self._signers = Signers(ring)
+        self._signers = signers
         self._revocations = revocations
-        self._memory: Memory[Proof] = Memory(_CAPACITY)
+        self._memory = memory
 
     def verify(self, token: str, backend: BackendService, now: float) -> Proof | Refusal:
         """Return the proof of a token that is valid for a backend at `now`, in seconds since the epoch."""
