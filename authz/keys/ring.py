@@ -59,9 +59,14 @@ def read_keys(folder: Path, issuers: Sequence[Issuer], *, allow_empty: bool, fin
         anchors[issuer.name] = _trusted(folder, issuer, Trust.CERTIFICATE_CHAIN, _read_anchors, (), findings)
         empty = not keys[issuer.name] and not anchors[issuer.name]
         if empty and not allow_empty and len(findings.problems) == before:
-            wanted = " or ".join(_file(folder, issuer, trust).name for trust in Trust if trust in issuer.trust)
-            mend = "put it there, or start with --allow-empty-issuers to refuse this issuer's tokens"
-            findings.problem(folder, 0, f"issuer '{issuer.name}' has no {wanted}: {mend}")
+            places = {Trust.PACKAGED_KEYS: "no key in {}", Trust.CERTIFICATE_CHAIN: "no certificate in {}"}
+            files = (
+                text.format(_file(folder, issuer, trust).name)
+                for trust, text in places.items()
+                if trust in issuer.trust
+            )
+            mend = "put one there, or start with --allow-empty-issuers to refuse this issuer's tokens"
+            findings.problem(folder, 0, f"issuer '{issuer.name}' has {' and '.join(files)}: {mend}")
     _report_shared(folder, keys, findings)
     return KeyRing(MappingProxyType(keys), MappingProxyType(anchors))
 

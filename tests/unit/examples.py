@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from authz.catalog import Catalog
+from authz.catalog import Catalog, UnitPrimitive
 from authz.model import (
     Algorithm,
     AllOf,
@@ -21,14 +22,30 @@ from authz.model import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["BACKEND", "CATALOG", "CLAIMS", "ISSUER", "OTHER_BACKEND", "RULE", "USER_ISSUER", "asked"]
+__all__ = ["BACKEND", "CATALOG", "CLAIMS", "ISSUER", "OTHER_BACKEND", "RULE", "UNIT_PRIMITIVE", "USER_ISSUER", "asked"]
 
 BACKEND: Final = BackendService("alpha", "aud-alpha")
 OTHER_BACKEND: Final = BackendService("beta", "aud-beta")
 
+UNIT_PRIMITIVE: Final = UnitPrimitive(
+    name="read",
+    description="d",
+    group="group::a",
+    feature_category="c",
+    documentation_url="https://d.example",
+    license_types=(),
+    backend_services=("alpha",),
+    add_ons=(),
+    operators=(),
+    cut_off_date=None,
+    min_gitlab_version=None,
+    min_gitlab_version_for_free_access=None,
+    deprecation_message=None,
+    deprecated_by_url=None,
+)
 CATALOG: Final = Catalog(
-    MappingProxyType({"alpha": BACKEND, "beta": OTHER_BACKEND}),
-    MappingProxyType({name: frozenset({"alpha"}) for name in ("read", "write", "admin")}),
+    unit_primitives=MappingProxyType({name: replace(UNIT_PRIMITIVE, name=name) for name in ("read", "write", "admin")}),
+    backend_services=MappingProxyType({"alpha": BACKEND, "beta": OTHER_BACKEND}),
 )
 
 ISSUER: Final = Issuer(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authz.catalog import read_catalog
+from authz.catalog_files import read_catalog
 from authz.errors import Findings
 from authz.model import BackendService
+from tests.unit.examples import UNIT_PRIMITIVE
 from tests.unit.files import told, write
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ BACKEND = """
     group: group::a
     jwt_aud: aud-alpha
     """
-UNIT_PRIMITIVE = """
+READ = """
     name: read
     description: d
     group: group::a
@@ -31,11 +32,11 @@ UNIT_PRIMITIVE = """
 
 def test_backends_and_unit_primitives_are_read(tmp_path: Path) -> None:
     write(tmp_path / "catalog/backend_services/alpha.yml", BACKEND)
-    write(tmp_path / "catalog/unit_primitives/read.yml", UNIT_PRIMITIVE)
+    write(tmp_path / "catalog/unit_primitives/read.yml", READ)
     findings = Findings()
     catalog = read_catalog(tmp_path, findings)
     assert catalog.backend_services == {"alpha": BackendService("alpha", "aud-alpha")}
-    assert catalog.unit_primitives == {"read": frozenset({"alpha"})}
+    assert catalog.unit_primitives == {"read": UNIT_PRIMITIVE}
     assert (findings.problems, findings.warnings) == ([], [])
 
 
@@ -61,7 +62,7 @@ def test_a_policy_without_a_catalog_is_a_problem(tmp_path: Path) -> None:
 
 def test_a_name_that_differs_from_its_file_is_a_problem_and_names_nothing(tmp_path: Path) -> None:
     write(tmp_path / "catalog/backend_services/beta.yml", BACKEND)
-    write(tmp_path / "catalog/unit_primitives/write.yml", "\n# first\n" + UNIT_PRIMITIVE.lstrip("\n"))
+    write(tmp_path / "catalog/unit_primitives/write.yml", "\n# first\n" + READ.lstrip("\n"))
     findings = Findings()
     catalog = read_catalog(tmp_path, findings)
     assert (catalog.backend_services, catalog.unit_primitives) == ({}, {})
@@ -73,7 +74,7 @@ def test_a_name_that_differs_from_its_file_is_a_problem_and_names_nothing(tmp_pa
 
 def test_what_a_newer_schema_adds_is_a_warning(tmp_path: Path) -> None:
     write(tmp_path / "catalog/backend_services/alpha.yml", BACKEND + "added_later: 1\n")
-    write(tmp_path / "catalog/unit_primitives/read.yml", UNIT_PRIMITIVE + "newer: 1\n")
+    write(tmp_path / "catalog/unit_primitives/read.yml", READ + "newer: 1\n")
     findings = Findings()
     catalog = read_catalog(tmp_path, findings)
     assert set(catalog.unit_primitives) == {"read"}

@@ -238,7 +238,8 @@ def test_a_key_is_found_under_its_own_issuer_only(tmp_path: Path) -> None:
     assert ring.named(EVERY, "none") is None
 
 
-NO_KEY = "issuer 'first' has no key: put the issuer's public keys there, or start with --allow-empty-issuers"
+NO_KEY = "issuer 'first' has no key in first.jwks.json"
+MEND = "put one there, or start with --allow-empty-issuers to refuse this issuer's tokens"
 
 
 @pytest.mark.parametrize("content", [None, '{"keys": []}'], ids=["no file", "no keys in it"])
@@ -246,14 +247,14 @@ def test_an_issuer_without_a_key_is_refused_unless_that_is_allowed(tmp_path: Pat
     if content is not None:
         (tmp_path / "first.jwks.json").write_text(content)
     _, problems = found(tmp_path)
-    assert problems == [f"first.jwks.json:0: {NO_KEY} to refuse its tokens"]
+    assert problems == [f"{tmp_path.name}:0: {NO_KEY}: {MEND}"]
     ring, problems = found(tmp_path, allow_empty=True)
     assert problems == []
     assert dict(ring.by_issuer) == {"first": {}}
 
 
 def test_a_folder_that_does_not_exist_holds_no_keys(tmp_path: Path) -> None:
-    assert found(tmp_path / "none")[1] == [f"first.jwks.json:0: {NO_KEY} to refuse its tokens"]
+    assert found(tmp_path / "none")[1] == [f"none:0: {NO_KEY}: {MEND}"]
 
 
 def test_being_allowed_to_be_empty_excuses_no_broken_file(tmp_path: Path) -> None:
@@ -340,7 +341,7 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
         "first.jwks.json",
         "first.jwks.json",
         "second.jwks.json",
-        "third.jwks.json",
+        tmp_path.name,
     ]
 
 

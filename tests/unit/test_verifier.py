@@ -1,4 +1,4 @@
-"""The verifier: whose signature counts, by which algorithm, and what the cache may and may not answer."""
+"""The verifier: whose signature counts, by which algorithm, and what its memory may and may not answer."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import pytest
 
 from authz.decision import TokenError
-from authz.keys import KeyRing, VerificationKey
+from authz.keys import ChainProof, ChainVerifier, KeyRing, VerificationKey
+from authz.memory import Memory
 from authz.model import Algorithm, Claims
-from authz.tokens import ProofCache, Refusal, Verifier
+from authz.revocations import NO_REVOCATIONS
+from authz.tokens import Proof, Refusal, Signers, Verifier
 from authz.tokens.verifier import MAX_LENGTH
 from tests.signing import Key, encode, hmac_with, key
 from tests.unit.examples import BACKEND, ISSUER, OTHER_BACKEND, USER_ISSUER
@@ -35,21 +37,27 @@ def kept(issuer: Issuer, *keys: Key) -> dict[str, VerificationKey]:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A verifier, its cache, and the issuers that it knows."""
+    """A verifier, and what it remembers."""
 
-    cache: ProofCache
+    memory: Memory[Proof]
     verifier: Verifier
 
     def verdict(self, token: str, now: float = NOW) -> Claims | TokenError:
         answer = self.verifier.verify(token, BACKEND, now)
-        return answer.error if isinstance(answer, Refusal) else answer
+        return answer.error if isinstance(answer, Refusal) else answer.claims
 
 
 def bench(first: Issuer = ISSUER, *keys: Key, second: Issuer = USER_ISSUER) -> Bench:
     """Return a verifier of two issuers; the first has these keys, the second a key of its own."""
-    cache = ProofCache(100)
     ring = {first.name: kept(first, *(keys or (RSA,))), second.name: kept(second, SECOND_RSA)}
-    return Bench(cache, Verifier([first, second], KeyRing(MappingProxyType(ring)), cache))
+    return bench_of([first, second], ring)
+
+
+def bench_of(issuers: list[Issuer], keys: dict[str, dict[str, VerificationKey]]) -> Bench:
+    memory: Memory[Proof] = Memory(100)
+    chains: Memory[ChainProof] = Memory(100)
+    signers = Signers(KeyRing(MappingProxyType(keys), MappingProxyType({})), ChainVerifier({}, chains))
+    return Bench(memory, Verifier(issuers, signers, NO_REVOCATIONS, memory))
 
 
 def minted(
@@ -174,15 +182,14 @@ def test_a_kid_that_is_present_and_unknown_is_refused_even_there() -> None:
 
 
 def test_an_issuer_without_keys_signs_nothing() -> None:
-    tried = Verifier([ISSUER], KeyRing(MappingProxyType({"first": {}})), ProofCache())
-    assert tried.verify(minted(), BACKEND, NOW) == Refusal(TokenError.UNKNOWN_KEY)
+    assert bench_of([ISSUER], {"first": {}}).verdict(minted()) is TokenError.UNKNOWN_KEY
 
 
 @pytest.mark.parametrize("material", [None, "text", EC.private.public_key()], ids=["nothing", "text", "another kind"])
 def test_whatever_a_foreign_parser_raises_is_a_bad_signature(material: object) -> None:
     broken = VerificationKey("first", RSA.kid, Algorithm.RS256, cast("Any", material), None)
-    ring = KeyRing(MappingProxyType({"first": {RSA.kid: broken}}))
-    assert Verifier([ISSUER], ring, ProofCache()).verify(minted(), BACKEND, NOW) == Refusal(TokenError.BAD_SIGNATURE)
+    tried = bench_of([ISSUER], {"first": {RSA.kid: broken}})
+    assert tried.verdict(minted()) is TokenError.BAD_SIGNATURE
 
 
 def test_a_token_may_be_8_kib_long_and_not_longer() -> None:
@@ -199,7 +206,7 @@ def test_a_proof_is_remembered_and_used() -> None:
     tried = bench()
     token = minted()
     first = tried.verdict(token)
-    assert len(tried.cache) == 1
+    assert len(tried.memory) == 1
     assert tried.verdict(token) is first
 
 
@@ -208,13 +215,13 @@ def test_no_refusal_is_remembered() -> None:
     for name, (token, _) in REFUSED.items():
         if name not in AFTER_THE_SIGNATURE:
             tried.verdict(token)
-    assert len(tried.cache) == 0
+    assert len(tried.memory) == 0
 
 
 def test_a_token_that_is_already_over_is_not_remembered() -> None:
     tried = bench(replace(ISSUER, expiry_leeway=60.0))
     assert isinstance(tried.verdict(minted(), now=2_000.0), Claims)
-    assert len(tried.cache) == 0
+    assert len(tried.memory) == 0
 
 
 def test_a_remembered_token_is_the_exact_token() -> None:
@@ -222,7 +229,7 @@ def test_a_remembered_token_is_the_exact_token() -> None:
     token = minted()
     tried.verdict(token)
     assert tried.verdict(token[:-4] + "AAAA") is TokenError.BAD_SIGNATURE
-    assert len(tried.cache) == 1
+    assert len(tried.memory) == 1
 
 
 @pytest.mark.parametrize(
@@ -262,7 +269,7 @@ def test_what_depends_on_the_policy_refuses_a_remembered_token_too(
     tried = bench(issuer)
     token = minted(claims=claims)
     assert [tried.verdict(token), tried.verdict(token)] == [error, error]
-    assert len(tried.cache) == 1, "its signature is proven, and that alone is remembered"
+    assert len(tried.memory) == 1, "its signature is proven, and that alone is remembered"
 
 
 def test_a_token_in_its_leeway_is_proven_anew_each_time_and_believed() -> None:

@@ -1,0 +1,149 @@
+"""Certificates for tests, healthy or hostile: an authority of our own, and whatever it would never sign.
+
+root = Certificate("root", ca=True)
+leaf = Certificate("leaf", signed_by=root, uris=("https://customers.gitlab.com",))
+x5c([leaf])                                 # as a token carries it; leaf.key signs the token
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from tests.signing import Key, key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["NOW", "Certificate", "pem", "x5c"]
+
+NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
+YEAR: Final = 365 * 86400.0
+_AUTHORITY: Final = ("key_cert_sign", "crl_sign")
+_LEAF: Final = ("digital_signature",)
+_CURVES: Final[dict[str, ec.EllipticCurve]] = {
+    "P-384": ec.SECP384R1(),
+    "P-521": ec.SECP521R1(),
+    "secp256k1": ec.SECP256K1(),
+}
+_USAGES: Final = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What one certificate says; it is made when it is first asked for.
+
+    `kind` is the kind of its key: an algorithm of `tests.signing`, `RSA-<bits>` or the name of a curve. `starts` and
+    `ends` are seconds after `now`. Without `signed_by` it signs itself; `usages` of None leaves the extension out.
+    """
+
+    name: str
+    ca: bool | None = False
+    signed_by: Certificate | None = None
+    kind: str = "ES256"
+    uris: tuple[str, ...] = ()
+    dns: tuple[str, ...] = ()
+    starts: float = -YEAR
+    ends: float = YEAR
+    usages: tuple[str, ...] | None = ()
+    purposes: tuple[x509.ObjectIdentifier, ...] = ()
+    extensions: tuple[tuple[x509.ExtensionType, bool], ...] = ()
+    path_length: int | None = None
+    key_name: str = ""
+    issuer_name: str = ""
+    forged_by: str = ""
+    """The name of a key that signs in the place of the issuer's."""
+    now: datetime = NOW
+
+    @property
+    def key(self) -> Key:
+        """The key whose public half it carries."""
+        return _pair(self.key_name or self.name, self.kind)
+
+    @property
+    def thumbprint(self) -> str:
+        """Its SHA-256."""
+        return hashlib.sha256(self.der).hexdigest()
+
+    @property
+    def der(self) -> bytes:
+        """Its octets."""
+        return self.signed.public_bytes(Encoding.DER)
+
+    @cached_property
+    def signed(self) -> x509.Certificate:
+        """The certificate itself."""
+        issuer = self.signed_by or self
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(_named(self.name))
+            .issuer_name(_named(self.issuer_name or issuer.name))
+            .public_key(self.key.private.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before((self.now + timedelta(seconds=self.starts)).replace(tzinfo=None))
+            .not_valid_after((self.now + timedelta(seconds=self.ends)).replace(tzinfo=None))
+        )
+        for extension, critical in (*self._usual(issuer), *self.extensions):
+            builder = builder.add_extension(extension, critical)
+        signer = _pair(self.forged_by, issuer.kind) if self.forged_by else issuer.key
+        if isinstance(signer.private, ed25519.Ed25519PrivateKey):
+            return builder.sign(signer.private, None)
+        return builder.sign(signer.private, hashes.SHA256())
+
+    def _usual(self, issuer: Certificate) -> Iterable[tuple[x509.ExtensionType, bool]]:
+        if self.ca is not None:
+            yield x509.BasicConstraints(ca=self.ca, path_length=self.path_length), True
+        if self.usages is not None:
+            usages = self.usages or (_AUTHORITY if self.ca else _LEAF)
+            yield x509.KeyUsage(**{usage: usage in usages for usage in _USAGES}), True
+        if self.uris or self.dns:
+            uris = [x509.UniformResourceIdentifier(uri) for uri in self.uris]
+            yield x509.SubjectAlternativeName([*uris, *map(x509.DNSName, self.dns)]), False
+        if self.purposes:
+            yield x509.ExtendedKeyUsage(self.purposes), False
+        yield x509.SubjectKeyIdentifier.from_public_key(self.key.private.public_key()), False
+        yield x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.private.public_key()), False
+
+
+@cache
+def _pair(name: str, kind: str) -> Key:
+    """Return the key of that name and kind; it is made once per process."""
+    if kind.startswith("RSA-"):
+        return Key(name, "RS256", rsa.generate_private_key(public_exponent=65537, key_size=int(kind[4:])))
+    curve = _CURVES.get(kind)
+    return key(name, kind) if curve is None else Key(name, "ES256", ec.generate_private_key(curve))
+
+
+def x5c(chain: Iterable[Certificate | bytes]) -> list[str]:
+    """Return a chain as a token carries it (RFC 7515, section 4.1.6): standard base64, leaf first."""
+    octets = (part if isinstance(part, bytes) else part.der for part in chain)
+    return [base64.b64encode(part).decode() for part in octets]
+
+
+def pem(certificates: Iterable[Certificate]) -> str:
+    """Return what goes into a file of anchors."""
+    return "".join(part.signed.public_bytes(Encoding.PEM).decode() for part in certificates)
+
+
+def _named(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)] if name else [])
