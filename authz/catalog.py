@@ -61,18 +61,24 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A legacy grouping of unit primitives, kept for old GitLab versions; realms are `gitlab-com`, `self-managed`."""
+    """A legacy grouping of unit primitives, kept for old GitLab versions.
+
+    `realms` are `gitlab-com` and `self-managed`; None: offered in both.
+    """
 
     name: str
     description: str
     basic_unit_primitive: str | None
-    realms: tuple[str, ...]
+    realms: tuple[str, ...] | None
     unit_primitives: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Who runs a feature, and for customers with which add-ons and licenses; an empty list restricts nothing."""
+    """Who runs features, and for customers with which add-ons (free access counts too) and license types.
+
+    An empty list restricts nothing.
+    """
 
     name: str
     add_ons: tuple[str, ...]

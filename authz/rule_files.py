@@ -204,8 +204,14 @@ class _RuleReader:
     def _known(self, names: list[str], where: Where) -> None:
         self._once(names, where)
         for position, name in enumerate(names):
-            if name not in self._catalog.unit_primitives:
+            unit = self._catalog.unit_primitives.get(name)
+            backend = self._document.content.backend_service
+            if unit is None:
                 self._report((*where, position), f"unit primitive '{name}' is not in the catalog")
+            elif unit.backend_services and backend not in unit.backend_services:
+                served = ", ".join(unit.backend_services)
+                message = f"no token for '{backend}' can hold '{name}': its backend_services are {served}"
+                self._report((*where, position), message)
 
     def _once(self, names: list[str], where: Where) -> None:
         for position, name in enumerate(names):

@@ -72,7 +72,7 @@ def test_each_rule_names_unit_primitives_that_are_granted_for_its_backend(tmp_pa
     for document in DOCUMENTS.values():
         names = {name for rule in document["rules"] for _, granted in spelt_out(rule) for name in granted.split(",")}
         for name in names - {"public"}:
-            assert document["backend_service"] in catalog.unit_primitives[name], name
+            assert document["backend_service"] in catalog.unit_primitives[name].backend_services, name
 
 
 def test_the_tables_know_each_backend_by_its_audience_and_prefixes(tmp_path: Path) -> None:

@@ -1,13 +1,13 @@
-"""The one reader of YAML: a policy file becomes a checked value that remembers on which line each part stands."""
+"""The reader of YAML: a policy file becomes a checked value that remembers on which line each part stands."""
 
 from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from authz.errors import Findings
 
-__all__ = ["Document", "Duration", "OpenSchema", "Schema", "Where", "read", "read_folder", "seconds"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_NODES", "Document", "Where", "read", "read_bytes", "read_folder"]
 
 Where = tuple[str | int, ...]
 """The way to a part of a document: keys and list positions, from its top."""
@@ -25,44 +25,17 @@ Where = tuple[str | int, ...]
 MAX_BYTES: Final = 32 * 1024 * 1024
 MAX_NODES: Final = 2_000_000
 MAX_DEPTH: Final = 64
-MAX_DIGITS: Final = 9
-_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-class Schema(BaseModel):
-    """What a policy file may hold; an unknown key is a problem."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
-
-
-class OpenSchema(BaseModel):
-    """What a file whose schema others evolve may hold; an unknown key is a warning."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="allow")
-
-
-def seconds(value: object) -> float:
-    """Return the seconds of a duration such as `5m`. Raises ValueError for anything else."""
-    if isinstance(value, str):
-        digits = value.rstrip("mshd")
-        unit = value[len(digits) :]
-        if digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS and unit in _UNITS:
-            return int(digits) * _UNITS[unit]
-    raise ValueError("should be a number and a unit, such as 500ms, 30s, 5m, 1h or 3d")
-
-
-Duration = Annotated[float, BeforeValidator(seconds, json_schema_input_type=str)]
-"""Seconds, written as a number and a unit."""
 
 S = TypeVar("S", bound=BaseModel)
+S_co = TypeVar("S_co", bound=BaseModel, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Document(Generic[S]):
+class Document(Generic[S_co]):
     """A file's checked content, and the lines of its parts."""
 
     file: Path
-    content: S
+    content: S_co
     lines: Mapping[Where, int]
 
     def line(self, where: Where) -> int:
@@ -80,8 +53,18 @@ def read_folder(folder: Path, schema: type[S], findings: Findings) -> list[Docum
 
 def read(file: Path, schema: type[S], findings: Findings) -> Document[S] | None:
     """Read one file. Everything wrong with it goes to `findings`, and then the answer is None."""
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        findings.problem(file, 0, f"cannot be read: {error.strerror}")
+        return None
+    return read_bytes(raw, file, schema, findings)
+
+
+def read_bytes(raw: bytes, file: Path, schema: type[S], findings: Findings) -> Document[S] | None:
+    """Check what a file holds, or would hold. Everything wrong with it goes to `findings`; then the answer is None."""
     before = len(findings.problems)
-    data, lines = _parse(file, findings)
+    data, lines = _parse(raw, file, findings)
     if len(findings.problems) > before:
         return None
     try:
@@ -92,14 +75,17 @@ def read(file: Path, schema: type[S], findings: Findings) -> Document[S] | None:
             findings.problem(file, *_explain(details, lines, known))
         return None
     for where in _unknown_keys(content, ()):
-        findings.warning(file, lines.get(where, 1), f"unknown key '{where[-1]}' is ignored")
+        near = difflib.get_close_matches(str(where[-1]), _known_keys(schema), n=1, cutoff=0.8)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        findings.warning(file, lines.get(where, 1), f"unknown key '{where[-1]}' is ignored{hint}")
     return Document(file, content, lines)
 
 
-def _parse(file: Path, findings: Findings) -> tuple[Any, dict[Where, int]]:  # Any: what YAML holds is not yet known
+def _parse(
+    raw: bytes, file: Path, findings: Findings
+) -> tuple[Any, dict[Where, int]]:  # Any: what YAML holds is not yet known
     lines: dict[Where, int] = {}
     try:
-        raw = file.read_bytes()
         if len(raw) > MAX_BYTES:
             findings.problem(file, 0, f"is larger than {MAX_BYTES} bytes")
             return None, lines
@@ -123,8 +109,6 @@ def _parse(file: Path, findings: Findings) -> tuple[Any, dict[Where, int]]:  # A
             return loader.construct_document(root), lines
         finally:
             loader.dispose()
-    except OSError as error:
-        findings.problem(file, 0, f"cannot be read: {error.strerror}")
     except UnicodeDecodeError as error:
         findings.problem(file, raw.count(b"\n", 0, error.start) + 1, "is not UTF-8")
     except yaml.MarkedYAMLError as error:
