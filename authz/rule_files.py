@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from authz.catalog import Catalog
+    from authz.catalog import Catalog, UnitPrimitive
     from authz.documents import Document, Where
     from authz.errors import Findings
     from authz.model import Access, Rule
@@ -205,13 +205,17 @@ class _RuleReader:
         self._once(names, where)
         for position, name in enumerate(names):
             unit = self._catalog.unit_primitives.get(name)
-            backend = self._document.content.backend_service
             if unit is None:
                 self._report((*where, position), f"unit primitive '{name}' is not in the catalog")
-            elif unit.backend_services and backend not in unit.backend_services:
+            elif not self._grants(unit):
                 served = ", ".join(unit.backend_services)
-                message = f"no token for '{backend}' can hold '{name}': its backend_services are {served}"
+                message = f"no token for this backend can hold '{name}': its backend_services are {served}"
                 self._report((*where, position), message)
+
+    def _grants(self, unit: UnitPrimitive) -> bool:
+        """Whether tokens for this file's backend can hold a unit primitive; a backend that is unknown is told once."""
+        backend, backends = self._document.content.backend_service, unit.backend_services
+        return not backends or backend in backends or backend not in self._catalog.backend_services
 
     def _once(self, names: list[str], where: Where) -> None:
         for position, name in enumerate(names):

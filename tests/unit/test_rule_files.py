@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -10,7 +11,7 @@ from authz.decision import Denied, Reason
 from authz.errors import Findings
 from authz.model import AllOf, AnyOf, ByHeader, PublicRule, TokenRule, TokenType
 from authz.rule_files import read_rules
-from tests.unit.examples import BACKEND, CATALOG
+from tests.unit.examples import BACKEND, CATALOG, UNIT_PRIMITIVE
 from tests.unit.files import told, write
 
 if TYPE_CHECKING:
@@ -326,3 +327,23 @@ def test_rules_of_different_strength_do_not_clash(tmp_path: Path) -> None:
 {path: /x, methods: [GET], public: true}""",
     )
     assert problems == []
+
+
+def test_a_rule_demands_what_tokens_for_its_backend_can_hold(tmp_path: Path) -> None:
+    write(
+        tmp_path / "b.yml",
+        """
+        backend_service: beta
+        prefix: /b
+        rules:
+          - {path: /x, methods: [GET], unit_primitives: [read]}
+          - {path: /y, methods: [GET], unit_primitives: {any_of: [everywhere, write]}}
+        """,
+    )
+    units = {**CATALOG.unit_primitives, "everywhere": replace(UNIT_PRIMITIVE, name="everywhere", backend_services=())}
+    findings = Findings()
+    read_rules(tmp_path, replace(CATALOG, unit_primitives=units), findings)
+    assert told(findings.problems) == [
+        "b.yml:4: no token for this backend can hold 'read': its backend_services are alpha",
+        "b.yml:5: no token for this backend can hold 'write': its backend_services are alpha",
+    ]
