@@ -23,9 +23,9 @@ from cryptography.x509.oid import NameOID
 from tests.signing import Key, key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-__all__ = ["NOW", "Certificate", "pem", "x5c"]
+__all__ = ["NOW", "Certificate", "pem", "resigned", "respelt", "x5c"]
 
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
 YEAR: Final = 365 * 86400.0
@@ -143,6 +143,34 @@ def x5c(chain: Iterable[Certificate | bytes]) -> list[str]:
 def pem(certificates: Iterable[Certificate]) -> str:
     """Return what goes into a file of anchors."""
     return "".join(part.signed.public_bytes(Encoding.PEM).decode() for part in certificates)
+
+
+def resigned(certificate: Certificate, change: Callable[[bytes], bytes]) -> bytes:
+    """Return a certificate with other content, signed by its own issuer: what no library would make."""
+    signer = (certificate.signed_by or certificate).key.private
+    if not isinstance(signer, ec.EllipticCurvePrivateKey):
+        raise TypeError("only an ECDSA authority signs whatever it is given")
+    content = change(certificate.signed.tbs_certificate_bytes)
+    return _assembled(certificate, content, signer.sign(content, ec.ECDSA(hashes.SHA256())))
+
+
+def respelt(certificate: Certificate, signature: bytes | None = None, left_over: int = 0) -> bytes:
+    """Return the same content with another signature, or with bits left over behind it."""
+    content = certificate.signed.tbs_certificate_bytes
+    return _assembled(certificate, content, signature or certificate.signed.signature, left_over)
+
+
+def _assembled(certificate: Certificate, content: bytes, signature: bytes, left_over: int = 0) -> bytes:
+    whole, old = certificate.der, certificate.signed.tbs_certificate_bytes
+    bits = len(_der(0x03, b"\0" + certificate.signed.signature))
+    algorithm = whole[whole.index(old) + len(old) : len(whole) - bits]
+    return _der(0x30, content + algorithm + _der(0x03, bytes([left_over]) + signature))
+
+
+def _der(tag: int, content: bytes) -> bytes:
+    length = len(content)
+    size = b"" if length < 128 else length.to_bytes((length.bit_length() + 7) // 8, "big")
+    return bytes([tag, 0x80 | len(size) if size else length]) + size + content
 
 
 def _named(name: str) -> x509.Name:
