@@ -8,7 +8,9 @@ from typing import Final
 
 __all__ = ["Version"]
 
-_VERSION: Final = re.compile(r"v?([0-9]{1,4})\.([0-9]{1,4})(?:\.([0-9]{1,4}))?(?:[-+.][0-9A-Za-z.+-]{1,64})?")
+_VERSION: Final = re.compile(
+    r"v?([0-9]{1,4})\.([0-9]{1,4})(?:\.([0-9]{1,4}))?(?:(?:[-+][0-9A-Za-z]|\.[A-Za-z])[0-9A-Za-z.+-]{0,63})?"
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)

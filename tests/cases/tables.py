@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["ROWS", "read_rows"]
 
 HERE: Final = Path(__file__).parent
-TABLES: Final = frozenset({"reasons.yaml", "callers.yaml"})
+TABLES: Final = frozenset({"reasons.yaml", "callers.yaml", "entitlement.yaml"})
 
 
 def read_rows(folder: Path) -> list[tuple[str, Row]]:
