@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,8 +13,10 @@ import click
 import jwt
 
 from authz.catalog_files import read_catalog
+from authz.cli.customer import CustomerFlags, check_known, customer_options
 from authz.cli.options import POLICY, variable
 from authz.documents import seconds
+from authz.entitlement import entitled_scopes
 from authz.errors import Findings
 from authz.issuers import read_issuers
 from authz.keys.pairs import read_pair
@@ -37,6 +40,7 @@ class Order:
     issuer_name: str
     scopes: tuple[str, ...]
     all_scopes: bool
+    customer: CustomerFlags
     backend_service: str
     instance_id: str
     user: str | None
@@ -75,6 +79,7 @@ def token() -> None:
 @click.option("--issuer", "issuer_name", required=True, help="Who signs: a name of issuers.yml.")
 @click.option("--scope", "scopes", multiple=True, help="A unit primitive that the token grants; repeatable.")
 @click.option("--all-scopes", is_flag=True, help="Grant every unit primitive of the backend service.")
+@customer_options
 @click.option("--backend-service", default="ai_gateway", show_default=True, help="Whose audience the token carries.")
 @click.option("--instance-id", default=DEVELOPMENT_INSTANCE, show_default=True, help="The GitLab instance.")
 @click.option("--user", help="The global user id that a user token speaks for.")
@@ -84,10 +89,14 @@ def token() -> None:
 def issue(**options: Any) -> None:  # Any: click hands over what the options above have made
     """Print a signed token.
 
+    It grants what --scope names, or everything (--all-scopes), or what a customer is entitled to, whom --license-type,
+    --add-on, --operator and --gitlab-version describe.
+
     Its bearer also sends X-Gitlab-Authentication-Type: oidc, and the headers bound to its claims: X-Gitlab-Realm,
     X-Gitlab-Instance-Id, and X-Gitlab-Global-User-Id with a user token.
     """
-    order = Order(**options)
+    customer = CustomerFlags(**{field.name: options.pop(field.name) for field in fields(CustomerFlags)})
+    order = Order(**options, customer=customer)
     catalog, issuer = _find(order.policy, order.issuer_name)
     _check_person(order, issuer)
     if order.expires_in > issuer.max_lifetime:
@@ -116,16 +125,28 @@ def _check_person(order: Order, issuer: Issuer) -> None:
 
 
 def _scopes(order: Order, catalog: Catalog) -> list[str]:
-    if order.backend_service not in catalog.backend_services:
-        known = ", ".join(catalog.backend_services)
-        raise click.UsageError(f"backend service '{order.backend_service}' is not in the catalog; there are: {known}")
-    if order.all_scopes == bool(order.scopes):
-        raise click.UsageError("say what the token grants: either --scope, once or more, or --all-scopes")
+    check_known("backend service", (order.backend_service,), catalog.backend_services)
+    if order.all_scopes + bool(order.scopes) + order.customer.are_given != 1:
+        raise click.UsageError(
+            "say what the token grants: either --scope, once or more, or --all-scopes, "
+            "or what a customer is entitled to, who has a --license-type"
+        )
+    if order.customer.are_given:
+        return _entitled(order, catalog)
     for scope in order.scopes:
         if scope not in catalog.unit_primitives:
             raise click.UsageError(f"unit primitive '{scope}' is not in the catalog")
     every = (name for name, unit in catalog.unit_primitives.items() if order.backend_service in unit.backend_services)
     return list(every if order.all_scopes else order.scopes)
+
+
+def _entitled(order: Order, catalog: Catalog) -> list[str]:
+    customer = order.customer.customer(catalog)
+    scopes = entitled_scopes(catalog, order.backend_service, customer, datetime.now(UTC))
+    if not scopes:
+        tells = "'authz catalog entitlements' with the same flags tells what it lacks"
+        raise click.ClickException(f"this customer is entitled to nothing of {order.backend_service}: {tells}")
+    return list(scopes)
 
 
 def _claims(order: Order, issuer: Issuer, audience: str, scopes: list[str], now: int) -> dict[str, object]:

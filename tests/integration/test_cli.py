@@ -178,6 +178,43 @@ def test_all_scopes_are_those_of_the_backend(keys: Path) -> None:
     assert "security_scans" not in scopes
 
 
+CUSTOMER: Final = ("--license-type", "ultimate", "--gitlab-version", "17.8")
+
+
+def entitled(keys: Path, *more: str, path: str = "/ai/v2/code/completions") -> frozenset[str]:
+    """Return the scopes of a token for a customer."""
+    decision = check(keys).decide(request(path, token=issued(keys, "customers-dot", *CUSTOMER, *more)))
+    assert isinstance(decision, Allowed)
+    assert decision.identity is not None
+    return decision.identity.claims.scopes
+
+
+def test_a_customers_token_grants_what_it_is_entitled_to(keys: Path) -> None:
+    scopes = entitled(keys, "--add-on", "duo_pro", "--operator", "gitlab_cloud_operator")
+    assert {"complete_code", "duo_chat", "review_merge_request", "include_terminal_context"} <= scopes
+    assert scopes.isdisjoint({"ask_build", "amazon_q_integration", "security_scans", "include_repository_context"})
+
+
+def test_several_add_ons_grant_what_each_does(keys: Path) -> None:
+    both = entitled(keys, "--add-on", "duo_pro", "--add-on", "duo_enterprise")
+    assert both > entitled(keys, "--add-on", "duo_pro")
+    assert "ask_build" in both
+
+
+def test_a_customers_token_is_for_one_backend(keys: Path) -> None:
+    token = issued(keys, "customers-dot", *CUSTOMER, "--backend-service", "sast")
+    decision = check(keys).decide(request("/sast/scan", token=token, label="sast"))
+    assert isinstance(decision, Allowed)
+    assert decision.identity is not None
+    assert decision.identity.claims.scopes == {"security_scans"}
+
+
+def test_a_customer_that_is_entitled_to_nothing_gets_no_token(keys: Path) -> None:
+    result = run("token", "issue", "--keys", str(keys), "--issuer", "customers-dot", "--license-type", "free")
+    assert result.exit_code == 1
+    assert "this customer is entitled to nothing of ai_gateway" in told(result)
+
+
 def test_a_token_needs_no_flag_beyond_issuer_and_scope(keys: Path) -> None:
     result = run("token", "issue", "--issuer", "customers-dot", "--all-scopes", variables={"AUTHZ_KEYS": str(keys)})
     assert result.exit_code == 0
@@ -191,6 +228,34 @@ MISUSES: Final = {
     "no issuer": (("--all-scopes",), "Missing option '--issuer'"),
     "an unknown issuer": (("--issuer", "nobody", "--all-scopes"), "issuer 'nobody' is not in "),
     "no scope": (("--issuer", "customers-dot"), "either --scope, once or more, or --all-scopes"),
+    "scopes and a customer": (
+        (*INSTANCE_TOKEN, "--license-type", "ultimate"),
+        "either --scope, once or more, or --all-scopes, or what a customer is entitled to",
+    ),
+    "all scopes and a customer": (
+        ("--issuer", "customers-dot", "--all-scopes", "--add-on", "duo_pro"),
+        "either --scope, once or more, or --all-scopes, or what a customer is entitled to",
+    ),
+    "a customer without a license": (
+        ("--issuer", "customers-dot", "--add-on", "duo_pro"),
+        "say which license the customer has: --license-type",
+    ),
+    "an unknown license": (
+        ("--issuer", "customers-dot", "--license-type", "gold"),
+        "license type 'gold' is not in the catalog; there are: free, premium, ultimate",
+    ),
+    "an unknown add-on": (
+        ("--issuer", "customers-dot", "--license-type", "premium", "--add-on", "duo_pr0"),
+        "add-on 'duo_pr0' is not in the catalog; there are: duo_amazon_q, duo_core, duo_enterprise, duo_pro",
+    ),
+    "an unknown operator": (
+        ("--issuer", "customers-dot", "--license-type", "premium", "--operator", "me"),
+        "operator 'me' is not in the catalog; there are: amazon_q_operator, gitlab_cloud_operator, self_",
+    ),
+    "a version that is none": (
+        ("--issuer", "customers-dot", "--license-type", "premium", "--gitlab-version", "seventeen"),
+        "'seventeen' should be a GitLab version such as '17.8'",
+    ),
     "scopes in two ways": ((*INSTANCE_TOKEN, "--all-scopes"), "either --scope, once or more, or --all-scopes"),
     "an unknown scope": ((*INSTANCE_TOKEN, "--scope", "fly"), "unit primitive 'fly' is not in the catalog"),
     "an unknown backend": (

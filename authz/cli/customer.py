@@ -1,0 +1,89 @@
+"""The flags that describe a customer, for every command that asks what one is entitled to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from authz.entitlement import Customer
+from authz.versions import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from authz.catalog import Catalog
+
+__all__ = ["CustomerFlags", "check_known", "customer_options"]
+
+DEFAULT_OPERATOR: Final = "gitlab_cloud_operator"
+
+C = TypeVar("C", bound="Callable[..., Any]")  # Any: commands take what their options make
+
+
+class _VersionType(click.ParamType[Version]):
+    """A GitLab version, compared number by number."""
+
+    name = "version"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Version:
+        try:
+            return value if isinstance(value, Version) else Version.parse(str(value))
+        except ValueError as error:
+            self.fail(f"'{value}' {error}", param, ctx)
+
+
+_OPTIONS: Final = (
+    click.option("--license-type", help="The customer's license: free, premium or ultimate."),
+    click.option("--add-on", "add_ons", multiple=True, help="An add-on that the customer bought; repeatable."),
+    click.option("--operator", help=f"Who runs the feature for the customer.  [default: {DEFAULT_OPERATOR}]"),
+    click.option(
+        "--gitlab-version", type=_VersionType(), help="The customer's GitLab, such as 17.8; unknown if left out."
+    ),
+)
+
+
+def customer_options(command: C) -> C:
+    """Add the flags that describe a customer."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerFlags:
+    """What the flags say."""
+
+    license_type: str | None
+    add_ons: tuple[str, ...]
+    operator: str | None
+    gitlab_version: Version | None
+
+    @property
+    def are_given(self) -> bool:
+        """Whether any of them was used."""
+        return any((self.license_type, self.add_ons, self.operator, self.gitlab_version))
+
+    def customer(self, catalog: Catalog) -> Customer:
+        """Return the customer. Raises UsageError for a name that the catalog does not know."""
+        if self.license_type is None:
+            raise click.UsageError("say which license the customer has: --license-type")
+        operator = self.operator or DEFAULT_OPERATOR
+        units = catalog.unit_primitives.values()
+        # A folder that a catalog does not have leaves the names that its unit primitives mention.
+        license_types = {*catalog.license_types, *(name for unit in units for name in unit.license_types)}
+        add_ons = {*catalog.add_ons, *(name for unit in units for name in unit.add_ons)}
+        check_known("license type", (self.license_type,), license_types)
+        check_known("add-on", self.add_ons, add_ons)
+        if catalog.operators:
+            check_known("operator", (operator,), catalog.operators)
+        return Customer(self.license_type, frozenset(self.add_ons), operator, self.gitlab_version)
+
+
+def check_known(kind: str, names: Iterable[str], known: Iterable[str]) -> None:
+    """Raise UsageError for the first name that is not known, with those that are."""
+    there = sorted(known)
+    for name in names:
+        if name not in there:
+            raise click.UsageError(f"{kind} '{name}' is not in the catalog; there are: {', '.join(there) or 'none'}")
