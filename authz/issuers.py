@@ -99,11 +99,8 @@ def _report_entry(entry: IssuerEntry, report: Callable[[str, str], None], catalo
     for name in entry.backend_services or ():
         if name not in catalog.backend_services:
             report("backend_services", f"backend service '{name}' is not in the catalog")
-    if "certificate_chain" not in entry.trust:
-        if entry.certificate_identity is not None:
-            report("certificate_identity", "has no effect without certificate_chain under trust: remove it")
-    elif set(entry.algorithms) == {"EdDSA"}:
-        report("algorithms", "certificate chains carry RS256 and ES256 keys, not EdDSA: add the one the leaves use")
+    if entry.certificate_identity is not None and "certificate_chain" not in entry.trust:
+        report("certificate_identity", "has no effect without certificate_chain under trust: remove it")
 
 
 def _report_twins(

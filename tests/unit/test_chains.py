@@ -6,7 +6,7 @@ import base64
 import hashlib
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from cryptography import x509
@@ -50,11 +50,11 @@ def judged(
     return verifier(*anchors).verify(issuer, x5c(chain), now)
 
 
-def under(issuer: Certificate, **differences: object) -> Certificate:
+def under(issuer: Certificate, **differences: Any) -> Certificate:  # Any: as the fields of a certificate are
     return replace(LEAF, signed_by=issuer, **differences)
 
 
-def below(issuer: Certificate, name: str = "below", **differences: object) -> Certificate:
+def below(issuer: Certificate, name: str = "below", **differences: Any) -> Certificate:  # Any: as above
     return replace(INTERMEDIATE, name=name, signed_by=issuer, **differences)
 
 
@@ -239,7 +239,7 @@ def test_a_clock_beyond_all_dates_is_a_refusal(now: float) -> None:
     "shortest", ["leaf", "intermediate", "root"], ids=lambda name: f"the {name} is valid for the shortest time"
 )
 def test_a_proof_holds_while_every_certificate_on_the_way_does(shortest: str) -> None:
-    spans = {
+    spans: dict[str, dict[str, Any]] = {  # Any: as above
         name: {"starts": -60.0, "ends": 60.0} if name == shortest else {} for name in ("leaf", "intermediate", "root")
     }
     root = replace(ROOT, **spans["root"])

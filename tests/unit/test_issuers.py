@@ -59,7 +59,8 @@ def test_everything_may_be_said(tmp_path: Path) -> None:
             max_lifetime: 3d
             leeway: 30s
             allow_missing_kid: true
-            trust: [packaged_keys]
+            trust: [packaged_keys, certificate_chain]
+            certificate_identity: https://b.example
         """
     issuers, problems = found(tmp_path, text)
     assert problems == []
@@ -76,9 +77,18 @@ def test_everything_may_be_said(tmp_path: Path) -> None:
             expiry_leeway=30.0,
             start_leeway=30.0,
             allow_missing_kid=True,
-            trust=frozenset({Trust.PACKAGED_KEYS}),
-            certificate_identity="someone",
+            trust=frozenset(Trust),
+            certificate_identity="https://b.example",
         ),
+    )
+
+
+def test_a_leaf_says_the_issuer_itself_unless_told_otherwise(tmp_path: Path) -> None:
+    issuers, problems = found(tmp_path, f"issuers: [{SHORT[:-1]}, trust: [certificate_chain]}}]")
+    assert problems == []
+    assert (issuers[0].trust, issuers[0].certificate_identity) == (
+        frozenset({Trust.CERTIFICATE_CHAIN}),
+        issuers[0].identifier,
     )
 
 
@@ -120,11 +130,6 @@ def test_an_issuer_mints_for_the_backends_it_lists_or_for_all(tmp_path: Path) ->
         pytest.param("{allow_missing_kid: 1}", "should be a valid boolean", id="a number for a boolean"),
         pytest.param("{trust: []}", "issuers[0].trust: ", id="no trust"),
         pytest.param("{trust: [anyone]}", "issuers[0].trust[0]: ", id="an unknown kind of trust"),
-        pytest.param(
-            "{trust: [packaged_keys, certificate_chain]}",
-            "certificate_chain is not supported by this version: list packaged_keys alone",
-            id="a kind of trust of a later version",
-        ),
         pytest.param(
             "{certificate_identity: https://b.example}",
             "has no effect without certificate_chain under trust: remove it",

@@ -12,6 +12,7 @@ from authz.decision import Allowed, Denied, Reason, TokenError
 from authz.errors import ConfigurationError
 from authz.model import Request
 from authz.policy import load_policy
+from tests.certificates import NOW, Certificate, pem, x5c
 from tests.signing import encode, key
 from tests.unit.files import told, write
 
@@ -39,8 +40,8 @@ TIERS = "default: any\ntiers: [{name: small, min_seats: 10}]\n"
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A directory with a small policy in `policy/` and its keys in `keys/`."""
-    backend = "name: alpha\ndescription: d\nproject_url: u\ngroup: g\njwt_aud: aud-alpha\n"
-    unit = "name: read\ndescription: d\ngroup: g\nfeature_category: c\ndocumentation_url: u\n"
+    backend = "name: alpha\ndescription: d\nproject_url: https://p.example\ngroup: group::a\njwt_aud: aud-alpha\n"
+    unit = "name: read\ndescription: d\ngroup: group::a\nfeature_category: c\ndocumentation_url: https://d.example\n"
     write(tmp_path / "policy/catalog/backend_services/alpha.yml", backend)
     write(tmp_path / "policy/catalog/unit_primitives/read.yml", unit)
     write(tmp_path / "policy/issuers.yml", ISSUERS)
@@ -149,10 +150,41 @@ def test_a_directory_that_does_not_exist_is_one_problem(tmp_path: Path) -> None:
     assert problems(tmp_path) == ["policy:0: is not a directory: name a policy directory with --policy"]
 
 
-def test_revocations_are_refused_rather_than_ignored(folder: Path) -> None:
-    write(folder / "policy/revocations.yml", "users: []\n")
-    assert problems(folder) == [
-        "revocations.yml:0: revocations are not supported by this version: they would be ignored"
+def test_what_is_revoked_is_refused_and_only_that(folder: Path) -> None:
+    assert load(folder).authorize(asked(), 1_500.0).reason is Reason.ALLOWED
+    write(folder / "policy/revocations.yml", "instances: [{value: s, reason: stolen}]\n")
+    decision = load(folder).authorize(asked(), 1_500.0)
+    assert isinstance(decision, Denied)
+    assert (decision.reason, decision.token_error, decision.signature_valid) == (
+        Reason.INVALID_TOKEN,
+        TokenError.REVOKED,
+        True,
+    )
+    write(folder / "policy/revocations.yml", "instances: [{value: t, reason: stolen}]\n")
+    assert load(folder).authorize(asked(), 1_500.0).reason is Reason.ALLOWED
+
+
+def test_a_key_of_an_issuer_of_any_environment_may_be_revoked(folder: Path) -> None:
+    entry = "{value: {issuer: stage, kid: p-1}, reason: leaked}"
+    write(folder / "policy/revocations.yml", f"key_ids: [{entry}]\n")
+    assert load(folder).authorize(asked(), 1_500.0).reason is Reason.ALLOWED
+    write(folder / "policy/revocations.yml", f"key_ids: [{entry.replace('stage', 'other')}]\n")
+    assert problems(folder) == ["revocations.yml:1: issuer 'other' is not in issuers.yml"]
+
+
+def test_a_token_by_chain_is_allowed_where_the_issuer_trusts_chains(folder: Path) -> None:
+    root = Certificate("root", ca=True)
+    leaf = Certificate("leaf", signed_by=root, uris=("https://first.example",), kind="RSA-2048")
+    write(folder / "policy/issuers.yml", ISSUERS.replace("1h}", "1h, trust: [certificate_chain]}", 1))
+    write(folder / "keys/first.ca.pem", pem([root]))
+    now = NOW.timestamp()
+    claims = {"iss": "https://first.example", "sub": "s", "aud": "aud-alpha", "scopes": ["read"]}
+    payload = json.dumps({**claims, "exp": now + 60, "iat": now}).encode()
+    token = encode(json.dumps({"alg": "RS256", "x5c": x5c([leaf])}).encode(), payload, leaf.key.sign)
+    policy = load(folder)
+    assert policy.authorize(asked(token=token), now).reason is Reason.ALLOWED
+    assert told(policy.warnings) == [
+        "first.jwks.json:0: is ignored: issuer 'first' does not list packaged_keys under trust (issuers.yml)"
     ]
 
 
@@ -214,11 +246,13 @@ def test_the_same_files_have_the_same_revision(folder: Path) -> None:
         "policy/issuers.yml",
         "policy/rules/alpha.yml",
         "policy/tiers.yml",
+        "policy/revocations.yml",
         "keys/first.jwks.json",
     ],
 )
 def test_any_change_is_another_revision(folder: Path, changed: str) -> None:
     file = folder / changed
+    write(folder / "policy/revocations.yml", "users: []\n")
     text = file.read_text()
     revisions = set()
     for more in ("", " \n", "\n "):  # more of it, and as much of it
@@ -235,7 +269,7 @@ def test_a_file_more_or_of_another_name_is_another_revision(folder: Path) -> Non
     revisions.append(load(folder).revision)
     write(folder / "policy/rules/beta.yaml", RULES + "# changed")
     revisions.append(load(folder).revision)
-    write(folder / "policy/catalog/add_ons/some.yml", "name: some\n")
+    write(folder / "policy/catalog/add_ons/some.yml", "name: some\ndescription: d\n")
     revisions.append(load(folder).revision)
     assert len(set(revisions)) == 5
 
