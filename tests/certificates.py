@@ -11,7 +11,7 @@ import base64
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache, cached_property
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
@@ -51,7 +51,7 @@ _USAGES: Final = (
 
 @dataclass(frozen=True)
 class Certificate:
-    """What one certificate says; it is made when it is first asked for.
+    """What one certificate says. It is made when it is first asked for; equal descriptions are one certificate.
 
     `kind` is the kind of its key: an algorithm of `tests.signing`, `RSA-<bits>` or the name of a curve. `starts` and
     `ends` are seconds after `now`. Without `signed_by` it signs itself; `usages` of None leaves the extension out.
@@ -90,27 +90,13 @@ class Certificate:
         """Its octets."""
         return self.signed.public_bytes(Encoding.DER)
 
-    @cached_property
+    @property
     def signed(self) -> x509.Certificate:
         """The certificate itself."""
-        issuer = self.signed_by or self
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(_named(self.name))
-            .issuer_name(_named(self.issuer_name or issuer.name))
-            .public_key(self.key.private.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before((self.now + timedelta(seconds=self.starts)).replace(tzinfo=None))
-            .not_valid_after((self.now + timedelta(seconds=self.ends)).replace(tzinfo=None))
-        )
-        for extension, critical in (*self._usual(issuer), *self.extensions):
-            builder = builder.add_extension(extension, critical)
-        signer = _pair(self.forged_by, issuer.kind) if self.forged_by else issuer.key
-        if isinstance(signer.private, ed25519.Ed25519PrivateKey):
-            return builder.sign(signer.private, None)
-        return builder.sign(signer.private, hashes.SHA256())
+        return _signed(self)
 
-    def _usual(self, issuer: Certificate) -> Iterable[tuple[x509.ExtensionType, bool]]:
+    def usual(self, issuer: Certificate) -> Iterable[tuple[x509.ExtensionType, bool]]:
+        """Yield the extensions that such a certificate has, and whether they are critical."""
         if self.ca is not None:
             yield x509.BasicConstraints(ca=self.ca, path_length=self.path_length), True
         if self.usages is not None:
@@ -123,6 +109,26 @@ class Certificate:
             yield x509.ExtendedKeyUsage(self.purposes), False
         yield x509.SubjectKeyIdentifier.from_public_key(self.key.private.public_key()), False
         yield x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.private.public_key()), False
+
+
+@cache
+def _signed(certificate: Certificate) -> x509.Certificate:
+    issuer = certificate.signed_by or certificate
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(_named(certificate.name))
+        .issuer_name(_named(certificate.issuer_name or issuer.name))
+        .public_key(certificate.key.private.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before((certificate.now + timedelta(seconds=certificate.starts)).replace(tzinfo=None))
+        .not_valid_after((certificate.now + timedelta(seconds=certificate.ends)).replace(tzinfo=None))
+    )
+    for extension, critical in (*certificate.usual(issuer), *certificate.extensions):
+        builder = builder.add_extension(extension, critical)
+    signer = _pair(certificate.forged_by, issuer.kind) if certificate.forged_by else issuer.key
+    if isinstance(signer.private, ed25519.Ed25519PrivateKey):
+        return builder.sign(signer.private, None)
+    return builder.sign(signer.private, hashes.SHA256())
 
 
 @cache

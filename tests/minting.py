@@ -57,7 +57,7 @@ _LABELS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What one issuer's tokens look like. `lifetime` is in seconds."""
+    """What one issuer's tokens look like. `lifetime` is in seconds; `certified_as` is what its leaves carry."""
 
     name: str
     identifier: str
@@ -65,6 +65,7 @@ class Profile:
     lifetime: int
     speaks_for_user: bool = False
     algorithm: str = "RS256"
+    certified_as: str = ""
 
     @property
     def key(self) -> Key:

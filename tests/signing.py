@@ -34,7 +34,8 @@ class Key:
                 return self.private.sign(message, padding.PKCS1v15(), hashes.SHA256())
             case ec.EllipticCurvePrivateKey():
                 r, s = decode_dss_signature(self.private.sign(message, ec.ECDSA(hashes.SHA256())))
-                return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+                size = (self.private.key_size + 7) // 8
+                return r.to_bytes(size, "big") + s.to_bytes(size, "big")
             case _:
                 return self.private.sign(message)
 
@@ -44,10 +45,15 @@ class Key:
         match self.private:
             case rsa.RSAPrivateKey():
                 numbers = self.private.public_key().public_numbers()
-                return {"kty": "RSA", **named, "n": _b64int(numbers.n, 256), "e": _b64int(numbers.e, 3)}
+                return {
+                    "kty": "RSA",
+                    **named,
+                    "n": _b64int(numbers.n, self.private.key_size // 8),
+                    "e": _b64int(numbers.e, 3),
+                }
             case ec.EllipticCurvePrivateKey():
-                point = self.private.public_key().public_numbers()
-                return {"kty": "EC", **named, "crv": "P-256", "x": _b64int(point.x, 32), "y": _b64int(point.y, 32)}
+                point, size = self.private.public_key().public_numbers(), (self.private.key_size + 7) // 8
+                return {"kty": "EC", **named, "crv": "P-256", "x": _b64int(point.x, size), "y": _b64int(point.y, size)}
             case _:
                 raw = self.private.public_key().public_bytes_raw()
                 return {"kty": "OKP", **named, "crv": "Ed25519", "x": b64(raw)}

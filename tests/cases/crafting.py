@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.cases.chains import certificates, members
+from tests.certificates import Certificate
 from tests.minting import NULL, Minter, compact
 from tests.signing import Key, b64, hmac_with, key
 
@@ -23,7 +25,7 @@ def craft(row: TokenRow, audience: str, profiles: Mapping[str, Profile]) -> str:
     """Return the token of a row; unless the row says otherwise it is for `audience`."""
     profile = profiles[row.issuer]
     algorithm = row.algorithm or profile.algorithm
-    signer = key(row.signed_by or profile.key.kid, algorithm)
+    signer = _signer(row, profile, algorithm)
     header, claims = _header(row, profiles, algorithm), _claims(row, profiles, audience)
     sign = _signature(row.signature, signer)
     if row.length is None:
@@ -38,6 +40,14 @@ def craft(row: TokenRow, audience: str, profiles: Mapping[str, Profile]) -> str:
     raise ValueError(f"no token of this kind has {row.length} characters")
 
 
+def _signer(row: TokenRow, profile: Profile, algorithm: str) -> Key:
+    if row.chain is None or row.signed_by:
+        return key(row.signed_by or profile.key.kid, algorithm)
+    leaf = certificates(row.chain, profile)["leaf"]
+    assert isinstance(leaf, Certificate)
+    return leaf.key
+
+
 def _assembled(text: str, header: bytes, claims: bytes, sign: Callable[[bytes], bytes]) -> str:
     parts = {"{header}": b64(header), "{claims}": b64(claims)}
     signature = b64(sign(f"{parts['{header}']}.{parts['{claims}']}".encode()))
@@ -50,16 +60,20 @@ def _assembled(text: str, header: bytes, claims: bytes, sign: Callable[[bytes], 
 
 def _header(row: TokenRow, profiles: Mapping[str, Profile], algorithm: str) -> bytes:
     healthy = {**Minter(profiles=profiles).header(row.issuer), "alg": algorithm}
-    members = compact(healthy, {**_nulls(row.header), **dict.fromkeys(map(str, row.without_header))})
-    return _replaced(row.header_text, row.header_hex) or _appended(members, row.append_header, row.nested_header)
+    if row.chain is not None:
+        healthy = {**healthy, "kid": None, **members(row.chain, profiles[row.issuer], "header")}
+    text = compact(healthy, {**_nulls(row.header), **dict.fromkeys(map(str, row.without_header))})
+    return _replaced(row.header_text, row.header_hex) or _appended(text, row.append_header, row.nested_header)
 
 
 def _claims(row: TokenRow, profiles: Mapping[str, Profile], audience: str) -> bytes:
     minter = Minter(profiles=profiles)
     healthy = {**minter.claims(row.issuer), "aud": audience, "scopes": row.scopes}
+    if row.chain is not None:
+        healthy = {**healthy, **members(row.chain, profiles[row.issuer], "claims")}
     dates: dict[str, object] = {name: minter.now + offset for name, offset in row.times.items()}
-    members = compact(healthy, {**dates, **_nulls(row.claims), **dict.fromkeys(map(str, row.without))})
-    return _replaced(row.claims_text, row.claims_hex) or _appended(members, row.append_claims, row.nested_claim)
+    text = compact(healthy, {**dates, **_nulls(row.claims), **dict.fromkeys(map(str, row.without))})
+    return _replaced(row.claims_text, row.claims_hex) or _appended(text, row.append_claims, row.nested_claim)
 
 
 def _nulls(members: Mapping[str, object]) -> dict[str, object]:
@@ -70,13 +84,12 @@ def _replaced(text: str | None, octets: str | None) -> bytes:
     return bytes.fromhex(octets) if octets is not None else (text or "").encode()
 
 
-def _appended(members: bytes, text: str, depth: int) -> bytes:
+def _appended(healthy: bytes, text: str, depth: int) -> bytes:
     nested = f'"nested":{"[" * depth}{"]" * depth}' if depth else ""
-    return b",".join(part for part in (members[:-1], text.encode(), nested.encode()) if part) + b"}"
+    return b",".join(part for part in (healthy[:-1], text.encode(), nested.encode()) if part) + b"}"
 
 
 def _signature(kind: str, signer: Key) -> Callable[[bytes], bytes]:
-    jwk = signer.jwk()
     kinds: dict[str, Callable[[bytes], bytes]] = {
         "genuine": signer.sign,
         "flipped": lambda message: bytes([signer.sign(message)[0] ^ 1, *signer.sign(message)[1:]]),
@@ -86,7 +99,7 @@ def _signature(kind: str, signer: Key) -> Callable[[bytes], bytes]:
         "der": lambda message: _der(signer, message),
         "hmac_of_nothing": hmac_with(b""),
         "hmac_of_public_pem": hmac_with(signer.public_pem()),
-        "hmac_of_modulus": hmac_with(jwk.get("n", "").encode()),
+        "hmac_of_modulus": hmac_with(signer.jwk().get("n", "").encode()),
     }
     return kinds[kind]
 

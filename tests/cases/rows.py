@@ -8,7 +8,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from authz.documents import Schema
 
-__all__ = ["RequestLine", "Row", "TokenRow"]
+__all__ = ["CertificateRow", "ChainRow", "RequestLine", "Row", "TokenRow"]
 
 Texts = dict[str, str | None]
 RequestLine = Annotated[str, Field(pattern=r"(?s)^[^ ]* .*$")]
@@ -42,6 +42,34 @@ Claim = Literal[
 ]
 
 
+KeyKind = Literal["RSA-1024", "RSA-2048", "RSA-3072", "ES256", "EdDSA", "P-384", "P-521", "secp256k1"]
+Sent = Literal["leaf", "intermediate", "root", "stranger", "junk"]
+
+
+class CertificateRow(Schema):
+    """How a certificate differs from a healthy one in its place."""
+
+    name: str | None = None
+    identity: str | None = None
+    """The URI that it carries; empty: none. Left out: what the token's issuer wants its leaves to carry."""
+    key: KeyKind | None = None
+    starts: int = -86_400
+    ends: int = 86_400
+    """Seconds after the clock of the tables."""
+    authority: bool | None = None
+    may: Literal["sign", "certify", "encipher"] | None = None
+    signed_by: Literal["root", "intermediate", "stranger", "itself"] | None = None
+
+
+class ChainRow(Schema):
+    """The certificates of a token: a leaf, which an intermediate signed, which the issuer's root signed."""
+
+    placed: Literal["header", "claims", "both"] = "header"
+    sent: list[Sent] = Field(default=["leaf", "intermediate"])
+    leaf: CertificateRow = CertificateRow()
+    intermediate: CertificateRow = CertificateRow()
+
+
 class TokenRow(Schema):
     """How a token differs from the healthy one of its issuer."""
 
@@ -64,6 +92,8 @@ class TokenRow(Schema):
     claims_hex: str | None = None
     header_hex: str | None = None
     """The whole part, in place of the JSON object."""
+    chain: ChainRow | None = None
+    """The certificates that it carries; then the leaf's key signs it, and no `kid` names a key."""
     signed_by: str | None = None
     algorithm: Algorithm | None = None
     """What the key is for and, unless `header` differs, what `alg` says."""

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import jwt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authz.tokens import ProofCache, Refusal, Verifier
+from authz.keys import ChainVerifier
+from authz.memory import Memory
+from authz.model import Trust
+from authz.revocations import NO_REVOCATIONS
+from authz.tokens import Refusal, Signers, Verifier
+from tests.certificates import Certificate, x5c
 from tests.minting import NOW, NULL, PRODUCTION, Minter
 
 if TYPE_CHECKING:
@@ -26,11 +32,33 @@ TOKENS: Final = [
     for lifetime in (1, 3600)
     for start in (0, 11)
 ]
+ROOT: Final = Certificate("root", ca=True)
+ANCHORS: Final = (ROOT, replace(ROOT, ends=3_000))
+
+
+def by_chain(leaf: Certificate, placement: str, lifetime: int) -> str:
+    chain = x5c([leaf])
+    claims = {"exp": NOW + lifetime, "nbf": None, "x5c": chain if placement == "claims" else None}
+    header = {"kid": None, "x5c": chain if placement == "header" else None}
+    return MINTER.token(claims=claims, header=header, key=leaf.key)
+
+
+LEAVES: Final = [
+    Certificate("leaf", signed_by=ROOT, kind="RSA-2048", uris=(identity,), starts=starts, ends=ends)
+    for identity in ("https://customers.gitlab.com", "https://gitlab.com")
+    for starts, ends in ((-5, 1), (-60, 3_000), (1, 86_400))
+]
+CHAIN_TOKENS: Final = [
+    by_chain(leaf, placement, lifetime)
+    for leaf in LEAVES
+    for placement in ("header", "claims")
+    for lifetime in (1, 3_600, 86_400)
+]
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(TOKENS),
+        st.sampled_from([*TOKENS, *CHAIN_TOKENS]),
         st.sampled_from(["ai_gateway", "sast"]),
-        st.sampled_from([-20.0, -11.0, 0.0, 0.5, 1.0, 2.0, 3599.0, 3600.0, 3600.5, 300_000.0]),
+        st.sampled_from([-20.0, -11.0, -5.0, 0.0, 0.5, 1.0, 2.0, 2999.5, 3000.0, 3599.0, 3600.0, 3600.5, 300_000.0]),
     ),
     max_size=20,
 )
@@ -39,13 +67,24 @@ ODD: Final = st.sampled_from(
 )
 
 
+def verifier(policy: Policy, ring: KeyRing) -> Verifier:
+    """Return a verifier that remembers nothing yet; every issuer also trusts chains."""
+    issuers = [replace(issuer, trust=frozenset(Trust)) for issuer in policy.issuers]
+    anchors = {issuer.name: tuple(anchor.signed for anchor in ANCHORS) for issuer in issuers}
+    return Verifier(issuers, Signers(ring, ChainVerifier(anchors, Memory(10))), NO_REVOCATIONS, Memory(10))
+
+
 @given(steps=STEPS)
 def test_a_remembered_token_is_judged_as_one_never_seen(policy: Policy, ring: KeyRing, steps: list[Step]) -> None:
-    remembering = Verifier(policy.issuers, ring, ProofCache())
+    remembering = verifier(policy, ring)
     for token, backend_name, offset in steps:
         backend = policy.catalog.backend_services[backend_name]
-        forgetful = Verifier(policy.issuers, ring, ProofCache())
-        assert remembering.verify(token, backend, NOW + offset) == forgetful.verify(token, backend, NOW + offset)
+        known, new = (each.verify(token, backend, NOW + offset) for each in (remembering, verifier(policy, ring)))
+        assert isinstance(known, Refusal) == isinstance(new, Refusal)
+        if isinstance(known, Refusal) or isinstance(new, Refusal):
+            assert known == new
+        else:
+            assert (known.claims, known.key.kid) == (new.claims, new.key.kid)
 
 
 @given(
@@ -83,5 +122,5 @@ def test_what_is_accepted_has_every_claim_as_the_contract_wants_it(
     assert said["iat"] <= NOW + 10
     assert said.get("nbf", NOW) <= NOW + 10
     assert issuer == "ai-gateway" or said["gitlab_realm"] == PRODUCTION[issuer].realm
-    assert verdict.subject == said["sub"]
-    assert verdict.scopes == set(said["scopes"])
+    assert verdict.claims.subject == said["sub"]
+    assert verdict.claims.scopes == set(said["scopes"])
