@@ -12,6 +12,7 @@ from authz.errors import Findings
 from authz.issuers import read_issuers
 from authz.keys import read_keys
 from authz.model import PublicRule
+from authz.near_misses import report_near_misses
 from authz.rule_files import read_rules
 from authz.tiers import read_tiers
 from authz.tokens import ProofCache, Refusal, Verifier
@@ -81,6 +82,7 @@ def load_policy(
     if not folder.is_dir():
         findings.problem(folder, 0, "is not a directory: name a policy directory with --policy")
         findings.conclude()
+    report_near_misses(folder, findings)
     catalog = read_catalog(folder, findings)
     rules = read_rules(folder / "rules", catalog, findings)
     tiers = read_tiers(folder / "tiers.yml", findings)

@@ -149,6 +149,25 @@ def test_a_directory_that_does_not_exist_is_one_problem(tmp_path: Path) -> None:
     assert problems(tmp_path) == ["policy:0: is not a directory: name a policy directory with --policy"]
 
 
+@pytest.mark.parametrize("key", ["token_types", "required_headers"])
+def test_a_restriction_whose_entries_were_taken_out_is_no_permission(folder: Path, key: str) -> None:
+    """2026-11-22: `token_types:` with its entries commented out allowed every type of token."""
+    rule = f"""
+      - path: /z
+        methods: [GET]
+        unit_primitives: [read]
+        {key}:
+        # - instance
+    """
+    write(folder / "policy/rules/alpha.yml", RULES.rstrip() + rule)
+    assert problems(folder) == [f"alpha.yml:9: rules[2].{key} is empty: give it a value, or remove the key"]
+
+
+def test_misspelt_policy_files_are_problems_of_the_policy(folder: Path) -> None:
+    write(folder / "policy/revocations.yaml", "instances: []")
+    assert problems(folder) == ["revocations.yaml:0: is not read: did you mean revocations.yml?"]
+
+
 def test_revocations_are_refused_rather_than_ignored(folder: Path) -> None:
     write(folder / "policy/revocations.yml", "users: []\n")
     assert problems(folder) == [
