@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from authz.documents import Duration, Schema, read
 from authz.model import Algorithm, Issuer, TokenType, Trust
@@ -19,8 +19,23 @@ if TYPE_CHECKING:
 
 __all__ = ["read_issuers"]
 
+MAX_LIFETIME: Final = 366 * 86_400.0
+MAX_LEEWAY: Final = 300.0
+
 Realm = Annotated[str, Field(pattern=r"^[a-z-]{1,32}$")]
 Nonempty = Annotated[str, Field(min_length=1)]
+
+
+def _lifetime(seconds: float) -> float:
+    if not 0 < seconds <= MAX_LIFETIME:
+        raise ValueError("should be more than 0s and at most 366d: a leaked token is good until it expires")
+    return seconds
+
+
+def _leeway(seconds: float) -> float:
+    if seconds > MAX_LEEWAY:
+        raise ValueError("should be at most 5m: it is for clocks that differ, and expired tokens live that much longer")
+    return seconds
 
 
 class IssuerEntry(Schema):
@@ -35,8 +50,8 @@ class IssuerEntry(Schema):
     algorithms: Annotated[
         list[Literal["RS256", "ES256", "EdDSA"]], Field(min_length=1, default_factory=lambda: ["RS256"])
     ]
-    max_lifetime: Annotated[Duration, Field(gt=0)]
-    leeway: Duration | None = None
+    max_lifetime: Annotated[Duration, AfterValidator(_lifetime)]
+    leeway: Annotated[Duration, AfterValidator(_leeway)] | None = None
     allow_missing_kid: bool = False
     trust: Annotated[
         list[Literal["packaged_keys", "certificate_chain"]],

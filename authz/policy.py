@@ -13,6 +13,7 @@ from authz.issuers import read_issuers
 from authz.keys import ChainVerifier, read_keys
 from authz.memory import Memory
 from authz.model import PublicRule
+from authz.near_misses import report_near_misses
 from authz.revocations import read_revocations
 from authz.rule_files import read_rules
 from authz.tiers import read_tiers
@@ -86,6 +87,7 @@ def load_policy(
     if not folder.is_dir():
         findings.problem(folder, 0, "is not a directory: name a policy directory with --policy")
         findings.conclude()
+    report_near_misses(folder, findings)
     catalog = read_catalog(folder, findings)
     rules = read_rules(folder / "rules", catalog, findings)
     tiers = read_tiers(folder / "tiers.yml", findings)

@@ -114,9 +114,6 @@ NO_REVOCATIONS: Final = Revocations(_NONE, _NONE, _NONE, MappingProxyType({}), _
 
 def read_revocations(file: Path, issuers: Collection[str], findings: Findings) -> Revocations:
     """Read `revocations.yml`, which may be absent; problems go to `findings`. `issuers` are all known names."""
-    misnamed = file.with_suffix(".yaml")
-    if os.path.lexists(misnamed):
-        findings.problem(misnamed, 0, f"is not what is read: name it {file.name}")
     # A link that leads nowhere is a problem, never the same as no revocations; Path.exists would not tell.
     document = read(file, RevocationsFile, findings) if os.path.lexists(file) else None
     if document is None:

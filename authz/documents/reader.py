@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from authz.documents.schema import Schema
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
@@ -25,6 +27,7 @@ Where = tuple[str | int, ...]
 MAX_BYTES: Final = 32 * 1024 * 1024
 MAX_NODES: Final = 2_000_000
 MAX_DEPTH: Final = 64
+_SUFFIXES: Final = (".yml", ".yaml")
 
 S = TypeVar("S", bound=BaseModel)
 S_co = TypeVar("S_co", bound=BaseModel, covariant=True)
@@ -46,8 +49,15 @@ class Document(Generic[S_co]):
 
 
 def read_folder(folder: Path, schema: type[S], findings: Findings) -> list[Document[S]]:
-    """Read every `*.yml` file in a folder, by name; a folder that does not exist holds none."""
-    files = sorted(file for file in folder.glob("*.y*ml") if file.suffix in {".yml", ".yaml"})
+    """Read every `*.yml` file in a folder, by name; a folder that does not exist holds none.
+
+    What looks like such a file but would not be read is a problem: someone believes that it is in force.
+    """
+    entries = sorted(entry for entry in folder.glob("*") if not entry.name.startswith("."))
+    for entry in entries:
+        if entry.suffix not in _SUFFIXES and (entry.is_dir() or entry.suffix.lower() in _SUFFIXES):
+            findings.problem(entry, 0, "is not read: policy files end in .yml and stand directly in their folder")
+    files = [entry for entry in entries if entry.suffix in _SUFFIXES]
     return [document for file in files if (document := read(file, schema, findings)) is not None]
 
 
@@ -65,6 +75,10 @@ def read_bytes(raw: bytes, file: Path, schema: type[S], findings: Findings) -> D
     """Check what a file holds, or would hold. Everything wrong with it goes to `findings`; then the answer is None."""
     before = len(findings.problems)
     data, lines = _parse(raw, file, findings)
+    if issubclass(schema, Schema) and not schema.null_says_something:
+        for where in _empty_parts(data, ()):
+            message = f"{_dotted(where)} is empty: give it a value, or remove the key"
+            findings.problem(file, lines.get(where, 1), message)
     if len(findings.problems) > before:
         return None
     try:
@@ -187,6 +201,18 @@ def _explain(details: ErrorDetails, lines: Mapping[Where, int], known: frozenset
 def _dotted(where: Where) -> str:
     parts = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in where)
     return parts.removeprefix(".")
+
+
+def _empty_parts(data: object, where: Where) -> Iterator[Where]:
+    """Yield what YAML reads as null: a key whose entries were taken out would otherwise restrict nothing."""
+    if data is None and where:
+        yield where
+    elif isinstance(data, dict):
+        for key, value in data.items():
+            yield from _empty_parts(value, (*where, key))
+    elif isinstance(data, list):
+        for position, value in enumerate(data):
+            yield from _empty_parts(value, (*where, position))
 
 
 def _known_keys(schema: type[BaseModel]) -> frozenset[str]:

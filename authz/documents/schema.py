@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -13,8 +13,9 @@ _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 class Schema(BaseModel):
-    """What a policy file may hold; an unknown key is a problem."""
+    """What a policy file may hold; an unknown key is a problem, and so is an empty one unless null says something."""
 
+    null_says_something: ClassVar[bool] = False
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 

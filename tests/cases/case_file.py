@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -68,6 +68,8 @@ class Endpoint(Schema):
 
 class CaseFile(Schema):
     """One `*.yaml` of decisions."""
+
+    null_says_something: ClassVar[bool] = True
 
     defaults: Row = Row()
     endpoints: list[Endpoint] = Field(default=[])

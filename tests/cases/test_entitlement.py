@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import pytest
 from pydantic import BeforeValidator, Field
@@ -42,6 +42,8 @@ class Common(Schema):
 
 class Table(Schema):
     """The contents of `entitlement.yaml`."""
+
+    null_says_something: ClassVar[bool] = True
 
     common: Common
     cases: list[Row]

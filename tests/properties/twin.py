@@ -50,7 +50,7 @@ def read_rules(folder: Path) -> list[TwinRule]:
 def decode(target: str) -> list[str] | None:
     """Read a path one character at a time; None if anybody could read it differently."""
     path = target.split("?", 1)[0]
-    if not path.startswith("/") or "//" in path:
+    if not path.startswith("/") or "//" in path or len(path) > 2048:
         return None
     segments = []
     for raw in path.split("/")[1:]:

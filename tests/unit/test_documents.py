@@ -251,7 +251,9 @@ def test_an_unknown_key_is_a_problem(tmp_path: Path, content: str, problems: lis
         ),
         pytest.param("name: 7\n", ["f.yml:1: name: should be a valid string, not 7"], id="another type"),
         pytest.param("name: yes\n", ["f.yml:1: name: should be a valid string, not True"], id="YAML's yes"),
-        pytest.param("name:\n", ["f.yml:1: name: should be a valid string"], id="nothing"),
+        pytest.param(
+            "name:\n", ["f.yml:1: name is empty: give it a value, or remove the key"], id="a key without a value"
+        ),
         pytest.param("name: x\nparts: a\n", ["f.yml:2: parts: should be a valid tuple, not 'a'"], id="text for a list"),
         pytest.param(
             "name: x\nparts:\n  - label: a\n    size: 0\n",
@@ -375,3 +377,13 @@ def test_a_duration_is_a_number_and_a_unit(text: str, expected: float) -> None:
 def test_anything_else_is_no_duration(value: object) -> None:
     with pytest.raises(ValueError, match="should be a number and a unit"):
         seconds(value)
+
+
+@pytest.mark.parametrize("name", ["sub/a.yml", "a.YML", "a.Yaml"])
+def test_what_a_folder_would_not_read_is_a_problem(tmp_path: Path, name: str) -> None:
+    """2026-11-22: rules in a subfolder were silently not in force."""
+    write(tmp_path / name, "name: x")
+    findings = Findings()
+    assert read_folder(tmp_path, Whole, findings) == []
+    assert len(findings.problems) == 1
+    assert findings.problems[0].message.startswith("is not read: policy files end in .yml")

@@ -124,7 +124,11 @@ def test_an_issuer_mints_for_the_backends_it_lists_or_for_all(tmp_path: Path) ->
             "{algorithms: [HS256]}", "should be 'RS256', 'ES256' or 'EdDSA', not 'HS256'", id="a shared secret"
         ),
         pytest.param("{algorithms: [none]}", "should be 'RS256', 'ES256' or 'EdDSA', not 'none'", id="no signature"),
-        pytest.param("{max_lifetime: 0s}", "issuers[0].max_lifetime: should be greater than 0", id="no lifetime"),
+        pytest.param("{max_lifetime: 0s}", "issuers[0].max_lifetime: should be more than 0s", id="no lifetime"),
+        pytest.param("{max_lifetime: 367d}", "and at most 366d", id="a lifetime beyond a year"),
+        pytest.param(
+            "{leeway: 301s}", "issuers[0].leeway: should be at most 5m", id="a leeway beyond clocks that differ"
+        ),
         pytest.param("{max_lifetime: 3600}", "should be a number and a unit", id="a lifetime without unit"),
         pytest.param("{leeway: -5s}", "should be a number and a unit", id="a leeway below nothing"),
         pytest.param("{allow_missing_kid: 1}", "should be a valid boolean", id="a number for a boolean"),

@@ -188,6 +188,25 @@ def test_a_token_by_chain_is_allowed_where_the_issuer_trusts_chains(folder: Path
     ]
 
 
+@pytest.mark.parametrize("key", ["token_types", "required_headers"])
+def test_a_restriction_whose_entries_were_taken_out_is_no_permission(folder: Path, key: str) -> None:
+    """2026-11-22: `token_types:` with its entries commented out allowed every type of token."""
+    rule = f"""
+      - path: /z
+        methods: [GET]
+        unit_primitives: [read]
+        {key}:
+        # - instance
+    """
+    write(folder / "policy/rules/alpha.yml", RULES.rstrip() + rule)
+    assert problems(folder) == [f"alpha.yml:9: rules[2].{key} is empty: give it a value, or remove the key"]
+
+
+def test_misspelt_policy_files_are_problems_of_the_policy(folder: Path) -> None:
+    write(folder / "policy/revocations.yaml", "instances: []")
+    assert problems(folder) == ["revocations.yaml:0: is not read: did you mean revocations.yml?"]
+
+
 def test_an_environment_without_issuers_is_refused(folder: Path) -> None:
     assert problems(folder, "prod") == [
         "issuers.yml:0: environment 'prod' has no issuer; there are: production, staging"

@@ -144,4 +144,4 @@ def test_a_choice_that_fails_does_not_fall_back_to_a_weaker_path() -> None:
 
 def test_a_path_of_a_thousand_segments_is_walked_without_harm() -> None:
     rules = tree("/a/{r=**}", "/{x}/{y}/{z}")
-    assert winner(rules, "/a" * 5_000) == "/a/{r=**}"
+    assert winner(rules, "/a" * 1_000) == "/a/{r=**}"

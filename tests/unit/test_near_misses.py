@@ -1,0 +1,60 @@
+"""Misspelt policy files: someone believes that they are in force."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authz.errors import Findings
+from authz.near_misses import report_near_misses
+from tests.unit.files import told, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("revocations.yaml", "revocations.yml"),
+        ("revocation.yml", "revocations.yml"),
+        ("Revocations.yml", "revocations.yml"),
+        ("issuers.yaml", "issuers.yml"),
+        ("tiers.YML", "tiers.yml"),
+        ("rule/a.yml", "rules"),
+        ("catalogue/a.yml", "catalog"),
+    ],
+)
+def test_a_name_that_is_nearly_one_of_ours_is_a_problem(tmp_path: Path, name: str, meant: str) -> None:
+    """2026-11-22: a misspelt emergency stop stopped nothing, and nobody was told."""
+    write(tmp_path / name, "a: 1")
+    findings = Findings()
+    report_near_misses(tmp_path, findings)
+    assert told(findings.problems) == [f"{name.partition('/')[0]}:0: is not read: did you mean {meant}?"]
+
+
+def test_other_files_are_none_of_our_business(tmp_path: Path) -> None:
+    names = (
+        "issuers.yml",
+        "tiers.yml",
+        "revocations.yml",
+        "rules/a.yml",
+        "catalog/a.yml",
+        "keys/a",
+        "README.md",
+        "docs/x",
+    )
+    for name in (*names, "src/config.rb", ".gitlab-ci.yml", "issuers.yml.bak"):
+        write(tmp_path / name, "a: 1")
+    findings = Findings()
+    report_near_misses(tmp_path, findings)
+    assert findings.problems == []
+
+
+def test_two_catalogs_are_one_too_many(tmp_path: Path) -> None:
+    write(tmp_path / "catalog/a.yml", "a: 1")
+    write(tmp_path / "config/a.yml", "a: 1")
+    findings = Findings()
+    report_near_misses(tmp_path, findings)
+    assert told(findings.problems) == ["config:0: is not read beside catalog/: keep one of the two"]
