@@ -48,8 +48,21 @@ def schema(kind: str | None, folder: Path | None) -> None:
 
 def schema_text(kind: str) -> str:
     """Return the JSON Schema of a kind of policy file."""
-    described: dict[str, Any] = SCHEMAS[kind].model_json_schema()  # Any: JSON
-    return json_text({"$schema": _DIALECT, **described}) + "\n"
+    return json_text({"$schema": _DIALECT, **_tidied(SCHEMAS[kind].model_json_schema())}) + "\n"
+
+
+def _tidied(schema: Any) -> Any:  # Any: JSON
+    """Return a schema without the titles that repeat its keys, and without bounds that are about seconds, not text."""
+    if isinstance(schema, list):
+        return [_tidied(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    named = {"properties", "$defs"}
+    return {
+        key: {name: _tidied(part) for name, part in value.items()} if key in named else _tidied(value)
+        for key, value in schema.items()
+        if key not in {"title", "gt"}
+    }
 
 
 def _write(folder: Path) -> None:
