@@ -1,4 +1,4 @@
-"""The command line: `authz serve`, `authz keys`, `authz token`."""
+"""The command line: `authz serve`, `authz catalog`, `authz keys`, `authz token`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from authz.cli.catalog import catalog
 from authz.cli.keys import keys
 from authz.cli.serve import serve
 from authz.cli.token import token
@@ -35,5 +36,5 @@ def main() -> None:
     """Decide who may pass a Cloud Connector's Envoy, and which limits count for them."""
 
 
-for command in (serve, keys, token):
+for command in (serve, catalog, keys, token):
     main.add_command(command)

@@ -1,0 +1,90 @@
+"""`authz catalog add`: a new unit primitive, from flags, or from answers on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from authz.cli.catalog.fields import FIELDS, KEYS, LISTS, REQUIRED, field_options, flag, written
+from authz.cli.catalog.shelf import open_shelf
+from authz.cli.options import POLICY
+from authz.documents.storage import create
+from authz.documents.writer import dumped
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from authz.cli.catalog.shelf import Shelf
+
+__all__ = ["add"]
+
+NEEDED: Final = ("name", *REQUIRED, "backend_services")
+"""What must be said. The schema would do without a backend service, but no token could ever hold the result."""
+OFFERED: Final = (
+    "license_types",
+    "add_ons",
+    "operators",
+    "cut_off_date",
+    "min_gitlab_version",
+    "min_gitlab_version_for_free_access",
+)
+"""What decides who gets it, and is asked for too once something else is."""
+
+
+@click.command()
+@click.argument("name", type=FIELDS["name"], required=False)
+@field_options(key for key in KEYS if key != "name")
+@POLICY
+def add(policy: Path, **values: Any) -> None:  # Any: click hands over what the options have made
+    """Add a unit primitive to the catalog.
+
+    On a terminal, what is missing is asked for. The new file is checked together with the whole policy before it is
+    written.
+    """
+    shelf = open_shelf(policy)
+    given = written(values)
+    for key, value in given.items():
+        shelf.check_names(key, value)
+    missing = [key for key in NEEDED if key not in given]
+    if missing and not sys.stdin.isatty():
+        flags = ", ".join("NAME" if key == "name" else flag(key) for key in missing)
+        raise click.UsageError(f"missing: {flags} (on a terminal they would be asked for)")
+    for key in (*missing, *OFFERED) if missing else ():
+        if key not in given:
+            given = written({**given, key: _ask(key, shelf)})
+    name = str(given["name"])
+    text = f"{shelf.heading()}---\n{dumped(given)}"
+    for warning in shelf.check(name, text):
+        click.echo(warning, err=True)
+    file = shelf.file(name)
+    try:
+        file.parent.mkdir(exist_ok=True)
+        create(file, text)
+    except OSError as error:
+        raise click.ClickException(f"{file}: {error.strerror}") from None
+    click.echo(file)
+
+
+def _ask(key: str, shelf: Shelf) -> str | list[str]:
+    """Ask until the answer can stand under a key; an empty one leaves out what is not needed."""
+
+    def read(answer: str) -> str | list[str]:
+        parts = [part.strip() for part in answer.split(",")] if key in LISTS else [answer.strip()]
+        values = [FIELDS[key].convert(part, None, None) for part in parts if part]
+        value = values if key in LISTS else "".join(values)
+        if key in NEEDED and not value:
+            raise click.UsageError("this is needed")
+        shelf.check_names(key, value)
+        return value
+
+    choices = shelf.choices(key)
+    notes = [f"of {', '.join(choices)}"] if choices else []
+    notes += ["several with commas between them"] if key in LISTS else []
+    notes += [] if key in NEEDED else ["empty for none"]
+    label = key.replace("_", " ").capitalize()
+    answer: str | list[str] = click.prompt(
+        f"{label} ({'; '.join(notes)})" if notes else label, default="", show_default=False, value_proc=read, err=True
+    )
+    return answer

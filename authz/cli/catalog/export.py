@@ -1,0 +1,28 @@
+"""`authz catalog export-legacy`: the catalog in the format that old GitLab versions read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from authz.cli.catalog.shelf import open_shelf
+from authz.cli.catalog.text import json_text
+from authz.cli.options import POLICY
+from authz.documents.writer import dumped
+from authz.legacy import REALMS, legacy_services
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["export_legacy"]
+
+
+@click.command("export-legacy")
+@click.option("--realm", type=click.Choice(REALMS), required=True, help="For which GitLab: services differ.")
+@POLICY
+@click.option("--format", "format_", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
+def export_legacy(realm: str, policy: Path, format_: str) -> None:
+    """Print the catalog as legacy services. Equal catalogs give equal bytes."""
+    services = legacy_services(open_shelf(policy).catalog, realm)
+    click.echo(json_text(services) if format_ == "json" else dumped(services), nl=format_ == "json")

@@ -1,0 +1,93 @@
+"""The keys of a unit primitive as flags and questions, made from the schema so that they cannot disagree with it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+from pydantic import TypeAdapter, ValidationError
+
+from authz.catalog_files import UnitPrimitiveFile, moment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+__all__ = ["FIELDS", "KEYS", "LISTS", "MOMENT", "REQUIRED", "field_options", "flag", "written"]
+
+C = TypeVar("C", bound="Callable[..., Any]")  # Any: commands take what their options make
+
+KEYS: Final = tuple(UnitPrimitiveFile.model_fields)
+LISTS: Final = ("license_types", "backend_services", "add_ons", "operators", "alias_names")
+REQUIRED: Final = ("description", "group", "feature_category", "documentation_url")
+
+
+class _Moment(click.ParamType[datetime]):
+    """A date as catalogs write it."""
+
+    name = "date"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            return moment(value)
+        except ValueError as error:
+            self.fail(f"'{value}' {error}", param, ctx)
+
+
+MOMENT: Final = _Moment()
+
+
+class _Field(click.ParamType[str]):
+    """Text that may stand under a key, in the way that catalogs write it."""
+
+    def __init__(self, key: str) -> None:
+        field = UnitPrimitiveFile.model_fields[key]
+        self.name = "date" if key == "cut_off_date" else "text"
+        self._key = key
+        self._adapter: TypeAdapter[Any] = TypeAdapter(field.rebuild_annotation())
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value).strip()
+        if self._key.endswith("_url") and not text.startswith(("https://", "http://")):
+            self.fail(f"'{text}' should be a URL, such as https://docs.gitlab.com/", param, ctx)
+        try:
+            read = self._adapter.validate_python([text] if self._key in LISTS else text)
+        except ValidationError as error:
+            message = error.errors()[0]["msg"].removeprefix("Value error, ")
+            self.fail(f"'{text}' {message}", param, ctx)
+        return f"{read.isoformat(' ', 'seconds')[:19]} UTC" if isinstance(read, datetime) else text
+
+
+FIELDS: Final = {key: _Field(key) for key in KEYS}
+"""What may stand under each key; under a list's, in each of its entries."""
+
+
+def flag(key: str) -> str:
+    """Return the flag for a key; a list's is given once for each entry."""
+    return "--" + (key.removesuffix("s") if key in LISTS else key).replace("_", "-")
+
+
+def field_options(keys: Iterable[str]) -> Callable[[C], C]:
+    """Return a decorator that adds a flag for each key."""
+
+    def add(command: C) -> C:
+        for key in reversed(tuple(keys)):
+            multiple = key in LISTS
+            text = UnitPrimitiveFile.model_fields[key].description or ""
+            option = click.option(
+                flag(key),
+                key,
+                type=FIELDS[key],
+                multiple=multiple,
+                help=f"{text} Repeatable.".strip() if multiple else text,
+            )
+            command = option(command)
+        return command
+
+    return add
+
+
+def written(values: Mapping[str, Any]) -> dict[str, str | list[str]]:  # Any: what the flags hold
+    """Return what was given, in the order of the schema."""
+    given = {key: values[key] for key in KEYS if values.get(key)}
+    return {key: list(dict.fromkeys(value)) if key in LISTS else value for key, value in given.items()}

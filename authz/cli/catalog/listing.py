@@ -1,0 +1,114 @@
+"""`authz catalog list` and `show`: what the catalog holds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from authz.cli.catalog.fields import MOMENT
+from authz.cli.catalog.shelf import open_shelf
+from authz.cli.catalog.text import FORMAT, json_text, table
+from authz.cli.customer import check_known
+from authz.cli.options import POLICY
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from authz.catalog import Catalog, UnitPrimitive
+    from authz.cli.catalog.shelf import Shelf
+
+__all__ = ["AT", "access", "list_", "show"]
+
+AT: Final = click.option(
+    "--at", type=MOMENT, help="Answer for another moment than now, such as '2024-10-17 00:00:00 UTC'."
+)
+
+
+@click.command("list")
+@POLICY
+@click.option("--add-on", "add_ons", help="Only what lists this add-on.")
+@click.option("--license-type", "license_types", help="Only what lists this license type.")
+@click.option("--backend-service", "--backend", "backend_services", help="Only what this backend service serves.")
+@click.option("--operator", "operators", help="Only what lists this operator.")
+@click.option("--feature-category", help="Only what belongs to this category.")
+@click.option("--deprecated", is_flag=True, help="Only what will go.")
+@click.option("--free", is_flag=True, help="Only what needs no add-on.")
+@AT
+@FORMAT
+def list_(
+    policy: Path,
+    feature_category: str | None,
+    deprecated: bool,
+    free: bool,
+    at: datetime | None,
+    as_json: bool,
+    **listed: str | None,
+) -> None:
+    """List unit primitives. Several filters narrow the list together."""
+    shelf, now = open_shelf(policy), at or datetime.now(UTC)
+    _check_filters(shelf.catalog, feature_category, listed)
+    units = [
+        unit
+        for _, unit in sorted(shelf.catalog.unit_primitives.items())
+        if all(name in (None, *getattr(unit, key)) for key, name in listed.items())
+        and feature_category in {None, unit.feature_category}
+        and (unit.is_deprecated or not deprecated)
+        and (unit.is_free(now) or not free)
+    ]
+    if as_json:
+        click.echo(json_text([_data(shelf, unit, now) for unit in units]))
+    elif units:
+        rows = [(unit.name, _listed(unit.backend_services), access(unit, now), unit.feature_category) for unit in units]
+        click.echo(table([("UNIT PRIMITIVE", "BACKEND SERVICE", "ACCESS", "FEATURE CATEGORY"), *rows]))
+    else:
+        click.echo("no unit primitive fits", err=True)
+
+
+@click.command()
+@click.argument("name")
+@POLICY
+@AT
+@FORMAT
+def show(name: str, policy: Path, at: datetime | None, as_json: bool) -> None:
+    """Show one unit primitive: what its file says, and what uses it."""
+    shelf, now = open_shelf(policy), at or datetime.now(UTC)
+    document = shelf.unit(name)
+    unit = shelf.catalog.unit_primitives[name]
+    said, uses = _data(shelf, unit, now), shelf.uses(name)
+    if as_json:
+        click.echo(json_text({**said, "file": str(document.file), "used_by": uses}))
+        return
+    shown = {key: _listed(value) for key, value in said.items() if not isinstance(value, bool) and value != []}
+    shown |= {"access": access(unit, now), "file": str(document.file)}
+    places = [("used_by" if position == 0 else "", place) for position, place in enumerate(uses)]
+    click.echo(table([*shown.items(), *places]))
+
+
+def access(unit: UnitPrimitive, now: datetime) -> str:
+    """Say what a unit primitive costs at `now`, and whether it will go."""
+    if unit.cut_off_date is None:
+        price = "free"
+    else:
+        price = f"{'free until' if unit.is_free(now) else 'paid since'} {unit.cut_off_date.date()}"
+    return f"{price}, deprecated" if unit.is_deprecated else price
+
+
+def _data(shelf: Shelf, unit: UnitPrimitive, now: datetime) -> dict[str, Any]:  # Any: JSON
+    """Return what a unit primitive's file says, keys that we do not know included, and what follows from it."""
+    said = shelf.unit(unit.name).content.model_dump(mode="json", exclude_none=True)
+    return {**said, "free": unit.is_free(now), "deprecated": unit.is_deprecated}
+
+
+def _check_filters(catalog: Catalog, feature_category: str | None, listed: dict[str, str | None]) -> None:
+    units = catalog.unit_primitives.values()
+    for key, name in listed.items():
+        known = {*getattr(catalog, key), *(each for unit in units for each in getattr(unit, key))}
+        check_known(key.removesuffix("s").replace("_", " "), () if name is None else (name,), known)
+    categories = {unit.feature_category for unit in units}
+    check_known("feature category", () if feature_category is None else (feature_category,), categories)
+
+
+def _listed(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

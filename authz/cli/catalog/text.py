@@ -1,0 +1,35 @@
+"""What commands print: aligned text for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["FORMAT", "json_text", "table"]
+
+FORMAT: Final = click.option(
+    "--format",
+    "as_json",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    callback=lambda _ctx, _param, value: value == "json",
+    help="Text for people, JSON for programs.",
+)
+
+
+def json_text(data: Any) -> str:  # Any: whatever JSON can hold
+    """Return data as JSON, for a program that may be a person too."""
+    return json.dumps(data, indent=2, ensure_ascii=False)
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows in columns as wide as they need to be, without trailing spaces."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)

@@ -1,0 +1,55 @@
+"""Puts a document into its file whole or not at all, whatever interrupts it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["create", "replace"]
+
+
+def create(file: Path, text: str) -> None:
+    """Write a file that does not exist yet. Raises FileExistsError if it does, and OSError."""
+    with _prepared(file, text) as prepared:
+        os.link(prepared, file)
+
+
+def replace(file: Path, text: str) -> None:
+    """Write a file in place of one that exists; its permissions stay. Raises OSError."""
+    target = file.resolve()
+    mode = stat.S_IMODE(target.stat().st_mode)
+    with _prepared(target, text) as prepared:
+        prepared.chmod(mode)
+        prepared.replace(target)
+
+
+@contextmanager
+def _prepared(file: Path, text: str) -> Iterator[Path]:
+    """Lend a complete file beside the one that is meant, under a name that no reader takes for a document."""
+    prepared = file.with_name(f".{file.name}.{secrets.token_hex(4)}.tmp")
+    descriptor = os.open(prepared, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(text.encode("utf-8"))
+            stream.flush()
+            os.fsync(stream.fileno())
+        yield prepared
+    finally:
+        prepared.unlink(missing_ok=True)
+    _settle(file.parent)
+
+
+def _settle(folder: Path) -> None:
+    """Let the folder's new entry outlive a loss of power."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

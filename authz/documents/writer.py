@@ -1,0 +1,111 @@
+"""Writes YAML: new documents in one style, and changes to old ones that leave their comments and order alone."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["UnchangeableError", "changed", "dumped"]
+
+_WIDE: Final = 1_000_000
+_NO_CONTENT: Final = re.compile(r"\s*(#.*)?")
+
+
+class UnchangeableError(Exception):
+    """A document is written in a way that cannot be changed line by line, only by hand."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Indents the items of lists, as the catalogs do."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
+        super().increase_indent(flow, indentless=False)
+
+
+def dumped(data: Mapping[str, Any]) -> str:  # Any: whatever YAML can hold
+    """Return a mapping as YAML: its keys in their order, one item a line, text on one line however long."""
+    return yaml.dump(
+        dict(data), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=_WIDE
+    )
+
+
+def changed(text: str, changes: Mapping[str, str | list[str] | None], order: Sequence[str]) -> str:
+    """Return a document with some of its top-level keys changed; None takes a key out.
+
+    Every other line stays as it is, and so do comments beside a changed value and beside the items that a list keeps. A
+    new key goes behind the nearest one that `order` has before it. Raises UnchangeableError where the lines of `text`
+    do not say enough, as in `{a: 1, b: 2}`.
+    """
+    wanted = {**yaml.safe_load(text), **changes}
+    for key, value in changes.items():
+        if not text.endswith("\n"):
+            text += "\n"
+        text = _with(text, key, value, order)
+    if yaml.safe_load(text) != {key: value for key, value in wanted.items() if value is not None or key not in changes}:
+        raise UnchangeableError
+    return text
+
+
+def _with(text: str, key: str, value: str | list[str] | None, order: Sequence[str]) -> str:
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    if not isinstance(root, yaml.MappingNode) or root.flow_style:
+        raise UnchangeableError
+    nodes = {name.value: node for name, node in root.value}
+    lines = text.splitlines(keepends=True)
+    starts = {name.value: name.start_mark.line for name, _ in root.value}
+    end = root.end_mark.line
+    if key not in nodes:
+        before = [name for name in order[: order.index(key)] if name in nodes] or list(nodes)
+        at = _end(lines, starts, before[-1], end)
+        return "".join([*lines[:at], *_lines(key, value, lines), *lines[at:]]) if value is not None else text
+    node = nodes[key]
+    if isinstance(value, str) and isinstance(node, yaml.ScalarNode) and node.style not in {"|", ">"}:
+        return _spliced(text, node, _one_line(value))
+    if isinstance(value, list) and isinstance(node, yaml.SequenceNode) and node.flow_style:
+        return _spliced(text, node, f"[{', '.join(map(_one_line, value))}]")
+    new = [] if value is None else _lines(key, value, lines)
+    if isinstance(value, list) and isinstance(node, yaml.SequenceNode):
+        new = [lines[starts[key]], *_items(lines, node, value, starts[key] + 1)]
+    return "".join([*lines[: starts[key]], *new, *lines[_end(lines, starts, key, end) :]])
+
+
+def _end(lines: Sequence[str], starts: Mapping[str, int], key: str, end: int) -> int:
+    """Return the line behind a key's last; blank lines and comments between two keys are about the second."""
+    at = min((line for line in starts.values() if line > starts[key]), default=end)
+    while _NO_CONTENT.fullmatch(lines[at - 1].rstrip("\r\n")):
+        at -= 1
+    return at
+
+
+def _items(lines: Sequence[str], node: yaml.SequenceNode, wanted: Sequence[str], at: int) -> list[str]:
+    """Return the lines of a list, those of the items that it keeps as they were, comments above and beside included."""
+    kept: dict[str, list[str]] = {}
+    for item in node.value:
+        kept[item.value] = list(lines[at : item.end_mark.line + 1])
+        at = item.end_mark.line + 1
+    indent = " " * node.start_mark.column
+    break_ = _break(lines)
+    return [line for name in wanted for line in kept.get(name, [f"{indent}- {_one_line(name)}{break_}"])]
+
+
+def _lines(key: str, value: str | list[str] | None, lines: Sequence[str]) -> list[str]:
+    return [line + _break(lines) for line in dumped({key: value}).splitlines()]
+
+
+def _break(lines: Sequence[str]) -> str:
+    return "\r\n" if lines[0].endswith("\r\n") else "\n"
+
+
+def _spliced(text: str, node: yaml.Node, new: str) -> str:
+    start, end = node.start_mark.index, node.end_mark.index
+    space = " " if text[start - 1] == ":" else ""
+    return f"{text[:start]}{space}{new}{text[end:]}"
+
+
+def _one_line(value: str) -> str:
+    return dumped({"k": value}).removeprefix("k: ").rstrip("\n")
