@@ -69,7 +69,8 @@ def _with(text: str, key: str, value: str | list[str] | None, order: Sequence[st
     if isinstance(value, str) and isinstance(node, yaml.ScalarNode) and node.style not in {"|", ">"}:
         return _spliced(text, node, _one_line(value))
     if isinstance(value, list) and isinstance(node, yaml.SequenceNode) and node.flow_style:
-        return _spliced(text, node, f"[{', '.join(map(_one_line, value))}]")
+        flow = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=_WIDE)
+        return _spliced(text, node, flow.rstrip("\n"))
     new = [] if value is None else _lines(key, value, lines)
     if isinstance(value, list) and value and isinstance(node, yaml.SequenceNode):
         new = [lines[starts[key]], *_items(lines, node, value, starts[key] + 1)]
