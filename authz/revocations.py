@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 from authz.documents import Schema, read
 from authz.model import TokenType
@@ -41,6 +42,13 @@ def _thumbprint(value: str) -> str:
     return plain
 
 
+def _moment(value: object) -> datetime:
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise ValueError("should be a moment with its zone, such as 2026-01-01T00:00:00Z")
+    return value
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment, json_schema_input_type=AwareDatetime)]
 Identifier = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_identifier)]
 
 
@@ -49,7 +57,7 @@ class Entry(Schema):
 
     value: Identifier
     reason: Annotated[str, Field(min_length=1)]
-    until: AwareDatetime | None = None
+    until: Moment | None = None
 
 
 class CertificateEntry(Entry):
@@ -70,7 +78,7 @@ class KeyEntry(Schema):
 
     value: KeyName
     reason: Annotated[str, Field(min_length=1)]
-    until: AwareDatetime | None = None
+    until: Moment | None = None
 
 
 class RevocationsFile(Schema):

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from authz.decision import credentials, decide
-from authz.model import Claims, TokenRule
-from authz.tokens import ProofCache
+from authz.memory import Memory
+from authz.model import TokenRule
+from authz.tokens import Proof
 from authz.wire import to_request
 from benchmarks.measuring import Case
 from benchmarks.subjects import CLOCK, POLICY, check_request, policy_with, token
@@ -42,10 +43,10 @@ def cases() -> Iterator[Case]:
 
 def decision(name: str, request: Request) -> Case:
     """Return the case of one request."""
-    policy = policy_with(ProofCache())
+    policy = policy_with(Memory(100))
     rule = policy.rules.match(request.method, request.target)
-    claims = policy.verifier.verify(token(), policy.catalog.backend_services["ai_gateway"], CLOCK)
-    if not (isinstance(rule, TokenRule) and isinstance(claims, Claims)):
+    proof = policy.verifier.verify(token(), policy.catalog.backend_services["ai_gateway"], CLOCK)
+    if not (isinstance(rule, TokenRule) and isinstance(proof, Proof)):
         raise TypeError(f"'{name}' never gets as far as a decision")
-    tier = policy.tiers.of(claims.seats)
-    return Case(f"decide: {name}", lambda: decide(request, rule, claims, tier))
+    tier = policy.tiers.of(proof.claims.seats)
+    return Case(f"decide: {name}", lambda: decide(request, rule, proof.claims, tier))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authz.tokens import ProofCache
+from authz.memory import Memory
 from authz.wire import to_request, to_response
 from benchmarks.measuring import Case
 from benchmarks.subjects import CLOCK, check_request, policy_with, token
@@ -34,5 +34,5 @@ def cases() -> Iterator[Case]:
 def serialisation(name: str, method: str, path: str) -> Case:
     """Return the case of the answer to one request."""
     request = to_request(check_request(token(), path, method))
-    decision = policy_with(ProofCache()).authorize(request, CLOCK)
+    decision = policy_with(Memory(100)).authorize(request, CLOCK)
     return Case(f"serialise {name}", lambda: to_response(decision, request.headers))

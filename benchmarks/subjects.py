@@ -4,18 +4,37 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import authz
 from authz._proto.external_auth_pb2 import CheckRequest
-from authz.keys import KeyRing, VerificationKey
-from authz.model import Algorithm
+from authz.keys import ChainProof, ChainVerifier, KeyRing, VerificationKey
+from authz.memory import Memory
+from authz.model import Algorithm, Trust
 from authz.policy import Policy, load_policy
-from authz.tokens import ProofCache, Verifier
+from authz.revocations import NO_REVOCATIONS, Revocations
+from authz.tokens import Signers, Verifier
 from tests import recording
+from tests.certificates import Certificate, x5c
 from tests.minting import NOW, Minter, key
 
-__all__ = ["CLOCK", "KEYS", "POLICY", "Forgetful", "check_request", "policy_with", "token"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from authz.tokens import Proof
+
+__all__ = [
+    "CHAIN",
+    "CLOCK",
+    "KEYS",
+    "POLICY",
+    "ROOT",
+    "Forgetful",
+    "chain_token",
+    "check_request",
+    "policy_with",
+    "token",
+]
 
 FOLDER: Final = Path(authz.__file__).parent / "data"
 CLOCK: Final = float(NOW)
@@ -27,23 +46,39 @@ POLICY: Final = load_policy(
 POST: Final = next(known for known in recording.recordings() if known.name == "post")
 
 
-class Forgetful(ProofCache):
-    """Never holds what is asked for, so that every token is new."""
+ROOT: Final = Certificate("root", ca=True)
+INTERMEDIATE: Final = Certificate("intermediate", ca=True, signed_by=ROOT)
+LEAF: Final = Certificate("leaf", signed_by=INTERMEDIATE, uris=("https://customers.gitlab.com",), kind="RSA-2048")
+CHAIN: Final = (LEAF, INTERMEDIATE)
 
-    def get(self, key: bytes, now: float) -> None:
+V = TypeVar("V")
+
+
+class Forgetful(Memory[V]):
+    """Never holds what is asked for, so that every token or chain is new."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+
+    def get(self, key: bytes) -> None:
         """Remember nothing."""
-        del key, now
+        del key
 
 
-def policy_with(cache: ProofCache) -> Policy:
-    """Return the shipped policy with that cache; its customers' issuer signs with any of `KEYS`."""
+def policy_with(
+    proofs: Memory[Proof], chains: Memory[ChainProof] | None = None, revocations: Revocations = NO_REVOCATIONS
+) -> Policy:
+    """Return the shipped policy with those memories; its customers' issuer signs with any of `KEYS`, or by `CHAIN`."""
     shipped = next(issuer for issuer in POLICY.issuers if issuer.name == "customers-dot")
-    issuer = replace(shipped, algorithms=frozenset(Algorithm))
+    issuer = replace(shipped, algorithms=frozenset(Algorithm), trust=frozenset(Trust))
     keys = {
         pair.kid: VerificationKey(issuer.name, pair.kid, algorithm, pair.private.public_key(), None)
         for algorithm, pair in KEYS.items()
     }
-    return replace(POLICY, issuers=(issuer,), verifier=Verifier((issuer,), KeyRing({issuer.name: keys}), cache))
+    anchors = {issuer.name: (ROOT.signed,)}
+    known = Memory[ChainProof](1_000) if chains is None else chains
+    signers = Signers(KeyRing({issuer.name: keys}, anchors), ChainVerifier(anchors, known))
+    return replace(POLICY, issuers=(issuer,), verifier=Verifier((issuer,), signers, revocations, proofs))
 
 
 def token(algorithm: Algorithm = Algorithm.RS256) -> str:
@@ -51,6 +86,14 @@ def token(algorithm: Algorithm = Algorithm.RS256) -> str:
     pair = KEYS[algorithm]
     header = {"alg": algorithm.value, "kid": pair.kid}
     return Minter(CLOCK).token(claims={"scopes": SCOPES}, header=header, key=pair)
+
+
+def chain_token(chain: Iterable[Certificate | bytes] = CHAIN, placement: str = "header", number: int = 0) -> str:
+    """Return the same by a chain, signed with the leaf's key; `number` makes one token differ from another."""
+    part = {"x5c": x5c(chain)}
+    claims = {"scopes": SCOPES, "jti": f"token-{number}", **(part if placement == "claims" else {})}
+    header = {"kid": None, **(part if placement == "header" else {})}
+    return Minter(CLOCK).token(claims=claims, header=header, key=LEAF.key)
 
 
 def check_request(

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import jwt
 
-from authz.model import Algorithm, Claims
-from authz.tokens import ProofCache
+from authz.memory import Memory
+from authz.model import Algorithm
+from authz.tokens import Proof
 from benchmarks.measuring import Case
 from benchmarks.subjects import CLOCK, KEYS, POLICY, Forgetful, policy_with, token
 
@@ -29,15 +30,15 @@ def cases() -> Iterator[Case]:
     for algorithm in Algorithm:
         yield Case(f"verify {algorithm}, first time", verifying(Forgetful(), algorithm))
         yield Case(f"bare {algorithm} signature check", bare(algorithm))
-    yield Case("verify RS256, seen before", verifying(ProofCache(), Algorithm.RS256))
+    yield Case("verify RS256, seen before", verifying(Memory(100), Algorithm.RS256))
     signed = token().encode()
     yield Case("SHA-256 of that token", lambda: hashlib.sha256(signed).digest())
 
 
-def verifying(cache: ProofCache, algorithm: Algorithm) -> Callable[[], object]:
+def verifying(memory: Memory[Proof], algorithm: Algorithm) -> Callable[[], object]:
     """Return the verification of one token."""
-    verify, signed = policy_with(cache).verifier.verify, token(algorithm)
-    if not isinstance(verify(signed, BACKEND, CLOCK), Claims):
+    verify, signed = policy_with(memory).verifier.verify, token(algorithm)
+    if not isinstance(verify(signed, BACKEND, CLOCK), Proof):
         raise TypeError(f"the {algorithm} token was to be valid")
     return lambda: verify(signed, BACKEND, CLOCK)
 

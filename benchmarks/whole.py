@@ -10,19 +10,21 @@ from typing import TYPE_CHECKING
 
 from authz._proto.external_auth_pb2 import CheckResponse
 from authz.check import Check
-from authz.tokens import ProofCache
+from authz.memory import Memory
 from benchmarks.measuring import Case
 from benchmarks.subjects import CLOCK, Forgetful, check_request, policy_with, token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from authz.tokens import Proof
+
 __all__ = ["cases"]
 
 
 def cases() -> Iterator[Case]:
     """Yield what is timed."""
-    known, new = check_with(ProofCache()), check_with(Forgetful())
+    known, new = check_with(Memory(100)), check_with(Forgetful())
     request = check_request(token())
     yield whole("allow, token seen before", known, request, "allowed")
     yield whole("allow, new token", new, request, "allowed")
@@ -32,9 +34,9 @@ def cases() -> Iterator[Case]:
     yield whole("refuse: no rule", known, check_request(token(), "/ai/v2/code/nothing"), "no_rule")
 
 
-def check_with(cache: ProofCache) -> Check:
-    """Return the heart with that cache; a bug ends the benchmark."""
-    return Check(policy_with(cache), lambda: CLOCK, fail)
+def check_with(memory: Memory[Proof]) -> Check:
+    """Return the heart with that memory; a bug ends the benchmark."""
+    return Check(policy_with(memory), lambda: CLOCK, fail)
 
 
 def fail(error: Exception) -> None:

@@ -12,11 +12,11 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
@@ -126,7 +126,7 @@ def _signed(certificate: Certificate) -> x509.Certificate:
     for extension, critical in (*certificate.usual(issuer), *certificate.extensions):
         builder = builder.add_extension(extension, critical)
     signer = _pair(certificate.forged_by, issuer.kind) if certificate.forged_by else issuer.key
-    if isinstance(signer.private, ed25519.Ed25519PrivateKey):
+    if isinstance(signer.private, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey):
         return builder.sign(signer.private, None)
     return builder.sign(signer.private, hashes.SHA256())
 
@@ -136,6 +136,9 @@ def _pair(name: str, kind: str) -> Key:
     """Return the key of that name and kind; it is made once per process."""
     if kind.startswith("RSA-"):
         return Key(name, "RS256", rsa.generate_private_key(public_exponent=65537, key_size=int(kind[4:])))
+    if kind == "Ed448":
+        unusual = cast("Any", ed448.Ed448PrivateKey.generate())  # Any: no token is ever signed with it
+        return Key(name, kind, unusual)
     curve = _CURVES.get(kind)
     return key(name, kind) if curve is None else Key(name, "ES256", ec.generate_private_key(curve))
 

@@ -41,14 +41,16 @@ def changed(text: str, changes: Mapping[str, str | list[str] | None], order: Seq
     new key goes behind the nearest one that `order` has before it. Raises UnchangeableError where the lines of `text`
     do not say enough, as in `{a: 1, b: 2}`.
     """
-    wanted = {**yaml.safe_load(text), **changes}
-    for key, value in changes.items():
-        if not text.endswith("\n"):
-            text += "\n"
-        text = _with(text, key, value, order)
-    if yaml.safe_load(text) != {key: value for key, value in wanted.items() if value is not None or key not in changes}:
-        raise UnchangeableError
-    return text
+    said = yaml.safe_load(text)
+    wanted = {key: value for key, value in {**said, **changes}.items() if value is not None or key not in changes}
+    try:
+        for key, value in changes.items():
+            text = _with(text if text.endswith("\n") else f"{text}\n", key, value, order)
+        if yaml.safe_load(text) == wanted:
+            return text
+    except yaml.YAMLError:
+        pass
+    raise UnchangeableError
 
 
 def _with(text: str, key: str, value: str | list[str] | None, order: Sequence[str]) -> str:
@@ -67,9 +69,10 @@ def _with(text: str, key: str, value: str | list[str] | None, order: Sequence[st
     if isinstance(value, str) and isinstance(node, yaml.ScalarNode) and node.style not in {"|", ">"}:
         return _spliced(text, node, _one_line(value))
     if isinstance(value, list) and isinstance(node, yaml.SequenceNode) and node.flow_style:
-        return _spliced(text, node, f"[{', '.join(map(_one_line, value))}]")
+        flow = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=_WIDE)
+        return _spliced(text, node, flow.rstrip("\n"))
     new = [] if value is None else _lines(key, value, lines)
-    if isinstance(value, list) and isinstance(node, yaml.SequenceNode):
+    if isinstance(value, list) and value and isinstance(node, yaml.SequenceNode):
         new = [lines[starts[key]], *_items(lines, node, value, starts[key] + 1)]
     return "".join([*lines[: starts[key]], *new, *lines[_end(lines, starts, key, end) :]])
 

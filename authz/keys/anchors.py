@@ -31,7 +31,7 @@ def read_anchors(file: Path, findings: Findings) -> tuple[x509.Certificate, ...]
         return ()
     try:
         certificates = x509.load_pem_x509_certificates(content)
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         findings.problem(file, 0, "holds no PEM certificates that can be read")
         return ()
     for position, certificate in enumerate(certificates, start=1):

@@ -1,0 +1,79 @@
+"""Chains: a token that brings certificates becomes claims, or costs what its refusal costs.
+
+A leaf and an intermediate, 2048-bit RSA below ECDSA. First all of it new, then a new token of known certificates, which
+is what an issuer's next token is, then a known token. The refusals are of four certificates each, as many as are looked
+at. A search for a path among them would be the dearest, so an attacker makes all four able to have signed each other,
+with the slowest keys and in the name of the root; or hangs a leaf of his own below certificates that are real.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import cycle
+from typing import TYPE_CHECKING, Final
+
+from authz.decision import TokenError
+from authz.memory import Memory
+from authz.tokens import Proof
+from benchmarks.measuring import Case
+from benchmarks.subjects import CHAIN, CLOCK, POLICY, ROOT, Forgetful, chain_token, policy_with, token
+from tests.certificates import Certificate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from authz.policy import Policy
+
+__all__ = ["cases"]
+
+BACKEND: Final = POLICY.catalog.backend_services["ai_gateway"]
+SLOWEST: Final = "P-521"
+WEB: Final = tuple(Certificate("root", ca=True, key_name=f"web {n}", kind=SLOWEST) for n in range(3))
+HOSTILE: Final[dict[str, tuple[Certificate | bytes, ...]]] = {
+    "four in the root's name that could all have signed each other": (
+        replace(CHAIN[0], name="root", signed_by=WEB[0]),
+        *(replace(WEB[0], starts=-86_400.0 * day) for day in (1, 2, 3)),
+    ),
+    "three strangers behind a real leaf": (CHAIN[0], *WEB),
+    "a real chain, and a stranger in the root's name behind it": (*CHAIN, WEB[0]),
+    "a forged leaf below a real chain": (
+        replace(CHAIN[0], signed_by=CHAIN[0], forged_by="mine"),
+        *CHAIN,
+        ROOT,
+    ),
+    "four times 2 KiB of junk": (b"\x30\x82\x08\x00" + bytes(2_048),) * 4,
+    "four certificates of 300 names each": tuple(
+        replace(WEB[0], key_name=f"names {n}", dns=tuple(f"{m:03}" for m in range(300))) for n in range(4)
+    ),
+}
+
+
+def cases() -> Iterator[Case]:
+    """Yield what is timed."""
+    for placement in ("header", "claims"):
+        signed = chain_token(placement=placement)
+        new = policy_with(Forgetful(), Forgetful())
+        yield Case(f"chain in the {placement}, all of it new", believed(new, [signed]))
+    tokens = [chain_token(number=number) for number in range(64)]
+    yield Case("chain known, new token", believed(policy_with(Forgetful()), tokens))
+    yield Case("chain and token known", believed(policy_with(Memory(100)), tokens[:1]))
+    yield Case("no chain, new token", believed(policy_with(Forgetful()), [token()]))
+    for name, chain in HOSTILE.items():
+        yield Case(f"refuse: {name}", refused(chain_token(chain)))
+
+
+def believed(policy: Policy, tokens: Sequence[str]) -> Callable[[], object]:
+    """Return the verification of one token after the other."""
+    verify, turns = policy.verifier.verify, cycle(tokens)
+    if not all(isinstance(verify(each, BACKEND, CLOCK), Proof) for each in tokens):
+        raise TypeError("these tokens were to be valid")
+    return lambda: verify(next(turns), BACKEND, CLOCK)
+
+
+def refused(signed: str) -> Callable[[], object]:
+    """Return the refusal of a token for its certificates."""
+    verify = policy_with(Forgetful(), Forgetful()).verifier.verify
+    verdict = verify(signed, BACKEND, CLOCK)
+    if isinstance(verdict, Proof) or verdict.error is not TokenError.UNTRUSTED_CERTIFICATE:
+        raise TypeError(f"this token was to be refused for its certificates, and is not: {verdict}")
+    return lambda: verify(signed, BACKEND, CLOCK)

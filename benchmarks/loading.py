@@ -1,0 +1,43 @@
+"""Loading 100,000 revocations: `python -m benchmarks.loading`. They are written to a file, then read 3 times."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+import uuid
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from authz.errors import Findings
+from authz.revocations import read_revocations
+
+__all__ = ["main"]
+
+COUNT: Final = 100_000
+ROUNDS: Final = 3
+
+
+def main() -> int:
+    """Print how long it took."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "revocations.yml"
+        entries = (f"  - {{value: {uuid.UUID(int=number)}, reason: stolen}}\n" for number in range(COUNT))
+        file.write_text("instances:\n" + "".join(entries))
+        seconds = [load(file) for _ in range(ROUNDS)]
+    print(f"{COUNT:,} revocations in {statistics.median(seconds):.1f} s ({min(seconds):.1f} to {max(seconds):.1f})")
+    return 0
+
+
+def load(file: Path) -> float:
+    """Read the file once. Raises RuntimeError if not all of it is read."""
+    findings, started = Findings(), time.perf_counter()
+    revocations = read_revocations(file, (), findings)
+    if findings.problems or len(revocations.instances) != COUNT:
+        raise RuntimeError(f"revocations are missing: {findings.problems}")
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    sys.exit(main())

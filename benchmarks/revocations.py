@@ -1,0 +1,55 @@
+"""Revocations: what the look-up adds to a known token, without a list and with 100,000 entries.
+
+The entries are UUIDs, a fifth in each list; none is the token's. How long it takes to load them is timed by
+`python -m benchmarks.loading`, since it takes seconds.
+"""
+
+from __future__ import annotations
+
+import uuid
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from authz.memory import Memory
+from authz.revocations import NO_REVOCATIONS, Revocations
+from authz.tokens import Proof
+from benchmarks.measuring import Case
+from benchmarks.subjects import CLOCK, POLICY, policy_with, token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["cases"]
+
+BACKEND: Final = POLICY.catalog.backend_services["ai_gateway"]
+FOREVER: Final = float("inf")
+
+
+def revoked(count: int) -> Revocations:
+    """Return that many revocations, a fifth of each kind."""
+    names = [[str(uuid.UUID(int=5 * number + kind)) for number in range(count // 5)] for kind in range(5)]
+    token_ids, instances, users, kids, certificates = names
+    return Revocations(
+        dict.fromkeys(token_ids, FOREVER),
+        dict.fromkeys(instances, FOREVER),
+        dict.fromkeys(users, FOREVER),
+        dict.fromkeys((("customers-dot", kid) for kid in kids), FOREVER),
+        dict.fromkeys(certificates, FOREVER),
+    )
+
+
+def cases() -> Iterator[Case]:
+    """Yield what is timed."""
+    signed = token()
+    for count, revocations in ((0, NO_REVOCATIONS), (100_000, revoked(100_000))):
+        verify = policy_with(Memory(100), revocations=revocations).verifier.verify
+        proof = verify(signed, BACKEND, CLOCK)
+        if not isinstance(proof, Proof):
+            raise TypeError("the token was to be valid")
+        yield Case(f"known token, {count:,} revocations", partial(verify, signed, BACKEND, CLOCK))
+        yield Case(f"look-up alone, {count:,} revocations", look_up(revocations, proof))
+
+
+def look_up(revocations: Revocations, proof: Proof) -> Callable[[], object]:
+    """Return the look-up of one token."""
+    return lambda: revocations.hold(proof.claims, proof.key.kid, proof.thumbprints, CLOCK)
