@@ -21,17 +21,29 @@ _FAILURE_BYTES = to_response(_FAILURE, _NO_HEADERS)
 
 
 class Check:
-    """Answers Envoy's question for every request. `clock` gives seconds since the epoch; `report` hears of our bugs."""
+    """Answers Envoy's question for every request.
 
-    def __init__(self, policy: Policy, clock: Callable[[], float], report: Callable[[Exception], None]) -> None:
+    `clock` gives seconds since the epoch; `report` hears of our bugs; `tell` hears every decision, if there is one.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        clock: Callable[[], float],
+        report: Callable[[Exception], None],
+        tell: Callable[[Decision], None] | None = None,
+    ) -> None:
         self.policy = policy
         self._clock = clock
         self._report = report
+        self._tell = tell
 
     def __call__(self, message: bytes) -> bytes:
         """Return the serialised answer; whatever goes wrong inside is a deny."""
         try:
             decision, headers = self._decide(message)
+            if self._tell is not None:
+                self._tell(decision)
             return to_response(decision, headers)
         except Exception as error:  # noqa: BLE001  an answer that is missing or empty could let a request pass
             self._report(error)

@@ -24,10 +24,11 @@ class Problem:
 
 
 class ConfigurationError(Exception):
-    """A configuration cannot be used; `problems` holds every reason, in file order."""
+    """A configuration cannot be used; `problems` holds every reason in file order, `warnings` what may explain them."""
 
-    def __init__(self, problems: list[Problem]) -> None:
+    def __init__(self, problems: list[Problem], warnings: list[Problem] | None = None) -> None:
         self.problems = tuple(sorted(set(problems)))
+        self.warnings = tuple(sorted(set(warnings or ())))
         super().__init__("\n".join(map(str, self.problems)))
 
 
@@ -49,4 +50,4 @@ class Findings:
     def conclude(self) -> None:
         """Raise `ConfigurationError` with everything found, or return if nothing was."""
         if self.problems:
-            raise ConfigurationError(self.problems)
+            raise ConfigurationError(self.problems, self.warnings)

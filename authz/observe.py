@@ -6,9 +6,14 @@ import logging
 import time
 import traceback
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-__all__ = ["LOG_LEVELS", "fault", "start_logging"]
+from authz.decision import Allowed, Denied
+
+if TYPE_CHECKING:
+    from authz.decision import Decision
+
+__all__ = ["LOG_LEVELS", "described", "fault", "start_logging"]
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
@@ -31,3 +36,13 @@ def fault(error: Exception) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{where}"
+
+
+def described(decision: Decision) -> str:
+    """Say what was decided and why, in our own words alone: nothing of it was written by a client."""
+    parts = [f"reason={decision.reason}", f"backend_service={decision.backend_service or '-'}"]
+    if isinstance(decision, Denied) and decision.token_error is not None:
+        parts.append(f"token_error={decision.token_error}")
+    if isinstance(decision, Allowed) and decision.identity is not None:
+        parts += [f"issuer={decision.identity.issuer}", f"unit_primitive={decision.identity.unit_primitive}"]
+    return " ".join(parts)

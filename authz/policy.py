@@ -13,7 +13,7 @@ from authz.issuers import read_issuers
 from authz.keys import ChainVerifier, read_keys
 from authz.memory import Memory
 from authz.model import PublicRule
-from authz.near_misses import report_near_misses
+from authz.near_misses import report_near_misses, report_strange_keys
 from authz.revocations import read_revocations
 from authz.rule_files import read_rules
 from authz.tiers import read_tiers
@@ -98,6 +98,7 @@ def load_policy(
     if every and not issuers:
         known = ", ".join(sorted({issuer.environment for issuer in every}))
         findings.problem(folder / "issuers.yml", 0, f"environment '{environment}' has no issuer; there are: {known}")
+    report_strange_keys(keys, names, findings)
     ring = read_keys(keys, issuers, allow_empty=allow_empty_issuers, findings=findings)
     findings.conclude()
     signers = Signers(ring, ChainVerifier(ring.anchors, Memory(CHAINS_REMEMBERED)))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from authz.documents import Schema, read_folder
 from authz.model import AllOf, AnyOf, BackendService, ByHeader, PublicRule, TokenRule, TokenType
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["read_rules"]
 
 _NEVER: Final = frozenset({"", ".", ".."})
+_FORMS: Final = ("any_of", "by_path", "by_header")
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 Names = Annotated[list[str], Field(min_length=1)]
 Header = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,128}$")]
@@ -55,7 +58,21 @@ class ByHeaderEntry(Schema):
 def _shape(value: object) -> str:
     """Return the form that is meant; in brackets, so that no problem takes it for a key of the file."""
     keys = value.keys() if isinstance(value, dict) else ()
-    return next((f"<{key}>" for key in ("any_of", "by_path", "by_header") if key in keys), "<list>")
+    return next((f"<{key}>" for key in _FORMS if key in keys), "<list>")
+
+
+def _form(value: object) -> object:
+    if isinstance(value, dict) and value.keys().isdisjoint(_FORMS):
+        near = [form for key in value for form in difflib.get_close_matches(str(key), _FORMS, n=1)]
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise ValueError(f"should be a list, or hold one of {', '.join(_FORMS)}{hint}")
+    return value
+
+
+def _method(value: str) -> str:
+    if value not in _METHODS:
+        raise ValueError(f"should be one of {', '.join(_METHODS)}")
+    return value
 
 
 UnitPrimitives = Annotated[
@@ -64,6 +81,7 @@ UnitPrimitives = Annotated[
     | Annotated[ByPathEntry, Tag("<by_path>")]
     | Annotated[ByHeaderEntry, Tag("<by_header>")],
     Discriminator(_shape),
+    BeforeValidator(_form),
 ]
 
 
@@ -71,7 +89,7 @@ class RuleEntry(Schema):
     """One rule of a file."""
 
     path: str
-    methods: Annotated[list[Annotated[str, Field(pattern=r"^[A-Z]{1,32}$")]], Field(min_length=1)]
+    methods: Annotated[list[Annotated[str, AfterValidator(_method)]], Field(min_length=1)]
     unit_primitives: UnitPrimitives | None = None
     token_types: Annotated[list[Literal["instance", "user"]], Field(min_length=1)] | None = None
     required_headers: Annotated[list[Header], Field(min_length=1)] | None = None

@@ -69,6 +69,8 @@ def _literal(part: str) -> str:
         raise ValueError("an empty segment (a slash at the end, or two in a row) can never match")
     if "{" in part or "}" in part:
         raise ValueError(f"'{part}' is neither {{name}} nor {{name=**}}, with a lower-case name")
+    if part in {"*", "**"}:
+        raise ValueError(f"'{part}' is no pattern: {{name}} stands for one segment, {{name=**}} for all that follow")
     if _LITERAL.fullmatch(part) is None:
         raise ValueError(f"segment '{part}' holds what no path can: write it decoded, without escapes")
     return part

@@ -25,6 +25,8 @@ class _Commands(click.Group):
         except ConfigurationError as error:
             for problem in error.problems:
                 click.echo(problem, err=True)
+            for warning in error.warnings:
+                click.echo(f"{warning} (a warning)", err=True)
             count = len(error.problems)
             click.echo(f"authz: {count} problem{'s' if count > 1 else ''} to mend", err=True)
             sys.exit(1)

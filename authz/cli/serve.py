@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import signal
 import threading
 import time
@@ -12,14 +13,13 @@ import click
 
 from authz.check import Check
 from authz.cli.options import ENVIRONMENT, KEYS, POLICY, variable
-from authz.observe import LOG_LEVELS, fault, start_logging
+from authz.observe import LOG_LEVELS, described, fault, start_logging
 from authz.policy import load_policy
 from authz.server import Server
 from authz.settings import AddressTemplate, ServeSettings
 from authz.sockets import AddressUnusableError
 
 if TYPE_CHECKING:
-    import logging
     from collections.abc import Callable
 
     from authz.policy import Policy
@@ -87,7 +87,7 @@ def _refused_until_later(command: Callable[..., None]) -> Callable[..., None]:
     default="info",
     show_default=True,
     show_envvar=True,
-    help="Least severe lines to write.",
+    help="Least severe lines to write; debug has one for each decision, and why a token was refused.",
 )
 @click.option(
     "--allow-empty-issuers",
@@ -111,6 +111,9 @@ def serve(**flags: Any) -> None:  # Any: click hands over what the options above
 
 def run(settings: ServeSettings) -> None:
     """Load, listen, and serve until SIGTERM or SIGINT; requests in flight finish. Raises ConfigurationError."""
+    addresses = [template.address(0) for template in settings.listen]
+    if len(set(addresses)) < len(addresses):
+        raise click.UsageError("--listen names one address twice")
     log = start_logging(settings.log_level)
     policy = load_policy(
         settings.policy,
@@ -123,9 +126,14 @@ def run(settings: ServeSettings) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    check = Check(policy, time.time, lambda error: log.error("internal_error: %s", fault(error)))
+    check = Check(
+        policy,
+        time.time,
+        report=lambda error: log.error("internal_error: %s", fault(error)),
+        tell=(lambda decision: log.debug("%s", described(decision))) if log.isEnabledFor(logging.DEBUG) else None,
+    )
     server = Server(check)
-    _listen(server, settings, log)
+    _listen(server, addresses, log)
     # What was loaded stays for good: the collector need not look at it again.
     gc.collect()
     gc.freeze()
@@ -135,9 +143,9 @@ def run(settings: ServeSettings) -> None:
     log.info("stopped")
 
 
-def _listen(server: Server, settings: ServeSettings, log: logging.Logger) -> None:
+def _listen(server: Server, addresses: list[str], log: logging.Logger) -> None:
     try:
-        for address in server.start([template.address(0) for template in settings.listen]):
+        for address in server.start(addresses):
             log.info("listening on %s", address)
     except AddressUnusableError as error:
         _fail(str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -53,7 +54,14 @@ def read_folder(folder: Path, schema: type[S], findings: Findings) -> list[Docum
 
     What looks like such a file but would not be read is a problem: someone believes that it is in force.
     """
-    entries = sorted(entry for entry in folder.glob("*") if not entry.name.startswith("."))
+    try:
+        names = sorted(name for name in os.listdir(folder) if not name.startswith("."))  # noqa: PTH208  names suffice
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        findings.problem(folder, 0, f"cannot be read: {error.strerror}")
+        return []
+    entries = [folder / name for name in names]
     for entry in entries:
         if entry.suffix not in _SUFFIXES and (entry.is_dir() or entry.suffix.lower() in _SUFFIXES):
             findings.problem(entry, 0, "is not read: policy files end in .yml and stand directly in their folder")
@@ -87,6 +95,9 @@ def read_bytes(raw: bytes, file: Path, schema: type[S], findings: Findings) -> D
         known = _known_keys(schema)
         for details in error.errors(include_url=False, include_context=False):
             findings.problem(file, *_explain(details, lines, known))
+        for key in data if isinstance(data, dict) and not issubclass(schema, Schema) else ():
+            if key not in known:
+                findings.warning(file, lines.get((key,), 1), f"unknown key '{key}' is ignored")
         return None
     for where in _unknown_keys(content, ()):
         near = difflib.get_close_matches(str(where[-1]), _known_keys(schema), n=1, cutoff=0.8)
@@ -177,6 +188,18 @@ def _walk(
                         yield inner, inner_line
 
 
+_WORDS: Final = {
+    "model_type": "should hold keys and values",
+    "dict_type": "should hold keys and values",
+    "list_type": "should be a list",
+    "string_type": "should be text (put it in quotes)",
+    "bool_type": "should be true or false",
+    "int_type": "should be a whole number",
+    "too_short": "should hold at least one entry",
+    "string_too_short": "should not be empty",
+}
+
+
 def _explain(details: ErrorDetails, lines: Mapping[Where, int], known: frozenset[str]) -> tuple[int, str]:
     """Say in a platform engineer's words what pydantic found, and on which line."""
     where: Where = ()
@@ -190,11 +213,11 @@ def _explain(details: ErrorDetails, lines: Mapping[Where, int], known: frozenset
             return line, f"unknown key '{last}'" + (f"; did you mean '{near[0]}'?" if near else "")
         case "missing":
             return line, f"key '{last}' is missing" + (f" in {_dotted(where)}" if where else "")
-        case "model_type" | "dict_type":
-            return line, f"{_dotted(where)}: should hold keys and values" if where else "should hold keys and values"
-    text = details["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
+    text = _WORDS.get(details["type"]) or details["msg"].removeprefix("Value error, ")
+    text = text.replace("Input should be", "should be").replace("String should match pattern", "should match")
     shown = details["input"]
-    text += f", not {shown!r}" if isinstance(shown, str | int | float) and "should" in text else ""
+    shows = isinstance(shown, str | int | float) and "should" in text
+    text += f", not {shown!r}" if shows and details["type"] != "model_type" else ""
     return line, f"{_dotted(where)}: {text}" if where else text
 
 

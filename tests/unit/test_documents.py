@@ -185,7 +185,7 @@ def test_what_the_parser_stumbles_over_is_one_problem_and_no_traceback(tmp_path:
 
 @pytest.mark.parametrize("content", ["name: !!set {a}\n", "name: !!omap [a: b]\n", "name: !!pairs [a: b]\n"])
 def test_values_of_yamls_rarer_kinds_are_refused_by_the_schema(tmp_path: Path, content: str) -> None:
-    assert problems_of(tmp_path, content) == ["f.yml:1: name: should be a valid string"]
+    assert problems_of(tmp_path, content) == ["f.yml:1: name: should be text (put it in quotes)"]
 
 
 def test_a_file_may_be_as_large_as_the_bound_and_not_larger(tmp_path: Path) -> None:
@@ -249,8 +249,8 @@ def test_an_unknown_key_is_a_problem(tmp_path: Path, content: str, problems: lis
         pytest.param(
             "name: x\nparts:\n  - size: 2\n", ["f.yml:3: key 'label' is missing in parts[0]"], id="missing, deeper"
         ),
-        pytest.param("name: 7\n", ["f.yml:1: name: should be a valid string, not 7"], id="another type"),
-        pytest.param("name: yes\n", ["f.yml:1: name: should be a valid string, not True"], id="YAML's yes"),
+        pytest.param("name: 7\n", ["f.yml:1: name: should be text (put it in quotes), not 7"], id="another type"),
+        pytest.param("name: yes\n", ["f.yml:1: name: should be text (put it in quotes), not True"], id="YAML's yes"),
         pytest.param(
             "name:\n", ["f.yml:1: name is empty: give it a value, or remove the key"], id="a key without a value"
         ),
@@ -269,9 +269,9 @@ def test_an_unknown_key_is_a_problem(tmp_path: Path, content: str, problems: lis
             "nmae: x\nparts:\n  - label: 1\n  - size: two\n",
             [
                 "f.yml:1: key 'name' is missing",
-                "f.yml:3: parts[0].label: should be a valid string, not 1",
+                "f.yml:3: parts[0].label: should be text (put it in quotes), not 1",
                 "f.yml:4: key 'label' is missing in parts[1]",
-                "f.yml:4: parts[1].size: should be a valid integer, not 'two'",
+                "f.yml:4: parts[1].size: should be a whole number, not 'two'",
                 "f.yml:1: unknown key 'nmae'; did you mean 'name'?",
             ],
             id="several at once",

@@ -106,8 +106,8 @@ def test_an_issuer_mints_for_the_backends_it_lists_or_for_all(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("entry", "problem"),
     [
-        pytest.param("{name: A}", "should match pattern", id="a name that is no file name"),
-        pytest.param("{name: ../a}", "should match pattern", id="a name that leaves the keys directory"),
+        pytest.param("{name: A}", "should match", id="a name that is no file name"),
+        pytest.param("{name: ../a}", "should match", id="a name that leaves the keys directory"),
         pytest.param("{issuer: ''}", "issuers[0].issuer: ", id="an empty iss"),
         pytest.param("{environment: ''}", "issuers[0].environment: ", id="an empty environment"),
         pytest.param("{token_type: other}", "should be 'instance' or 'user', not 'other'", id="an unknown token type"),
@@ -131,7 +131,7 @@ def test_an_issuer_mints_for_the_backends_it_lists_or_for_all(tmp_path: Path) ->
         ),
         pytest.param("{max_lifetime: 3600}", "should be a number and a unit", id="a lifetime without unit"),
         pytest.param("{leeway: -5s}", "should be a number and a unit", id="a leeway below nothing"),
-        pytest.param("{allow_missing_kid: 1}", "should be a valid boolean", id="a number for a boolean"),
+        pytest.param("{allow_missing_kid: 1}", "should be true or false", id="a number for a boolean"),
         pytest.param("{trust: []}", "issuers[0].trust: ", id="no trust"),
         pytest.param("{trust: [anyone]}", "issuers[0].trust[0]: ", id="an unknown kind of trust"),
         pytest.param(

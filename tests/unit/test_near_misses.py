@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authz.errors import Findings
-from authz.near_misses import report_near_misses
+from authz.near_misses import report_near_misses, report_strange_keys
 from tests.unit.files import told, write
 
 if TYPE_CHECKING:
@@ -58,3 +58,24 @@ def test_two_catalogs_are_one_too_many(tmp_path: Path) -> None:
     findings = Findings()
     report_near_misses(tmp_path, findings)
     assert told(findings.problems) == ["config:0: is not read beside catalog/: keep one of the two"]
+
+
+def test_a_folder_of_the_catalog_that_is_nearly_one_of_ours_is_a_problem(tmp_path: Path) -> None:
+    write(tmp_path / "catalog/unit_primtives/a.yml", "a: 1")
+    write(tmp_path / "catalog/add_ons/a.yml", "a: 1")
+    write(tmp_path / "catalog/schemas/a.yml", "a: 1")
+    findings = Findings()
+    report_near_misses(tmp_path, findings)
+    assert told(findings.problems) == ["unit_primtives:0: is not read: did you mean unit_primitives?"]
+
+
+def test_a_key_file_of_no_issuer_is_a_warning(tmp_path: Path) -> None:
+    for name in ("first.jwks.json", "second.ca.pem", "frist.jwks.json", "third.ca.pem", "notes.txt", "private/x.pem"):
+        write(tmp_path / name, "")
+    findings = Findings()
+    report_strange_keys(tmp_path, {"first", "second"}, findings)
+    assert findings.problems == []
+    assert told(findings.warnings) == [
+        "frist.jwks.json:0: is not read: issuers.yml has no issuer 'frist'; did you mean first.jwks.json?",
+        "third.ca.pem:0: is not read: issuers.yml has no issuer 'third'",
+    ]

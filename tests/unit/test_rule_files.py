@@ -103,8 +103,11 @@ MISTAKES: Final = {
     "no path": ("methods: [GET], public: true", "key 'path' is missing in rules[0]"),
     "no methods": ("path: /x, public: true", "key 'methods' is missing in rules[0]"),
     "an empty list of methods": ("path: /x, methods: [], public: true", "rules[0].methods: "),
-    "a method in lower case": ("path: /x, methods: [get], public: true", "pattern '^[A-Z]{1,32}$', not 'get'"),
-    "one method, no list": ("path: /x, methods: GET, public: true", "should be a valid list, not 'GET'"),
+    "a method in lower case": (
+        "path: /x, methods: [get], public: true",
+        "should be one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, not 'get'",
+    ),
+    "one method, no list": ("path: /x, methods: GET, public: true", "should be a list, not 'GET'"),
     "a method twice": ("path: /x, methods: [GET, GET], public: true", "'GET' stands twice"),
     "a relative path": ("path: x, methods: [GET], public: true", "path 'x': a path begins with /"),
     "a trailing slash": ("path: /x/, methods: [GET], public: true", "path '/x/': an empty segment"),
@@ -119,7 +122,7 @@ MISTAKES: Final = {
         for more in ("unit_primitives: [read]", "token_types: [user]", "required_headers: [X-A]")
     },
     "of nothing": (f"{GET_X}, unit_primitives: []", "rules[0].unit_primitives: "),
-    "no list": (f"{GET_X}, unit_primitives: read", "rules[0].unit_primitives: should be a valid list, not 'read'"),
+    "no list": (f"{GET_X}, unit_primitives: read", "rules[0].unit_primitives: should be a list, not 'read'"),
     "an unknown form": (f"{GET_X}, unit_primitives: {{all_of: [read]}}", "rules[0].unit_primitives: "),
     "an unknown key in a form": (f"{GET_X}, unit_primitives: {{any_of: [read], or: []}}", "unknown key 'or'"),
     "any of nothing": (f"{GET_X}, unit_primitives: {{any_of: []}}", "unit_primitives.any_of: "),
@@ -260,7 +263,7 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
         "{path: /z, methods: [GET, GET], unit_primitives: [wright]}",
     )
     assert problems == [
-        "a.yml:4: rules[0].methods[0]: String should match pattern '^[A-Z]{1,32}$', not 'get'",
+        "a.yml:4: rules[0].methods[0]: should be one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, not 'get'",
         "a.yml:5: rules[1]: key 'unit_primitives' is missing; an endpoint that anyone may use says 'public: true'",
         "b.yml:4: path 'y': a path begins with /",
         "b.yml:4: unit primitive 'reed' is not in the catalog",

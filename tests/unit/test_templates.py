@@ -82,6 +82,8 @@ def test_a_path_stands_below_its_prefix(
         pytest.param("/a%20b", "segment 'a%20b' holds what no path can", id="an escape"),
         pytest.param("/a b", "segment 'a b' holds what no path can", id="a space"),
         pytest.param("/a;b", "segment 'a;b' holds what no path can", id="a semicolon"),
+        pytest.param("/a/*", "'.' is no pattern: {name} stands for one segment", id="a star, which newcomers write"),
+        pytest.param("/a/**", "{name=..} for all that follow", id="two stars"),
         pytest.param("/a?b", "segment 'a.b' holds what no path can", id="a query"),
         pytest.param("/a#b", "segment 'a#b' holds what no path can", id="a fragment"),
         pytest.param("/a\\b", "holds what no path can", id="a backslash"),

@@ -67,7 +67,7 @@ def test_a_policy_may_have_the_default_tier_alone(tmp_path: Path) -> None:
         pytest.param("default: any\n", ["tiers.yml:1: key 'tiers' is missing"], id="no list"),
         pytest.param(
             "default: Any\ntiers: []\n",
-            ["tiers.yml:1: default: String should match pattern '^[a-z][a-z0-9_-]{0,31}$', not 'Any'"],
+            ["tiers.yml:1: default: should match '^[a-z][a-z0-9_-]{0,31}$', not 'Any'"],
             id="a name that is no bucket's",
         ),
     ],
