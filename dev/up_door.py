@@ -98,7 +98,7 @@ def _check_envoy_files() -> None:
 
 def _ensure_keys(screen: Screen) -> None:
     made = make_keys(KEYS)
-    screen.step("keys", f"{KEYS}, {f'{made} pairs made' if made else 'as they were'}")
+    screen.step("keys", f"{KEYS}, {f'{made} files made' if made else 'as they were'}")
 
 
 def _start_backends(family: Family, backends: tuple[SampleBackend, ...], screen: Screen) -> None:

@@ -85,7 +85,7 @@ def ask_health_over_tls(port: int, authority: Path) -> int:
 
 
 def make_keys(directory: Path) -> int:
-    """Key pairs and JWKS for every issuer that has none yet; returns how many were made."""
+    """Keys and certificates for every issuer that has none yet; returns how many public files were made."""
     return len(_authz("keys", "generate", str(directory)).splitlines())
 
 

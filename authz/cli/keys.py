@@ -1,9 +1,10 @@
-"""`authz keys`: key pairs for development."""
+"""`authz keys`: key pairs and certificates for development."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,24 +12,31 @@ from authz.catalog_files import read_catalog
 from authz.cli.options import PACKAGED_POLICY, POLICY
 from authz.errors import Findings
 from authz.issuers import read_issuers
+from authz.keys.authority import anchors_file, chain_file, generate_chain
 from authz.keys.pairs import generate_pair, private_file, public_file
+from authz.model import Trust
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authz.model import Issuer
 
 __all__ = ["keys"]
 
 
 @click.group()
 def keys() -> None:
-    """Make key pairs for development."""
+    """Make key pairs and certificates for development."""
 
 
 @keys.command()
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @POLICY
 def generate(folder: Path, policy: Path) -> None:
-    """Make a key pair for every issuer that has none in DIR yet.
+    """Make a key pair for every issuer that has none in DIR yet, and a certificate for each that trusts chains.
 
-    Public halves go to DIR/<issuer>.jwks.json, where `authz serve --keys DIR` finds them; private halves to
-    DIR/private/<issuer>.pem, readable for their owner only.
+    Public halves go to DIR/<issuer>.jwks.json and the root of all certificates to DIR/<issuer>.ca.pem, where
+    `authz serve --keys DIR` finds them; everything private to DIR/private, readable for its owner only.
     """
     if folder.resolve().is_relative_to(PACKAGED_POLICY.parent.resolve()):
         raise click.UsageError(f"{folder} is inside the package: private keys never belong there, name another folder")
@@ -36,12 +44,21 @@ def generate(folder: Path, policy: Path) -> None:
     issuers = read_issuers(policy / "issuers.yml", read_catalog(policy, findings), findings)
     findings.conclude()
     for issuer in issuers:
-        file = public_file(folder, issuer)
-        if private_file(folder, issuer).exists() and file.exists():
-            click.echo(f"kept {file}", err=True)
-            continue
-        try:
-            generate_pair(folder, issuer, datetime.now(UTC))
-        except OSError as error:
-            raise click.ClickException(f"{error.filename or folder}: {error.strerror}") from None
-        click.echo(file)
+        _generate(folder, issuer, private_file(folder, issuer), public_file(folder, issuer), generate_pair)
+        if Trust.CERTIFICATE_CHAIN in issuer.trust:
+            _generate(folder, issuer, chain_file(folder, issuer), anchors_file(folder, issuer), generate_chain)
+
+
+def _generate(
+    folder: Path, issuer: Issuer, private: Path, public: Path, make: Callable[[Path, Issuer, datetime], None]
+) -> None:
+    if private.exists() and public.exists():
+        click.echo(f"kept {public}", err=True)
+        return
+    try:
+        make(folder, issuer, datetime.now(UTC))
+    except OSError as error:
+        raise click.ClickException(f"{error.filename or folder}: {error.strerror}") from None
+    except ValueError as error:
+        raise click.ClickException(f"{error}; name another folder") from None
+    click.echo(public)

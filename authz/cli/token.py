@@ -19,8 +19,9 @@ from authz.documents import seconds
 from authz.entitlement import entitled_scopes
 from authz.errors import Findings
 from authz.issuers import read_issuers
+from authz.keys.authority import read_chain
 from authz.keys.pairs import read_pair
-from authz.model import TokenType
+from authz.model import TokenType, Trust
 
 if TYPE_CHECKING:
     from authz.catalog import Catalog
@@ -47,6 +48,7 @@ class Order:
     realm: str | None
     seats: int | None
     expires_in: float
+    chain: str | None
 
 
 class _Duration(click.ParamType[float]):
@@ -86,6 +88,13 @@ def token() -> None:
 @click.option("--realm", help="saas or self-managed; the issuer's first realm where left out.")
 @click.option("--seats", type=click.IntRange(min=0), help="Purchased seats, which decide the tier.")
 @click.option("--expires-in", type=_Duration(), default="1h", show_default=True, help="How long it is valid.")
+@click.option(
+    "--chain",
+    type=click.Choice(["header", "claims"]),
+    is_flag=False,
+    flag_value="header",
+    help="Sign with a certificate in place of a packaged key, and carry its chain there; in the header where left out.",
+)
 def issue(**options: Any) -> None:  # Any: click hands over what the options above have made
     """Print a signed token.
 
@@ -99,12 +108,20 @@ def issue(**options: Any) -> None:  # Any: click hands over what the options abo
     order = Order(**options, customer=customer)
     catalog, issuer = _find(order.policy, order.issuer_name)
     _check_person(order, issuer)
+    if order.chain is not None and Trust.CERTIFICATE_CHAIN not in issuer.trust:
+        raise click.UsageError(
+            f"issuer '{issuer.name}' takes no --chain: it does not list certificate_chain under trust"
+        )
     if order.expires_in > issuer.max_lifetime:
         most = f"{issuer.max_lifetime:.0f}s"
         raise click.UsageError(f"--expires-in is longer than the max_lifetime of issuer '{issuer.name}', {most}")
     scopes = _scopes(order, catalog)
     audience = catalog.backend_services[order.backend_service].audience
-    click.echo(_sign(_claims(order, issuer, audience, scopes, int(time.time())), order.keys, issuer))
+    claims = _claims(order, issuer, audience, scopes, int(time.time()))
+    try:
+        click.echo(_sign(claims, order.keys, issuer) if order.chain is None else _sign_by_chain(claims, order, issuer))
+    except (OSError, ValueError) as error:
+        raise click.ClickException(f"{error}; 'authz keys generate {order.keys}' makes what is missing") from None
 
 
 def _find(policy: Path, name: str) -> tuple[Catalog, Issuer]:
@@ -168,9 +185,14 @@ def _claims(order: Order, issuer: Issuer, audience: str, scopes: list[str], now:
 
 
 def _sign(claims: dict[str, object], keys: Path, issuer: Issuer) -> str:
-    try:
-        pair = read_pair(keys, issuer)
-    except (OSError, ValueError) as error:
-        raise click.ClickException(f"{error}; 'authz keys generate {keys}' makes a pair") from None
+    pair = read_pair(keys, issuer)
     headers = {} if issuer.allow_missing_kid else {"kid": pair.kid}
     return jwt.encode(claims, pair.private_pem, algorithm=pair.algorithm.value, headers=headers)
+
+
+def _sign_by_chain(claims: dict[str, object], order: Order, issuer: Issuer) -> str:
+    chain = read_chain(order.keys, issuer)
+    carried: dict[str, object] = {"x5c": list(chain.x5c)}
+    headers = carried if order.chain == "header" else {}
+    stated = {**claims, **({} if order.chain == "header" else carried)}
+    return jwt.encode(stated, chain.private_pem, algorithm=chain.algorithm.value, headers=headers)

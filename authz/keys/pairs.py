@@ -29,7 +29,16 @@ if TYPE_CHECKING:
 
     from authz.model import Issuer
 
-__all__ = ["Pair", "generate_pair", "private_file", "public_file", "read_pair"]
+__all__ = [
+    "Pair",
+    "generate_pair",
+    "new_key",
+    "private_file",
+    "private_pem",
+    "public_file",
+    "read_pair",
+    "write_secret",
+]
 
 Private = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 Public = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
@@ -63,10 +72,8 @@ def generate_pair(folder: Path, issuer: Issuer, now: datetime) -> None:
     if public.exists():
         mend = "holds keys whose private half is not here; name another folder"
         raise FileExistsError(errno.EEXIST, mend, str(public))
-    algorithm = next(known for known in Algorithm if known in issuer.algorithms)
-    private = _MAKERS[algorithm]()
-    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    _write_secret(private_file(folder, issuer), pem)
+    algorithm, private = new_key(issuer)
+    write_secret(private_file(folder, issuer), private_pem(private))
     jwk = {**_jwk(private.public_key(), algorithm), "created_at": now.strftime("%Y-%m-%dT%H:%M:%SZ")}
     with public.open("x", encoding="utf-8") as stream:
         stream.write(json.dumps({"keys": [jwk]}, indent=2) + "\n")
@@ -87,6 +94,25 @@ def read_pair(folder: Path, issuer: Issuer) -> Pair:
         raise ValueError(f"{file} is not as it was made") from None
 
 
+def new_key(issuer: Issuer) -> tuple[Algorithm, Private]:
+    """Return a new key for the first algorithm on offer that an issuer signs with."""
+    algorithm = next(known for known in Algorithm if known in issuer.algorithms)
+    return algorithm, _MAKERS[algorithm]()
+
+
+def private_pem(private: Private) -> bytes:
+    """Return a private key as files hold it (PKCS 8)."""
+    return private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def write_secret(file: Path, content: bytes) -> None:
+    """Write a new file that only its owner can read. Raises FileExistsError rather than replace one, or OSError."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)
+
+
 def _rsa() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
@@ -100,13 +126,6 @@ _MAKERS: Final[Mapping[Algorithm, Callable[[], Private]]] = {
     Algorithm.ES256: _elliptic,
     Algorithm.EDDSA: ed25519.Ed25519PrivateKey.generate,
 }
-
-
-def _write_secret(file: Path, content: bytes) -> None:
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
 
 
 def _jwk(key: Public, algorithm: Algorithm) -> dict[str, str]:

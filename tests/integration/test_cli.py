@@ -8,8 +8,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import jwt
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from click.testing import Result
 
 ISSUERS: Final = {entry["name"]: entry for entry in yaml.safe_load((POLICY / "issuers.yml").read_text())["issuers"]}
+CHAINED: Final = [name for name, entry in ISSUERS.items() if "certificate_chain" in entry.get("trust", ())]
+PUBLIC: Final = [
+    file for name in ISSUERS for file in (f"{name}.jwks.json", *([f"{name}.ca.pem"] if name in CHAINED else []))
+]
 
 
 def run(*arguments: str, variables: dict[str, str] | None = None) -> Result:
@@ -63,26 +68,63 @@ def check(keys: Path, environment: str = "production") -> Check:
     return Check(policy, time.time, lambda error: pytest.fail(repr(error)))
 
 
-def test_generate_prints_each_key_set_and_makes_a_pair_for_every_issuer(tmp_path: Path) -> None:
+def test_generate_prints_each_public_file_and_makes_the_private_ones_beside_them(tmp_path: Path) -> None:
     result = run("keys", "generate", str(tmp_path / "keys"))
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout.splitlines() == [str(tmp_path / f"keys/{name}.jwks.json") for name in ISSUERS]
+    assert result.stdout.splitlines() == [str(tmp_path / "keys" / file) for file in PUBLIC]
     made = {str(path.relative_to(tmp_path / "keys")) for path in tmp_path.rglob("*") if path.is_file()}
-    assert made == {f"{name}.jwks.json" for name in ISSUERS} | {f"private/{name}.pem" for name in ISSUERS}
+    assert made == {
+        *PUBLIC,
+        "private/authority.pem",
+        *(f"private/{name}.pem" for name in ISSUERS),
+        *(f"private/{name}.chain.pem" for name in CHAINED),
+    }
 
 
 def test_private_halves_are_for_their_owner_alone(keys: Path) -> None:
     assert stat.S_IMODE((keys / "private").stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in (keys / "private").iterdir()} == {0o600}
-    assert not any("PRIVATE" in file.read_text() for file in keys.glob("*.jwks.json"))
+    assert not any("PRIVATE" in file.read_text() for file in keys.glob("*.*"))
 
 
 def test_pairs_that_exist_are_kept(keys: Path) -> None:
     before = {file: file.read_bytes() for file in keys.rglob("*") if file.is_file()}
     result = run("keys", "generate", str(keys))
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr.splitlines() == [f"kept {keys}/{name}.jwks.json" for name in ISSUERS]
+    assert result.stderr.splitlines() == [f"kept {keys}/{file}" for file in PUBLIC]
     assert {file: file.read_bytes() for file in keys.rglob("*") if file.is_file()} == before
+
+
+def test_certificates_are_made_for_pairs_that_exist_and_one_that_is_missing_for_the_authority_there(
+    tmp_path: Path, keys: Path
+) -> None:
+    folder = shutil.copytree(keys, tmp_path / "keys")
+    before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    (folder / "customers-dot.ca.pem").unlink()
+    (folder / "private/gitlab-com.chain.pem").unlink()
+    result = run("keys", "generate", str(folder))
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [f"{folder}/gitlab-com.ca.pem", f"{folder}/customers-dot.ca.pem"]
+    changed = {file.name for file, content in before.items() if file.read_bytes() != content}
+    assert changed == {"gitlab-com.chain.pem"}
+
+
+@pytest.mark.parametrize(
+    ("content", "told_it"),
+    [(None, "holds roots whose authority is not here"), ("junk", "authority.pem is not as it was made")],
+)
+def test_a_root_without_its_authority_is_not_replaced(
+    tmp_path: Path, keys: Path, content: str | None, told_it: str
+) -> None:
+    folder = shutil.copytree(keys, tmp_path / "keys")
+    (folder / "private/gitlab-com.chain.pem").unlink()
+    (folder / "private/authority.pem").unlink()
+    if content is not None:
+        (folder / "private/authority.pem").write_text(content)
+    result = run("keys", "generate", str(folder))
+    assert result.exit_code == 1
+    assert told_it in result.stderr.splitlines()[-1]
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize("inside", ["", "keys", "keys/deeper", "../data/keys"])
@@ -291,7 +333,44 @@ def test_a_token_needs_the_folder_of_its_keys() -> None:
 def test_a_pair_that_was_not_made_is_told_with_the_command_that_makes_it(tmp_path: Path) -> None:
     result = run("token", "issue", "--keys", str(tmp_path / "none"), *INSTANCE_TOKEN)
     assert result.exit_code == 1
-    assert told(result).endswith(f"'authz keys generate {tmp_path / 'none'}' makes a pair")
+    assert told(result).endswith(f"'authz keys generate {tmp_path / 'none'}' makes what is missing")
+
+
+@pytest.mark.parametrize("issuer", CHAINED)
+@pytest.mark.parametrize("placement", [(), ("header",), ("claims",)], ids=["by default", "header", "claims"])
+def test_a_token_by_chain_opens_the_door(keys: Path, issuer: str, placement: tuple[str, ...]) -> None:
+    signed = issued(keys, issuer, "--scope", "complete_code", "--chain", *placement)
+    part = jwt.get_unverified_header(signed) if placement != ("claims",) else unverified(signed)
+    assert len(part["x5c"]) == 2
+    assert "kid" not in jwt.get_unverified_header(signed)
+    headers = client_headers(signed, issuer.removesuffix("-staging"))
+    decision = check(keys, ISSUERS[issuer].get("environment", "production")).decide(request(headers=headers))
+    assert isinstance(decision, Allowed), decision
+
+
+def unverified(signed: str) -> dict[str, Any]:  # Any: JSON
+    claims: dict[str, Any] = jwt.decode(signed, options={"verify_signature": False})
+    return claims
+
+
+def test_an_issuer_that_trusts_no_chains_signs_none(keys: Path) -> None:
+    who = ("--issuer", "ai-gateway", "--user", USER, "--scope", "duo_chat")
+    result = run("token", "issue", "--keys", str(keys), *who, "--chain")
+    assert result.exit_code == 2
+    assert told(result).endswith("takes no --chain: it does not list certificate_chain under trust")
+
+
+@pytest.mark.parametrize(
+    "content", [None, "", "junk", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
+)
+def test_a_chain_that_is_missing_or_damaged_is_one_clear_line(tmp_path: Path, keys: Path, content: str | None) -> None:
+    folder = shutil.copytree(keys, tmp_path / "keys")
+    (folder / "private/customers-dot.chain.pem").unlink()
+    if content is not None:
+        (folder / "private/customers-dot.chain.pem").write_text(content)
+    result = run("token", "issue", "--keys", str(folder), *INSTANCE_TOKEN, "--chain")
+    assert result.exit_code == 1
+    assert "customers-dot.chain.pem" in told(result)
 
 
 @pytest.mark.parametrize("half", ["private/customers-dot.pem", "customers-dot.jwks.json"])

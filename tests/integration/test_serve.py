@@ -221,9 +221,13 @@ def test_missing_keys_are_told_for_each_issuer(folder: Path) -> None:
     assert code == 1
     assert error.splitlines() == [
         *(
-            f"nowhere/{name}.jwks.json: issuer '{name}' has no key: put the issuer's public keys there, "
-            "or start with --allow-empty-issuers to refuse its tokens"
-            for name in ("ai-gateway", "customers-dot", "gitlab-com")
+            f"nowhere: issuer '{name}' has no key in {name}.jwks.json{chains}: put one there, "
+            "or start with --allow-empty-issuers to refuse this issuer's tokens"
+            for name, chains in (
+                ("ai-gateway", ""),
+                ("customers-dot", " and no certificate in customers-dot.ca.pem"),
+                ("gitlab-com", " and no certificate in gitlab-com.ca.pem"),
+            )
         ),
         "authz: 3 problems to mend",
     ]

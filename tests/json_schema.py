@@ -1,0 +1,64 @@
+"""The part of JSON Schema that our schemas use, in a few lines; any other keyword is an error."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["faults"]
+
+WITHOUT_EFFECT: Final = {"$schema", "$defs", "description", "default", "format"}
+TYPES: Final[dict[str, Callable[[Any], bool]]] = {  # Any: JSON
+    "object": lambda value: isinstance(value, dict),
+    "array": lambda value: isinstance(value, list),
+    "string": lambda value: isinstance(value, str),
+    "boolean": lambda value: isinstance(value, bool),
+    "null": lambda value: value is None,
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+}
+CHECKS: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "type": lambda value, rule: TYPES[rule](value),
+    "enum": lambda value, rule: value in rule,
+    "const": lambda value, rule: value == rule,
+    "pattern": lambda value, rule: re.search(rule, value) is not None,
+    "required": lambda value, rule: set(rule) <= set(value),
+    "minItems": lambda value, rule: len(value) >= rule,
+    "minLength": lambda value, rule: len(value) >= rule,
+    "minProperties": lambda value, rule: len(value) >= rule,
+    "maxLength": lambda value, rule: len(value) <= rule,
+    "minimum": lambda value, rule: value >= rule,
+}
+
+
+def faults(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> list[str]:
+    """Return what in a value breaks a schema, whose `$defs` are those of `root`."""
+    if "type" in schema and not TYPES[schema["type"]](value):
+        return [f"{value!r} is no {schema['type']}"]
+    plain = [key for key in schema if key in CHECKS and not CHECKS[key](value, schema[key])]
+    return [*(f"{value!r} breaks {key} {schema[key]!r}" for key in plain), *_inner(value, schema, root)]
+
+
+def _inner(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> Iterator[str]:
+    for keyword, rule in schema.items():
+        match keyword:
+            case "$ref":
+                yield from faults(value, root["$defs"][rule.removeprefix("#/$defs/")], root)
+            case "anyOf" | "oneOf":
+                if all(faults(value, part, root) for part in rule):
+                    yield f"{value!r} fits none of {rule}"
+            case "properties":
+                for key in rule.keys() & value.keys():
+                    yield from faults(value[key], rule[key], root)
+            case "additionalProperties":
+                for key in value.keys() - schema.get("properties", {}).keys():
+                    yield from [f"{key} is unknown"] if rule is False else []
+                    yield from faults(value[key], rule, root) if isinstance(rule, dict) else []
+            case "items":
+                for item in value:
+                    yield from faults(item, rule, root)
+            case _:
+                assert keyword in WITHOUT_EFFECT | CHECKS.keys(), f"unknown keyword {keyword}"
