@@ -9,7 +9,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
   --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-core test-doors check apply check-envoy format lock protos record-requests clean
+.PHONY: help up test test-core test-doors check apply check-envoy format lock protos schemas record-requests clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ lock: $(READY) ## write requirements/*.txt anew, with hashes, for every platform
 
 protos: $(READY) ## regenerate authz/_proto from protos/
 	@$(BIN)/python -m dev.protos
+
+schemas: $(READY) ## write the JSON Schemas of the policy files anew
+	@$(BIN)/authz catalog schema --write authz/data/schema
 
 record-requests: $(READY) ## take the recorded CheckRequests anew from the real Envoy
 	@$(BIN)/python -m tests.recorder

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from authz.documents import Schema, read_folder
 from authz.model import AllOf, AnyOf, BackendService, ByHeader, PublicRule, TokenRule, TokenType
@@ -29,9 +29,9 @@ __all__ = ["read_rules"]
 
 _NEVER: Final = frozenset({"", ".", ".."})
 _FORMS: Final = ("any_of", "by_path", "by_header")
-_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 Names = Annotated[list[str], Field(min_length=1)]
+Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 Header = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,128}$")]
 
 
@@ -69,12 +69,6 @@ def _form(value: object) -> object:
     return value
 
 
-def _method(value: str) -> str:
-    if value not in _METHODS:
-        raise ValueError(f"should be one of {', '.join(_METHODS)}")
-    return value
-
-
 UnitPrimitives = Annotated[
     Annotated[Names, Tag("<list>")]
     | Annotated[AnyOfEntry, Tag("<any_of>")]
@@ -89,7 +83,7 @@ class RuleEntry(Schema):
     """One rule of a file."""
 
     path: str
-    methods: Annotated[list[Annotated[str, AfterValidator(_method)]], Field(min_length=1)]
+    methods: Annotated[list[Method], Field(min_length=1)]
     unit_primitives: UnitPrimitives | None = None
     token_types: Annotated[list[Literal["instance", "user"]], Field(min_length=1)] | None = None
     required_headers: Annotated[list[Header], Field(min_length=1)] | None = None

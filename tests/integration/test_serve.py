@@ -278,10 +278,11 @@ def test_what_a_later_version_has_is_refused_by_name(folder: Path, flag: str, by
         (("--listen", "9000"), "'9000' is no address: write HOST:PORT or unix:PATH"),
         (("--listen", "unix:{name}.sock"), "holds braces that are neither {worker} nor {9000+worker}"),
         (("--log-level", "loud"), "'loud' is not one of"),
+        (("--listen", "unix:a.sock", "--listen", "unix:a.sock"), "--listen names one address twice"),
         (("--liste", "x"), "No such option"),
         (("more",), "unexpected extra argument"),
     ],
-    ids=["no address", "another template", "no level", "no flag", "an argument"],
+    ids=["no address", "another template", "no level", "one address twice", "no flag", "an argument"],
 )
 def test_a_flag_that_makes_no_sense_is_a_usage_error(folder: Path, flags: tuple[str, ...], told: str) -> None:
     code, error = refused(folder, "--keys", "keys", *flags)

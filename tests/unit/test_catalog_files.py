@@ -111,12 +111,12 @@ def test_who_names_the_inner_folder_is_told_the_outer_one() -> None:
         ("min_gitlab_version: 17", "min_gitlab_version: put it in quotes"),
         ("min_gitlab_version: 'soon'", "min_gitlab_version: should be a GitLab version such as '17.8', not 'soon'"),
         ("min_gitlab_version_for_free_access: 17.8", "min_gitlab_version_for_free_access: put it in quotes"),
-        ("add_ons: pro", "add_ons: should be a valid list, not 'pro'"),
-        ("add_ons:", "add_ons: should be a valid list"),
-        ("license_types: [ultimate, 3]", "license_types[1]: should be a valid string, not 3"),
+        ("add_ons: pro", "add_ons: should be a list, not 'pro'"),
+        ("add_ons:", "add_ons: should be a list"),
+        ("license_types: [ultimate, 3]", "license_types[1]: should be text (put it in quotes), not 3"),
         ("operators: [Cloud]", "operators[0]: should be lower-case letters, digits and underscores"),
-        ("deprecation_message: [a]", "deprecation_message: should be a valid string"),
-        ("alias_names: old", "alias_names: should be a valid list, not 'old'"),
+        ("deprecation_message: [a]", "deprecation_message: should be text (put it in quotes)"),
+        ("alias_names: old", "alias_names: should be a list, not 'old'"),
     ],
 )
 def test_a_value_that_cannot_be_meant_is_a_problem(line: str, problem: str, tmp_path: Path) -> None:
@@ -132,11 +132,11 @@ def test_a_value_that_cannot_be_meant_is_a_problem(line: str, problem: str, tmp_
         (
             "unit_primitives",
             UNIT.replace("https://d.example", "''"),
-            ":5: documentation_url: String should have at least",
+            ":5: documentation_url: should not be empty",
         ),
-        ("backend_services", "name: {name}\njwt_aud: ''\n", ":2: jwt_aud: String should have at least 1 character"),
+        ("backend_services", "name: {name}\njwt_aud: ''\n", ":2: jwt_aud: should not be empty"),
         ("operators", "name: {name}\n", ":1: name: should end in _operator, not 'bad'"),
-        ("services", "name: {name}\nunit_primitives: []\n", ":2: unit_primitives: List should have at least 1 item"),
+        ("services", "name: {name}\nunit_primitives: []\n", ":2: unit_primitives: should hold at least one entry"),
         ("services", "name: {name}\nunit_primitives: [read]\ngitlab_realm: [saas]\n", ":3: gitlab_realm[0]: should be"),
         ("add_ons", "- name: {name}\n", ":1: should hold keys and values"),
         ("license_types", "name: {name}\nname: {name}\n", ":2: key 'name' stands twice"),
@@ -204,7 +204,7 @@ MISTAKES: Final = (
     ("min_gitlab_version: 17.8", "min_gitlab_version: put it in quotes, as in '17.8': YAML takes 17.10 for 17.1"),
     ("cut_off_date: x", "cut_off_date: should be a date such as 2024-10-17 00:00:00 UTC, not 'x'"),
     ("documentation_url: y", "key 'documentation_url' stands twice, first on line 5"),
-    ("add_ons: lost", "add_ons: should be a valid list, not 'lost'"),
+    ("add_ons: lost", "add_ons: should be a list, not 'lost'"),
 )
 
 

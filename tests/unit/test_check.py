@@ -10,6 +10,7 @@ import pytest
 from authz._proto.external_auth_pb2 import CheckResponse
 from authz.check import Check
 from authz.decision import Denied, Reason
+from authz.observe import described
 from authz.policy import load_policy
 from tests.cases.case_file import POLICY
 from tests.minting import NOW, Minter, request, write_keys
@@ -74,3 +75,34 @@ def test_a_clock_that_fails_is_a_deny() -> None:
     check = Check(cast("Any", Broken()), stopped, heard.append)
     assert CheckResponse.FromString(check(request())).status.code == 14
     assert len(heard) == 1
+
+
+def test_every_decision_is_told_with_what_the_client_never_learns(policy: Policy) -> None:
+    told: list[str] = []
+    check = Check(
+        policy,
+        lambda: float(NOW),
+        lambda error: pytest.fail(repr(error)),
+        lambda decision: told.append(described(decision)),
+    )
+    for token in (Minter().token(), Minter().token(claims={"exp": NOW}), None):
+        check(request(token=token))
+    check(request("/ai/monitoring/healthz", method="GET"))
+    check(request("/nowhere"))
+    assert told == [
+        "reason=allowed backend_service=ai_gateway issuer=customers-dot unit_primitive=complete_code",
+        "reason=invalid_token backend_service=ai_gateway token_error=expired",
+        "reason=missing_authorization backend_service=ai_gateway",
+        "reason=public backend_service=ai_gateway",
+        "reason=no_rule backend_service=-",
+    ]
+
+
+def test_what_cannot_be_told_is_a_deny(policy: Policy) -> None:
+    def full_disk(_decision: object) -> None:
+        raise OSError
+
+    errors: list[Exception] = []
+    check = Check(policy, lambda: float(NOW), errors.append, full_disk)
+    assert CheckResponse.FromString(check(request(token=Minter().token()))).status.code == 14
+    assert [type(error) for error in errors] == [OSError]

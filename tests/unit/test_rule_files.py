@@ -105,7 +105,16 @@ MISTAKES: Final = {
     "an empty list of methods": ("path: /x, methods: [], public: true", "rules[0].methods: "),
     "a method in lower case": (
         "path: /x, methods: [get], public: true",
-        "should be one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, not 'get'",
+        "should be 'GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE' or 'OPTIONS', not 'get'",
+    ),
+    "a method that HTTP does not have": (
+        "path: /x, methods: [POSTT], public: true",
+        "should be 'GET', 'HEAD', 'POST', ",
+    ),
+    "a star, which newcomers write": ("path: /x/*, methods: [GET], public: true", "{name=**} for all that follow"),
+    "a form that is nearly one": (
+        f"{GET_X}, unit_primitives: {{any_off: [read]}}",
+        "should be a list, or hold one of any_of, by_path, by_header; did you mean 'any_of'?",
     ),
     "one method, no list": ("path: /x, methods: GET, public: true", "should be a list, not 'GET'"),
     "a method twice": ("path: /x, methods: [GET, GET], public: true", "'GET' stands twice"),
@@ -263,7 +272,7 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
         "{path: /z, methods: [GET, GET], unit_primitives: [wright]}",
     )
     assert problems == [
-        "a.yml:4: rules[0].methods[0]: should be one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, not 'get'",
+        "a.yml:4: rules[0].methods[0]: should be 'GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE' or 'OPTIONS', not 'get'",
         "a.yml:5: rules[1]: key 'unit_primitives' is missing; an endpoint that anyone may use says 'public: true'",
         "b.yml:4: path 'y': a path begins with /",
         "b.yml:4: unit primitive 'reed' is not in the catalog",
