@@ -74,16 +74,17 @@ class CustomerFlags:
         # A folder that a catalog does not have leaves the names that its unit primitives mention.
         license_types = {*catalog.license_types, *(name for unit in units for name in unit.license_types)}
         add_ons = {*catalog.add_ons, *(name for unit in units for name in unit.add_ons)}
-        check_known("license type", (self.license_type,), license_types)
-        check_known("add-on", self.add_ons, add_ons)
+        check_known("license_types", (self.license_type,), license_types)
+        check_known("add_ons", self.add_ons, add_ons)
         if catalog.operators:
-            check_known("operator", (operator,), catalog.operators)
+            check_known("operators", (operator,), catalog.operators)
         return Customer(self.license_type, frozenset(self.add_ons), operator, self.gitlab_version)
 
 
-def check_known(kind: str, names: Iterable[str], known: Iterable[str]) -> None:
-    """Raise UsageError for the first name that is not known, with those that are."""
+def check_known(key: str, names: Iterable[str], known: Iterable[str]) -> None:
+    """Raise UsageError for the first name that is not known, with those that are. `key` is what catalogs call them."""
     there = sorted(known)
     for name in names:
         if name not in there:
+            kind = key.removesuffix("s").replace("_", " ").replace("add on", "add-on")
             raise click.UsageError(f"{kind} '{name}' is not in the catalog; there are: {', '.join(there) or 'none'}")

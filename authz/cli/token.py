@@ -142,7 +142,7 @@ def _check_person(order: Order, issuer: Issuer) -> None:
 
 
 def _scopes(order: Order, catalog: Catalog) -> list[str]:
-    check_known("backend service", (order.backend_service,), catalog.backend_services)
+    check_known("backend_services", (order.backend_service,), catalog.backend_services)
     if order.all_scopes + bool(order.scopes) + order.customer.are_given != 1:
         raise click.UsageError(
             "say what the token grants: either --scope, once or more, or --all-scopes, "

@@ -37,7 +37,7 @@ def entitlements(
     catalog, now = open_shelf(policy).catalog, at or datetime.now(UTC)
     customer = CustomerFlags(**customer_flags).customer(catalog)
     if backend_service is not None:
-        check_known("backend service", (backend_service,), catalog.backend_services)
+        check_known("backend_services", (backend_service,), catalog.backend_services)
     lacking = {
         name: lacks(unit, customer, catalog, now)
         for name, unit in sorted(catalog.unit_primitives.items())

@@ -105,9 +105,9 @@ def _check_filters(catalog: Catalog, feature_category: str | None, listed: dict[
     units = catalog.unit_primitives.values()
     for key, name in listed.items():
         known = {*getattr(catalog, key), *(each for unit in units for each in getattr(unit, key))}
-        check_known(key.removesuffix("s").replace("_", " "), () if name is None else (name,), known)
+        check_known(key, () if name is None else (name,), known)
     categories = {unit.feature_category for unit in units}
-    check_known("feature category", () if feature_category is None else (feature_category,), categories)
+    check_known("feature_category", () if feature_category is None else (feature_category,), categories)
 
 
 def _listed(value: object) -> str:

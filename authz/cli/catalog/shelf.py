@@ -63,7 +63,7 @@ class Shelf:
     def check_names(self, key: str, value: Collection[str]) -> None:
         """Raise UsageError for a name that the catalog does not hold, or of which it holds one already."""
         if key in known_names(self.policy):
-            check_known(key.removesuffix("s").replace("_", " "), value, self.choices(key))
+            check_known(key, value, self.choices(key))
         if key == "name" and value in self.units:
             raise click.UsageError(f"'{value}' is in the catalog already; 'authz catalog update {value}' changes it")
 
