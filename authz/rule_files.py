@@ -15,7 +15,7 @@ from authz.rules import Choice, Endpoint, grow
 from authz.templates import parse_prefix, parse_template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from authz.catalog import Catalog, UnitPrimitive
@@ -229,7 +229,7 @@ class _RuleReader:
         backend, backends = self._document.content.backend_service, unit.backend_services
         return not backends or backend in backends or backend not in self._catalog.backend_services
 
-    def _once(self, names: list[str], where: Where) -> None:
+    def _once(self, names: Sequence[str], where: Where) -> None:
         for position, name in enumerate(names):
             if name.lower() in (earlier.lower() for earlier in names[:position]):
                 self._report((*where, position), f"'{name}' stands twice")

@@ -38,6 +38,8 @@ def generate(folder: Path, policy: Path) -> None:
     Public halves go to DIR/<issuer>.jwks.json and the root of all certificates to DIR/<issuer>.ca.pem, where
     `authz serve --keys DIR` finds them; everything private to DIR/private, readable for its owner only.
     """
+    if folder == Path():
+        raise click.UsageError("DIR is empty or the current folder: private keys get a folder of their own, name one")
     if folder.resolve().is_relative_to(PACKAGED_POLICY.parent.resolve()):
         raise click.UsageError(f"{folder} is inside the package: private keys never belong there, name another folder")
     findings = Findings()
@@ -60,5 +62,5 @@ def _generate(
     except OSError as error:
         raise click.ClickException(f"{error.filename or folder}: {error.strerror}") from None
     except ValueError as error:
-        raise click.ClickException(f"{error}; name another folder") from None
+        raise click.ClickException(f"{error}, or name another folder") from None
     click.echo(public)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import time
 import uuid
 from dataclasses import dataclass, fields
@@ -15,6 +16,7 @@ import jwt
 from authz.catalog_files import read_catalog
 from authz.cli.customer import CustomerFlags, check_known, customer_options
 from authz.cli.options import POLICY, variable
+from authz.decision import TokenError
 from authz.documents import seconds
 from authz.entitlement import entitled_scopes
 from authz.errors import Findings
@@ -22,14 +24,24 @@ from authz.issuers import read_issuers
 from authz.keys.authority import read_chain
 from authz.keys.pairs import read_pair
 from authz.model import TokenType, Trust
+from authz.tokens import parse_claims, standing_error
 
 if TYPE_CHECKING:
     from authz.catalog import Catalog
-    from authz.model import Issuer
+    from authz.model import BackendService, Issuer
 
 __all__ = ["token"]
 
 DEVELOPMENT_INSTANCE: Final = "00000000-0000-4000-8000-000000000001"
+
+
+_MENDS: Final = {
+    TokenError.WRONG_REALM: ": --realm of issuer '{issuer}' is {realms}",
+    TokenError.WRONG_AUDIENCE: ": --backend-service of issuer '{issuer}' is {backends}",
+    TokenError.INVALID_CLAIM: ": --user, --instance-id and --realm have 1 to 256 characters, of A-Za-z0-9+/=_.:-",
+    TokenError.EXPIRED: ": --expires-in is at least 1s",
+    TokenError.LIFETIME_TOO_LONG: ": --expires-in is at most the max_lifetime of issuer '{issuer}', {lifetime}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +124,19 @@ def issue(**options: Any) -> None:  # Any: click hands over what the options abo
         raise click.UsageError(
             f"issuer '{issuer.name}' takes no --chain: it does not list certificate_chain under trust"
         )
-    if order.expires_in > issuer.max_lifetime:
-        most = f"{issuer.max_lifetime:.0f}s"
-        raise click.UsageError(f"--expires-in is longer than the max_lifetime of issuer '{issuer.name}', {most}")
     scopes = _scopes(order, catalog)
-    audience = catalog.backend_services[order.backend_service].audience
-    claims = _claims(order, issuer, audience, scopes, int(time.time()))
+    backend, now = catalog.backend_services[order.backend_service], int(time.time())
+    claims = _claims(order, issuer, backend.audience, scopes, now)
+    _check_acceptable(claims, issuer, backend, now)
     try:
         click.echo(_sign(claims, order.keys, issuer) if order.chain is None else _sign_by_chain(claims, order, issuer))
-    except (OSError, ValueError) as error:
-        raise click.ClickException(f"{error}; 'authz keys generate {order.keys}' makes what is missing") from None
+    except FileNotFoundError as error:
+        mend = f"'authz keys generate {order.keys}' makes it"
+        raise click.ClickException(f"{error.filename} does not exist: {mend}") from None
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from None
+    except ValueError as error:
+        raise click.ClickException(f"{error}, and 'authz keys generate {order.keys}' makes it anew") from None
 
 
 def _find(policy: Path, name: str) -> tuple[Catalog, Issuer]:
@@ -141,6 +156,20 @@ def _check_person(order: Order, issuer: Issuer) -> None:
         raise click.UsageError(f"issuer '{issuer.name}' takes no --user: its tokens speak for an instance")
 
 
+def _check_acceptable(claims: dict[str, object], issuer: Issuer, backend: BackendService, now: int) -> None:
+    """Refuse to sign what the service would refuse, by the service's own checks."""
+    parsed = parse_claims(claims, issuer)
+    error = parsed if isinstance(parsed, TokenError) else standing_error(parsed, backend, now)
+    if error is not None:
+        mend = _MENDS.get(error, "").format(
+            issuer=issuer.name,
+            realms=" or ".join(sorted(issuer.realms)),
+            backends=", ".join(sorted(issuer.backend_services or ())),
+            lifetime=f"{issuer.max_lifetime / 3600:g}h",
+        )
+        raise click.UsageError(f"the service would refuse this token ({error}){mend}")
+
+
 def _scopes(order: Order, catalog: Catalog) -> list[str]:
     check_known("backend_services", (order.backend_service,), catalog.backend_services)
     if order.all_scopes + bool(order.scopes) + order.customer.are_given != 1:
@@ -152,7 +181,9 @@ def _scopes(order: Order, catalog: Catalog) -> list[str]:
         return _entitled(order, catalog)
     for scope in order.scopes:
         if scope not in catalog.unit_primitives:
-            raise click.UsageError(f"unit primitive '{scope}' is not in the catalog")
+            near = difflib.get_close_matches(scope, catalog.unit_primitives, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            raise click.UsageError(f"unit primitive '{scope}' is not in the catalog{hint}")
     every = (name for name, unit in catalog.unit_primitives.items() if order.backend_service in unit.backend_services)
     return list(every if order.all_scopes else order.scopes)
 

@@ -101,7 +101,7 @@ def read_chain(folder: Path, issuer: Issuer) -> Chain:
         certificates = x509.load_pem_x509_certificates(pem)
         load_pem_private_key(pem, password=None)
     except (TypeError, ValueError, UnsupportedAlgorithm):
-        raise ValueError(f"{file} is not as it was made") from None
+        raise ValueError(f"{file} is not as it was made: remove it") from None
     algorithm = next(known for known in Algorithm if known in issuer.algorithms)
     x5c = (base64.b64encode(certificate.public_bytes(Encoding.DER)).decode("ascii") for certificate in certificates)
     return Chain(algorithm, pem[: pem.index(_CERTIFICATE)], tuple(x5c))
@@ -122,9 +122,9 @@ def _read_authority(file: Path) -> _Authority:
         key = load_pem_private_key(pem, password=None)
         intermediate, root = x509.load_pem_x509_certificates(pem)
     except (TypeError, ValueError, UnsupportedAlgorithm):
-        raise ValueError(f"{file} is not as it was made") from None
+        raise ValueError(f"{file} is not as it was made: remove it") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise ValueError(f"{file} is not as it was made")  # noqa: TRY004  one kind of error for whatever a file holds
+        raise ValueError(f"{file} is not as it was made: remove it")  # noqa: TRY004  one kind of error for whatever a file holds
     return _Authority(key, intermediate, root)
 
 

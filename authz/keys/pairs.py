@@ -66,14 +66,19 @@ def public_file(folder: Path, issuer: Issuer) -> Path:
 def generate_pair(folder: Path, issuer: Issuer, now: datetime) -> None:
     """Write a new pair for an issuer: `<name>.jwks.json`, and `private/<name>.pem` that only the owner can read.
 
-    Raises FileExistsError rather than replace a key of either half, and OSError if the folder cannot be written.
+    A private half that has lost its public one gets it back. Raises FileExistsError rather than replace a key, OSError
+    if the folder cannot be written, and ValueError if the private half there cannot be read.
     """
     public = public_file(folder, issuer)
     if public.exists():
         mend = "holds keys whose private half is not here; name another folder"
         raise FileExistsError(errno.EEXIST, mend, str(public))
-    algorithm, private = new_key(issuer)
-    write_secret(private_file(folder, issuer), private_pem(private))
+    file = private_file(folder, issuer)
+    if file.exists():
+        algorithm, private = _kept(file, issuer)
+    else:
+        algorithm, private = new_key(issuer)
+        write_secret(file, private_pem(private))
     jwk = {**_jwk(private.public_key(), algorithm), "created_at": now.strftime("%Y-%m-%dT%H:%M:%SZ")}
     with public.open("x", encoding="utf-8") as stream:
         stream.write(json.dumps({"keys": [jwk]}, indent=2) + "\n")
@@ -86,12 +91,23 @@ def read_pair(folder: Path, issuer: Issuer) -> Pair:
     try:
         load_pem_private_key(pem, password=None)
     except (TypeError, ValueError, UnsupportedAlgorithm):
-        raise ValueError(f"{private} is not as it was made") from None
+        raise ValueError(f"{private} is not as it was made: remove it") from None
     try:
         public = json.loads(file.read_bytes())["keys"][0]
         return Pair(str(public["kid"]), Algorithm(public["alg"]), pem)
     except (LookupError, TypeError, ValueError):
-        raise ValueError(f"{file} is not as it was made") from None
+        raise ValueError(f"{file} is not as it was made: remove it") from None
+
+
+def _kept(file: Path, issuer: Issuer) -> tuple[Algorithm, Private]:
+    try:
+        private = load_pem_private_key(file.read_bytes(), password=None)
+    except (TypeError, ValueError, UnsupportedAlgorithm):
+        raise ValueError(f"{file} is not as it was made: remove it") from None
+    for algorithm in issuer.algorithms:
+        if isinstance(private, _KINDS[algorithm]):
+            return algorithm, private
+    raise ValueError(f"{file} is for another algorithm than issuer '{issuer.name}' signs with: remove it")
 
 
 def new_key(issuer: Issuer) -> tuple[Algorithm, Private]:
@@ -106,8 +122,9 @@ def private_pem(private: Private) -> bytes:
 
 
 def write_secret(file: Path, content: bytes) -> None:
-    """Write a new file that only its owner can read. Raises FileExistsError rather than replace one, or OSError."""
+    """Write a new file in a folder, both for their owner only. Raises OSError, FileExistsError rather than replace."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file.parent.chmod(0o700)
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(content)
@@ -121,6 +138,11 @@ def _elliptic() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
+_KINDS: Final[Mapping[Algorithm, type[Private]]] = {
+    Algorithm.RS256: rsa.RSAPrivateKey,
+    Algorithm.ES256: ec.EllipticCurvePrivateKey,
+    Algorithm.EDDSA: ed25519.Ed25519PrivateKey,
+}
 _MAKERS: Final[Mapping[Algorithm, Callable[[], Private]]] = {
     Algorithm.RS256: _rsa,
     Algorithm.ES256: _elliptic,

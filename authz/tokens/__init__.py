@@ -1,8 +1,9 @@
 """Tokens: what a bearer presents becomes claims that its issuer signed, or a refusal. The only owner of `jwt`."""
 
+from authz.tokens.claims import parse_claims, standing_error
 from authz.tokens.proof import Proof
 from authz.tokens.refusal import Refusal
 from authz.tokens.signers import Signers
 from authz.tokens.verifier import Verifier
 
-__all__ = ["Proof", "Refusal", "Signers", "Verifier"]
+__all__ = ["Proof", "Refusal", "Signers", "Verifier", "parse_claims", "standing_error"]

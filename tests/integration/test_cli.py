@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import stat
 import subprocess
@@ -141,17 +142,58 @@ def test_a_link_into_the_package_is_inside_the_package(tmp_path: Path) -> None:
     assert run("keys", "generate", str(tmp_path / "link")).exit_code == 2
 
 
-@pytest.mark.parametrize("half", ["private/gitlab-com.pem", "gitlab-com.jwks.json"])
-def test_half_a_pair_is_neither_replaced_nor_completed(tmp_path: Path, keys: Path, half: str) -> None:
+def test_a_public_half_without_its_private_one_is_not_replaced(tmp_path: Path, keys: Path) -> None:
     shutil.copytree(keys, tmp_path / "keys")
-    kept = tmp_path / "keys" / half
-    other = {"private/gitlab-com.pem", "gitlab-com.jwks.json"} - {half}
-    (tmp_path / "keys" / other.pop()).unlink()
+    kept = tmp_path / "keys/gitlab-com.jwks.json"
+    (tmp_path / "keys/private/gitlab-com.pem").unlink()
     before = kept.read_bytes()
     result = run("keys", "generate", str(tmp_path / "keys"))
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1].startswith(f"Error: {kept}: ")
     assert kept.read_bytes() == before
+
+
+def test_a_private_half_gets_its_lost_public_one_back(tmp_path: Path, keys: Path) -> None:
+    shutil.copytree(keys, tmp_path / "keys")
+    lost = tmp_path / "keys/gitlab-com.jwks.json"
+    before = json.loads(lost.read_text())["keys"][0]
+    lost.unlink()
+    assert run("keys", "generate", str(tmp_path / "keys")).exit_code == 0
+    after = json.loads(lost.read_text())["keys"][0]
+    assert {**after, "created_at": None} == {**before, "created_at": None}
+
+
+@pytest.mark.parametrize("folder", ["", "."])
+def test_keys_are_not_made_in_the_current_folder(folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("keys", "generate", folder)
+    assert result.exit_code == 2
+    assert told(result).endswith("private keys get a folder of their own, name one")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_private_folder_that_others_could_read_is_closed(tmp_path: Path) -> None:
+    (tmp_path / "keys/private").mkdir(parents=True, mode=0o777)
+    (tmp_path / "keys/private").chmod(0o777)
+    assert run("keys", "generate", str(tmp_path / "keys")).exit_code == 0
+    assert (tmp_path / "keys/private").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("flags", "mend"),
+    [
+        (("--realm", "moon"), "(wrong_realm): --realm of issuer 'customers-dot' is self-managed"),
+        (("--expires-in", "0s"), "(expired): --expires-in is at least 1s"),
+        (("--instance-id", ""), "(invalid_claim): --user, --instance-id and --realm have 1 to 256 characters"),
+        (("--instance-id", "a b"), "(invalid_claim): --user, --instance-id and --realm have 1 to 256 characters"),
+    ],
+    ids=["another realm", "no life", "no instance", "no identifier"],
+)
+def test_a_token_that_the_service_would_refuse_is_not_signed(keys: Path, flags: tuple[str, ...], mend: str) -> None:
+    result = run("token", "issue", "--keys", str(keys), *INSTANCE_TOKEN, *flags)
+    assert result.exit_code == 2
+    assert mend in told(result)
+    assert result.stdout == ""
 
 
 def test_a_folder_that_cannot_be_written_is_one_clear_line() -> None:
@@ -308,7 +350,7 @@ MISUSES: Final = {
     "no user for a user's issuer": (("--issuer", "ai-gateway", "--all-scopes"), "issuer 'ai-gateway' needs --user"),
     "too long a life": (
         (*INSTANCE_TOKEN, "--expires-in", "4d"),
-        "--expires-in is longer than the max_lifetime of issuer 'customers-dot', 259200s",
+        "--expires-in is at most the max_lifetime of issuer 'customers-dot', 72h",
     ),
     "a life without unit": ((*INSTANCE_TOKEN, "--expires-in", "60"), "'60' should be a number and a unit"),
     "seats below none": ((*INSTANCE_TOKEN, "--seats", "-1"), "-1 is not in the range x>=0"),
@@ -333,7 +375,7 @@ def test_a_token_needs_the_folder_of_its_keys() -> None:
 def test_a_pair_that_was_not_made_is_told_with_the_command_that_makes_it(tmp_path: Path) -> None:
     result = run("token", "issue", "--keys", str(tmp_path / "none"), *INSTANCE_TOKEN)
     assert result.exit_code == 1
-    assert told(result).endswith(f"'authz keys generate {tmp_path / 'none'}' makes what is missing")
+    assert told(result).endswith(f"'authz keys generate {tmp_path / 'none'}' makes it")
 
 
 @pytest.mark.parametrize("issuer", CHAINED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from contextlib import contextmanager
 from dataclasses import replace
@@ -90,9 +91,8 @@ def test_no_key_is_ever_overwritten(tmp_path: Path, kept: Callable[[Path, Issuer
     file = kept(tmp_path, ISSUER)
     file.parent.mkdir(exist_ok=True)
     file.write_text("precious")
-    with pytest.raises(FileExistsError) as caught:
+    with pytest.raises((FileExistsError, ValueError), match=re.escape(str(file))):
         generate_pair(tmp_path, ISSUER, NOW)
-    assert str(caught.value.filename) == str(file)
     assert file.read_text() == "precious"
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [file], "nothing else was made"
 

@@ -272,7 +272,8 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
         "{path: /z, methods: [GET, GET], unit_primitives: [wright]}",
     )
     assert problems == [
-        "a.yml:4: rules[0].methods[0]: should be 'GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE' or 'OPTIONS', not 'get'",
+        "a.yml:4: rules[0].methods[0]: "
+        "should be 'GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE' or 'OPTIONS', not 'get'",
         "a.yml:5: rules[1]: key 'unit_primitives' is missing; an endpoint that anyone may use says 'public: true'",
         "b.yml:4: path 'y': a path begins with /",
         "b.yml:4: unit primitive 'reed' is not in the catalog",
