@@ -8,7 +8,7 @@ import pytest
 
 from authz._proto.base_pb2 import HeaderValue, HeaderValueOption
 from authz._proto.external_auth_pb2 import CheckResponse, OkHttpResponse
-from tests.e2e.other_authz import other_authz
+from tests.e2e.other_authz import OtherAuthz, serving
 from tests.e2e.visitor import Visitor
 
 if TYPE_CHECKING:
@@ -25,8 +25,10 @@ def obedient(door: Door, visitor: Visitor) -> Iterator[Visitor]:
     """A client of a door whose authz lets everything in and sets headers that ours never sets."""
     socket = door.folder / "run" / "authz" / "other.sock"
     headers = [HeaderValueOption(header=HeaderValue(key=name, value="set")) for name in (IDENTITY, *REFUSED)]
+    authz = OtherAuthz(CheckResponse(ok_response=OkHttpResponse(headers=headers)))
+    authz.may_answer.set()
     with (
-        other_authz(socket, CheckResponse(ok_response=OkHttpResponse(headers=headers))),
+        serving(authz, socket),
         door.another_envoy("obedient", (("path: run/authz/0.sock", f"path: {socket}"),)) as envoy,
     ):
         yield Visitor(envoy.plain, visitor.mint)
