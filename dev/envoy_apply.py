@@ -6,6 +6,8 @@ from pathlib import Path
 
 from dev.envoy_admin import Admin
 from dev.envoy_files import EnvoyFiles, rendered, replace
+from dev.envoy_labels import targets
+from dev.envoy_routes import forwarding
 from dev.envoy_yaml import Tree, read
 
 TAKE_SECONDS = 10.0
@@ -116,15 +118,5 @@ def _defined(clusters: Path) -> set[str]:
 
 def _named(routes: Path) -> set[str]:
     document, _ = read(routes)
-    return set(_clusters_below(document.tree)) if document else set()
-
-
-def _clusters_below(tree: Tree) -> Iterator[str]:
-    if isinstance(tree, dict):
-        if isinstance(tree.get("cluster"), str):
-            yield tree["cluster"]
-        for value in tree.values():
-            yield from _clusters_below(value)
-    elif isinstance(tree, list):
-        for item in tree:
-            yield from _clusters_below(item)
+    leading = forwarding(document) if document else ()
+    return {cluster for _, route in leading for _, cluster, _ in targets(route["route"])}

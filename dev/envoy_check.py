@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dev import certificate
+from dev import certificate, envoy_labels, envoy_managers, envoy_routes
 from dev.envoy_files import EnvoyFiles
 from dev.envoy_inline import inlined
 from dev.envoy_program import binary
 from dev.envoy_refusal import told
-from dev.envoy_routes import slips
 from dev.envoy_yaml import Document, Problem, Tree, read
 
 VALIDATE_SECONDS = 30
@@ -51,7 +50,9 @@ def check(files: EnvoyFiles) -> tuple[Problem, ...]:
 
 def _check(whole: Configuration, validator: "_Validator") -> Iterator[Problem]:
     try:
-        yield from slips(whole.routes)
+        yield from envoy_managers.slips(whole.bootstrap)
+        yield from envoy_routes.slips(whole.routes)
+        yield from envoy_labels.slips(whole.routes, whole.clusters)
         refusal = validator.refusal(whole)
         if refusal:
             yield from _located(whole, validator, refusal)

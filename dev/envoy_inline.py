@@ -1,10 +1,10 @@
 """One bootstrap out of a whole configuration: routes, clusters and certificate inlined, so Envoy checks all of it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from dev.envoy_yaml import Tree
+from dev.envoy_yaml import Tree, mappings
 
 TYPE = "@type"
 MANAGER = "HttpConnectionManager"
@@ -22,7 +22,7 @@ def inlined(bootstrap: Tree, clusters: Tree, routes: Tree, tls: Tree, certificat
     static["clusters"] = [*static.get("clusters", []), *map(_untyped, clusters["resources"])]
     static["secrets"] = [_with_certificate(_untyped(each), certificate) for each in tls["resources"]]
     by_name = {each["name"]: _untyped(each) for each in routes["resources"]}
-    for mapping in _mappings(static["listeners"]):
+    for _, mapping in mappings(static["listeners"]):
         if str(mapping.get(TYPE, "")).endswith(MANAGER) and "rds" in mapping:
             mapping["route_config"] = by_name[mapping.pop("rds")["route_config_name"]]
         for secret in mapping.get("tls_certificate_sds_secret_configs", []):
@@ -37,13 +37,3 @@ def _untyped(resource: Mapping[str, Any]) -> dict[str, Any]:
 def _with_certificate(secret: dict[str, Any], certificate: Mapping[str, str]) -> dict[str, Any]:
     pair = {key: value for key, value in secret["tls_certificate"].items() if key != "watched_directory"}
     return {**secret, "tls_certificate": {**pair, **{key: {"inline_string": pem} for key, pem in certificate.items()}}}
-
-
-def _mappings(tree: Tree) -> Iterator[dict[str, Any]]:
-    if isinstance(tree, dict):
-        yield tree
-        for value in tree.values():
-            yield from _mappings(value)
-    elif isinstance(tree, list):
-        for item in tree:
-            yield from _mappings(item)

@@ -1,5 +1,6 @@
-"""Envoy's YAML files with positions: syntax, duplicate keys and words that two YAML versions read differently."""
+"""Envoy's YAML files with positions: syntax, keys told twice or in another spelling, words that have two readings."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,13 @@ import yaml
 
 # YAML 1.1 takes these for booleans, Envoy's parser for strings.
 AMBIGUOUS = frozenset({"y", "n", "yes", "no", "on", "off"})
+# Envoy takes virtualHosts for virtual_hosts, too, and whoever looks for the one would not see the other. A name with a
+# dot is a filter's or an extension's.
+_KEY = re.compile(r"[@a-z0-9_-]+|.*\..*")
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 Tree: TypeAlias = Any  # YAML that only Envoy knows the schema of
+Place: TypeAlias = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +68,19 @@ def read(file: Path) -> tuple[Document | None, tuple[Problem, ...]]:
     return Document(file, yaml.safe_load(text), root), problems
 
 
+def mappings(tree: Tree, place: Place = ()) -> Iterator[tuple[Place, dict[str, Any]]]:
+    """Every mapping at any depth, the outer before the inner, with the keys and indices that lead to it."""
+    if isinstance(tree, dict):
+        yield place, tree
+        for key, value in tree.items():
+            yield from mappings(value, (*place, key))
+    elif isinstance(tree, list):
+        for index, item in enumerate(tree):
+            yield from mappings(item, (*place, index))
+
+
 def _slips(file: Path, node: yaml.Node, seen: set[int]) -> Iterator[Problem]:
-    """Duplicate keys and ambiguous words below a node; a piece that is repeated by its name is told once."""
+    """Problems of keys and ambiguous words below a node; a piece that is repeated by its name is told once."""
     if id(node) in seen:
         return
     seen.add(id(node))
@@ -80,8 +97,16 @@ def _slips(file: Path, node: yaml.Node, seen: set[int]) -> Iterator[Problem]:
             if key.value in keys:
                 yield Problem(file, key.start_mark.line + 1, f"key {key.value} stands here for the second time")
             keys.add(key.value)
+            if not _KEY.fullmatch(key.value):
+                yield Problem(file, key.start_mark.line + 1, _spelling(key.value))
             yield from _slips(file, key, seen)
             yield from _slips(file, value, seen)
+
+
+def _spelling(key: str) -> str:
+    spelt = _HUMP.sub("_", key).lower()
+    mend = f"write {spelt}" if _KEY.fullmatch(spelt) else "write out what it stands for"
+    return f"key {key} is not snake_case, and hides what is below it from these checks; {mend}"
 
 
 def _child(node: yaml.Node, step: str | int) -> yaml.Node | None:

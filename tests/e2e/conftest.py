@@ -1,4 +1,4 @@
-"""One door for the whole session, and a clean way to ask it."""
+"""One door for the whole session and a clean way to ask it; a copy of what it reads."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dev.envoy_files import EnvoyFiles, render
 from tests.e2e.door import open_door
+from tests.e2e.served import SHIPPED
 from tests.e2e.visitor import Visitor
 from tests.minting import Minter, write_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.e2e.door import Door
 
@@ -34,3 +37,11 @@ def mint() -> Minter:
 def visitor(door: Door, mint: Minter) -> Visitor:
     """A client of the plain listener."""
     return Visitor(door.plain, mint)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> EnvoyFiles:
+    """A copy of what is shipped."""
+    copy = EnvoyFiles(tmp_path / "envoy")
+    render(SHIPPED, copy)
+    return copy

@@ -8,7 +8,7 @@ import pytest
 
 from dev.envoy_apply import ApplyError, apply
 from dev.envoy_files import EnvoyFiles, render, replace
-from tests.e2e.served import SHIPPED
+from tests.e2e.served import SHIPPED, edit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +52,20 @@ def test_a_new_backend_and_its_route_arrive_in_one_go_and_leave_again(door: Door
     assert "scanner" not in door.envoy.admin.healthy_endpoints()
 
 
+def test_a_canary_arrives_before_its_route_and_leaves_after_it(door: Door, visitor: Visitor, tmp_path: Path) -> None:
+    split = "weighted_clusters: {clusters: [{name: sast, weight: 1}, {name: scanner, weight: 1}]}\n"
+    canary = EnvoyFiles(tmp_path / "envoy")
+    render(SHIPPED, canary)
+    edit(canary.routes, [("cluster: sast\n", split)])
+    edit(canary.clusters, [(FIRST, f"{SCANNER}{FIRST}")])
+    running = door.envoy.files
+    arriving = list(apply(canary, running, door.ports))
+    assert scanned_by(visitor) == "sast-1"
+    leaving = list(apply(SHIPPED, running, door.ports))
+    taken = [f"{file}: Envoy has taken it" for file in (running.clusters, running.routes)]
+    assert (arriving, leaving) == (taken, taken[::-1])
+
+
 def test_a_backend_that_is_renamed_under_its_route_takes_two_steps(door: Door, visitor: Visitor) -> None:
     routes, clusters = [("cluster: sast\n", "cluster: scanner\n")], [("name: sast\n", "name: scanner\n")]
     with (
@@ -88,12 +102,12 @@ def test_a_broken_route_file_is_refused_while_the_old_one_serves(
 
 
 def test_apply_puts_back_what_envoy_refuses(door: Door, visitor: Visitor, tmp_path: Path) -> None:
-    edit = EnvoyFiles(tmp_path / "envoy")
-    render(SHIPPED, edit)
-    replace(edit.routes, edit.routes.read_text("utf-8").replace("cluster: sast\n", "cluster: nobody\n"))
+    broken = EnvoyFiles(tmp_path / "envoy")
+    render(SHIPPED, broken)
+    edit(broken.routes, [("cluster: sast\n", "cluster: nobody\n")])
     good = door.envoy.files.routes.read_text("utf-8")
     with pytest.raises(ApplyError, match="Envoy refuses it and goes on with the old one"):
-        list(apply(edit, door.envoy.files, door.ports))
+        list(apply(broken, door.envoy.files, door.ports))
     assert door.envoy.files.routes.read_text("utf-8") == good
     assert scanned_by(visitor) == "sast-1"
 

@@ -9,23 +9,14 @@ import pytest
 
 from dev.envoy import main
 from dev.envoy_check import check
-from dev.envoy_files import EnvoyFiles, render
+from dev.envoy_files import render
 from tests.e2e.served import SHIPPED, edit
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from dev.envoy_files import EnvoyFiles
     from tests.e2e.door import Door
 
 ROUTES, CLUSTERS = "dynamic/routes.yaml", "dynamic/clusters.yaml"
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> EnvoyFiles:
-    """A copy of what is shipped."""
-    copy = EnvoyFiles(tmp_path / "envoy")
-    render(SHIPPED, copy)
-    return copy
 
 
 def test_the_shipped_files_are_right() -> None:
@@ -57,13 +48,25 @@ def test_the_shipped_files_are_right() -> None:
             ROUTES,
             "check_settings: {context_extensions: {backend_service: sast}}",
             "disabled: true",
-            r"routes.yaml:\d+: sast switches ext_authz off",
+            r"routes.yaml:\d+: route sast switches ext_authz off",
         ),
         (
             ROUTES,
             "cluster: sast\n",
             "cluster: sast\n        max_stream_duration: *hour\n",
-            r"routes.yaml:\d+: route sast: Envoy ignores timeout beside max_stream_duration",
+            r"routes.yaml:\d+: route sast has a timeout that Envoy ignores beside max_stream_duration",
+        ),
+        (
+            ROUTES,
+            "timeout: 0s\n        idle_timeout: 120s",
+            "timeout: 30s\n        idle_timeout: 120s",
+            r"routes.yaml:\d+: route ai_stream has a timeout that Envoy ignores .* \(timeout: 0s\)",
+        ),
+        (
+            ROUTES,
+            "        timeout: 0s\n        idle_timeout: 120s",
+            "        idle_timeout: 120s",
+            r"routes.yaml:\d+: route ai_stream has a timeout that Envoy ignores .* \(timeout: 0s\)",
         ),
         (
             CLUSTERS,

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Final
 import grpc
 import pytest
 
+from authz._proto.external_auth_pb2 import CheckResponse
 from tests.e2e.grpc_client import caller
+from tests.e2e.other_authz import OtherAuthz, serving
+from tests.e2e.visitor import Visitor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.e2e.door import Door
-    from tests.e2e.visitor import Visitor
 
 COMPLETIONS: Final = "/ai/v2/code/completions"
 TOKEN: Final = "/duo_workflow.DuoWorkflow/GenerateToken"
@@ -55,6 +57,16 @@ def test_a_grpc_call_is_unavailable_while_the_service_is_dead(door: Door, visito
     metadata = tuple(visitor.headers(TOKEN, ["duo_workflow_generate_token"]).items())
     with caller(door.plain) as client, door.nothing_let_through():
         assert client.refusal(TOKEN, metadata) == (grpc.StatusCode.UNAVAILABLE, "Service unavailable")
+
+
+def test_a_slow_service_is_not_asked_more_than_twice(door: Door, visitor: Visitor) -> None:
+    """2026-11-22: three tries fitted into the timeout, so that a service that was slow got three times the work."""
+    socket_path = door.folder / "run" / "authz" / "slow.sock"
+    slow = OtherAuthz(CheckResponse())
+    moved = (("path: run/authz/0.sock", f"path: {socket_path}"),)
+    with serving(slow, socket_path), door.another_envoy("slow", moved) as envoy, door.nothing_let_through():
+        assert Visitor(envoy.plain, visitor.mint).ask("POST", COMPLETIONS, ["complete_code"]).status == 503
+        assert len(slow.checks) == 2
 
 
 def test_it_works_again_when_the_service_is_back(visitor: Visitor) -> None:

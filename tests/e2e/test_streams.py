@@ -75,6 +75,23 @@ def test_a_websocket_talks_both_ways(door: Door, visitor: Visitor) -> None:
     assert answers == ["one", "two"]
 
 
+def test_a_websocket_does_not_name_the_identity_as_a_matter_of_this_connection(door: Door, visitor: Visitor) -> None:
+    """2026-11-22: an intermediary before the backend would have removed what Connection lists (RFC 9110, 7.6.1)."""
+    listed = {"connection": "Upgrade, x-gitlab-authorized-instance-id"}
+    echo, answers = asyncio.run(_talk(door.plain, visitor.headers(SOCKET, WORKFLOW, overrides=listed)))
+    headers = dict(echo["headers"])
+    assert (headers["connection"], headers["upgrade"].lower()) == ("upgrade", "websocket")
+    assert headers["x-gitlab-authorized-instance-id"] == headers["x-gitlab-instance-id"]
+    assert answers == ["one", "two"]
+
+
+@pytest.mark.parametrize("listed", [None, "keep-alive, x-gitlab-authorized-instance-id"])
+def test_an_ordinary_request_has_no_connection_header(visitor: Visitor, listed: str | None) -> None:
+    seen = visitor.ask("POST", CHAT, ["duo_chat"], headers={"connection": listed}).echoed()
+    assert seen["x-gitlab-authorized-instance-id"] == seen["x-gitlab-instance-id"]
+    assert not {"connection", "upgrade"} & seen.keys()
+
+
 def test_a_websocket_is_not_open_for_longer_than_its_maximum(door: Door, visitor: Visitor) -> None:
     with door.edited(routes=[("max_stream_duration: 3600s", "max_stream_duration: 0.7s")]):
         closed = asyncio.run(_wait_for_the_end(door.plain, visitor.headers(SOCKET, WORKFLOW)))

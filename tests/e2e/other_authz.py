@@ -1,0 +1,53 @@
+"""Another service in the place of authz, for answers that ours never gives."""
+
+from __future__ import annotations
+
+import threading
+from concurrent import futures
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from authz._proto.external_auth_pb2 import CheckResponse
+
+SERVICE: Final = "envoy.service.auth.v3.Authorization"
+
+
+@dataclass(frozen=True, slots=True)
+class OtherAuthz:
+    """One and the same answer to every check, as soon as it may be given."""
+
+    response: CheckResponse
+    may_answer: threading.Event = field(default_factory=threading.Event)
+    checks: list[bytes] = field(default_factory=list)
+
+    def check(self, request: bytes, _: grpc.ServicerContext) -> bytes:
+        """Note the check, wait, answer."""
+        self.checks.append(request)
+        self.may_answer.wait()
+        return self.response.SerializeToString()
+
+
+@contextmanager
+def serving(authz: OtherAuthz, socket: Path) -> Iterator[None]:
+    """Listen while the block runs; whoever is still waiting is answered at its end."""
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=8))
+    healthy = health.HealthServicer()
+    healthy.set("", health_pb2.HealthCheckResponse.SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    handlers = {"Check": grpc.unary_unary_rpc_method_handler(authz.check)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+    server.add_insecure_port(f"unix:{socket}")
+    server.start()
+    try:
+        yield
+    finally:
+        authz.may_answer.set()
+        server.stop(grace=None).wait()

@@ -1,0 +1,43 @@
+"""How little authz may change about a request, whatever it answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from authz._proto.base_pb2 import HeaderValue, HeaderValueOption
+from authz._proto.external_auth_pb2 import CheckResponse, OkHttpResponse
+from tests.e2e.other_authz import OtherAuthz, serving
+from tests.e2e.visitor import Visitor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.door import Door
+
+IDENTITY: Final = "x-gitlab-authorized-realm"
+REFUSED: Final = ("x-other", "authorization", "x-gitlab-realm", "x-gitlab-authorized-1", "host", ":path", ":method")
+
+
+@pytest.fixture(scope="module")
+def obedient(door: Door, visitor: Visitor) -> Iterator[Visitor]:
+    """A client of a door whose authz lets everything in and sets headers that ours never sets."""
+    socket = door.folder / "run" / "authz" / "other.sock"
+    headers = [HeaderValueOption(header=HeaderValue(key=name, value="set")) for name in (IDENTITY, *REFUSED)]
+    authz = OtherAuthz(CheckResponse(ok_response=OkHttpResponse(headers=headers)))
+    authz.may_answer.set()
+    with (
+        serving(authz, socket),
+        door.another_envoy("obedient", (("path: run/authz/0.sock", f"path: {socket}"),)) as envoy,
+    ):
+        yield Visitor(envoy.plain, visitor.mint)
+
+
+def test_authz_sets_the_identity_and_nothing_else(obedient: Visitor) -> None:
+    """2026-11-22: nothing held decoder_header_mutation_rules, without which a check may rewrite the whole request."""
+    answer = obedient.ask("POST", "/ai/v2/code/completions", ["complete_code"])
+    seen = answer.echoed()
+    assert seen[IDENTITY] == "set"
+    assert (answer.json()["method"], answer.json()["path"]) == ("POST", "/v2/code/completions")
+    assert [name for name in REFUSED if seen.get(name) == "set"] == []
