@@ -58,7 +58,7 @@ class ChainVerifier:
         """Return the proof for a chain as it stands in a token, or None. The work is bounded by four certificates."""
         chain = _octets(x5c)
         anchors = self._anchors.get(issuer.name)
-        if chain is None or anchors is None:
+        if not chain or anchors is None:
             return None
         # Every certificate's own digest first: otherwise two ways to cut the same bytes would be one key.
         digests = b"".join(hashlib.sha256(octets).digest() for octets in chain)
@@ -74,7 +74,7 @@ class ChainVerifier:
 
 def _octets(x5c: object) -> list[bytes] | None:
     """Return the DER certificates; x5c is standard base64 with padding, not base64url."""
-    if not isinstance(x5c, list) or not 0 < len(x5c) <= MAX_CERTIFICATES:
+    if not isinstance(x5c, list) or len(x5c) > MAX_CERTIFICATES:
         return None
     try:
         return [base64.b64decode(text, validate=True) for text in x5c]

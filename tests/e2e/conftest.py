@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dev.envoy_files import EnvoyFiles, render
+from tests.e2e.chains import write_keys_and_anchors
 from tests.e2e.door import open_door
 from tests.e2e.served import SHIPPED
 from tests.e2e.visitor import Visitor
-from tests.minting import Minter, write_keys
+from tests.minting import Minter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     """Real Envoy, real service, real backends."""
-    with open_door(tmp_path_factory.mktemp("door"), write_keys) as opened:
+    with open_door(tmp_path_factory.mktemp("door"), write_keys_and_anchors) as opened:
         yield opened
 
 

@@ -73,16 +73,18 @@ def start_envoy(family: Family, folder: Path, name: str, ports: Mapping[int, int
 
 @dataclass(slots=True)
 class Service:
-    """authz on its Unix socket; it can be killed and started again."""
+    """authz on its Unix socket; it can be killed and started again, with another policy than the shipped one."""
 
     folder: Path
+    policy: Path | None = None
     _family: Family = field(init=False)
     _child: Child = field(init=False)
 
     def start(self) -> None:
         """Start it and return at once."""
         (self.folder / "run" / "authz" / "0.sock").unlink(missing_ok=True)
-        serve = ["-m", "authz", "serve", "--keys", "run/keys", "--listen", "unix:run/authz/{worker}.sock"]
+        policy = [] if self.policy is None else ["--policy", str(self.policy)]
+        serve = ["-m", "authz", "serve", *policy, "--keys", "run/keys", "--listen", "unix:run/authz/{worker}.sock"]
         self._family = Family(self.folder / "logs").__enter__()
         self._child = self._family.start("authz", run_in(self.folder, [sys.executable, *serve]))
 

@@ -360,3 +360,18 @@ def test_a_rule_demands_what_tokens_for_its_backend_can_hold(tmp_path: Path) -> 
         "b.yml:4: no token for this backend can hold 'read': its backend_services are alpha",
         "b.yml:5: no token for this backend can hold 'write': its backend_services are alpha",
     ]
+
+
+def test_a_backend_that_is_unknown_is_told_once_and_not_by_each_rule(tmp_path: Path) -> None:
+    write(
+        tmp_path / "g.yml",
+        """
+        backend_service: gamma
+        prefix: /g
+        rules:
+          - {path: /x, methods: [GET], unit_primitives: [read]}
+        """,
+    )
+    findings = Findings()
+    read_rules(tmp_path, CATALOG, findings)
+    assert told(findings.problems) == ["g.yml:1: backend service 'gamma' is not in the catalog"]
