@@ -38,6 +38,10 @@ class Profile:
     certified_as: str = ""
     names_key: bool = True
     trust: tuple[str, ...] = ("packaged_keys",)
+    realms: tuple[str, ...] = ()
+    """The only ones that it speaks for; none: any."""
+    leeway: int | None = None
+    """Seconds, for all dates; None: the service's own."""
     backend_services: tuple[str, ...] | None = None
     """Whose tokens it may mint; None: everyone's."""
 
@@ -74,20 +78,26 @@ def profiles(file: Path, environment: str = "production") -> Mapping[str, Profil
 
 
 def _profile(entry: Mapping[str, Any]) -> Profile:  # Any: YAML as it is written
-    realms, backends = entry.get("realms") or ["self-managed"], entry.get("backend_services")
-    lifetime = re.fullmatch(r"(\d+)([smhd])", str(entry.get("max_lifetime")))
+    realms, backends = tuple(entry.get("realms") or ()), entry.get("backend_services")
     return Profile(
         name=entry["name"],
         identifier=str(entry.get("issuer")),
-        realm="self-managed" if "self-managed" in realms else realms[0],
-        lifetime=int(lifetime[1]) * SECONDS[lifetime[2]] if lifetime else 1,
+        realm="self-managed" if not realms or "self-managed" in realms else realms[0],
+        realms=realms,
+        lifetime=_seconds(entry.get("max_lifetime")),
         speaks_for_user=entry.get("token_type") == "user",
         algorithm=(entry.get("algorithms") or ["RS256"])[0],
         certified_as=entry.get("certificate_identity", ""),
         names_key=not entry.get("allow_missing_kid", False),
         trust=tuple(entry.get("trust") or ["packaged_keys"]),
+        leeway=_seconds(entry["leeway"]) if "leeway" in entry else None,
         backend_services=None if backends is None else tuple(backends),
     )
+
+
+def _seconds(duration: object) -> int:
+    found = re.fullmatch(r"(\d+)([smhd])", str(duration))
+    return int(found[1]) * SECONDS[found[2]] if found else 1
 
 
 PRODUCTION: Final = profiles(ISSUERS_FILE)
