@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448
 
 from authz.errors import Findings
 from authz.keys import KeyRing, read_keys
-from authz.keys.ring import MAX_KEYS_WITHOUT_KID
+from authz.keys.jwks import MAX_KEYS_WITHOUT_KID
 from authz.model import Algorithm
 from tests.signing import Key, b64, key
 from tests.unit.examples import ISSUER
