@@ -14,19 +14,25 @@ ABSENT: Final = object()
 
 def difference(wanted: Mapping[str, Any], got: Mapping[str, Any]) -> str:
     """Return what was expected and what came, then the fields that differ, one a line; empty: none does."""
-    expected, came = dict(_fields(wanted)), dict(_fields(got))
-    lines = [
-        f"  {name}: expected {_value(expected, name)}, got {_value(came, name)}"
-        for name in dict.fromkeys([*expected, *came])
-        if expected.get(name, ABSENT) != came.get(name, ABSENT)
-    ] or [f"  expected {wanted}", f"  got {got}"]
     if wanted == got:
         return ""
     outcomes = _outcome(wanted), _outcome(got)
     if outcomes[0] == outcomes[1]:
-        return "\n".join([f"{outcomes[0]}, as expected, but not with these details", *lines])
-    words = f' ({got["http"]}, "{came.get("body.error")}")' if got["http"] is not None else ""
-    return "\n".join([f"expected {outcomes[0]}; got {outcomes[1]}{words}", *lines])
+        return "\n".join([f"{outcomes[0]}, as expected, but not with these details", *_lines(wanted, got)])
+    words = f' ({got["http"]}, "{(got["body"] or {}).get("error")}")' if got["http"] is not None else ""
+    said = f"expected {outcomes[0]}; got {outcomes[1]}{words}"
+    if (wanted["http"] is None) != (got["http"] is None):  # then nearly all else differs, and follows from that
+        return said
+    return "\n".join([said, *_lines(wanted, got)])
+
+
+def _lines(wanted: Mapping[str, Any], got: Mapping[str, Any]) -> list[str]:
+    expected, came = dict(_fields(wanted)), dict(_fields(got))
+    return [
+        f"  {name}: expected {_value(expected, name)}, got {_value(came, name)}"
+        for name in dict.fromkeys([*expected, *came])
+        if expected.get(name, ABSENT) != came.get(name, ABSENT)
+    ] or [f"  expected {wanted}", f"  got {got}"]
 
 
 def _outcome(answer: Mapping[str, Any]) -> str:
@@ -34,7 +40,7 @@ def _outcome(answer: Mapping[str, Any]) -> str:
     if answer["http"] is None:
         return f"allow {metadata.get('unit_primitive', 'public')}"
     error = f" {answer['token_error']}" if answer["token_error"] else ""
-    return f"deny {metadata['reason']}{error}"
+    return f"deny {metadata.get('reason')}{error}"
 
 
 def _fields(answer: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, object]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,11 +14,9 @@ from tests.cases.case_file import POLICY
 from tests.minting import write_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from authz.errors import Problem
 
-__all__ = ["MISTAKES", "sentence", "shown", "told"]
+__all__ = ["MISTAKES", "of_the_policy", "sentence", "shown", "told"]
 
 TOP: Final = POLICY.parents[1]
 MISTAKES: Final = Findings()
@@ -31,10 +30,12 @@ def shown(file: Path) -> str:
 
 def told() -> list[str]:
     """Return one sentence per mistake: those of the policy, or else those of the tables."""
-    return list(map(sentence, _of_the_policy() or sorted(set(MISTAKES.problems))))
+    return [sentence(problem) for problem in of_the_policy() or sorted(set(MISTAKES.problems))]
 
 
-def _of_the_policy() -> Iterable[Problem]:
+@cache
+def of_the_policy() -> tuple[Problem, ...]:
+    """Return what is wrong with the shipped policy; whoever reads it plainly asks first."""
     with tempfile.TemporaryDirectory() as folder:
         keys = write_keys(Path(folder))
         try:

@@ -110,16 +110,21 @@ def test_equal_answers_do_not_differ() -> None:
     assert difference(GOT, dict(GOT)) == ""
 
 
-def test_another_outcome_is_said_first_and_then_each_field_that_differs() -> None:
-    assert difference(GOT, DENIED).splitlines() == [
-        'expected allow duo_chat; got deny missing_scope (403, "Unauthorized to access duo_chat")',
-        "  code: expected 'OK', got 'PERMISSION_DENIED'",
-        "  metadata.outcome: expected 'allowed', got 'denied'",
-        "  metadata.reason: expected 'allowed', got 'missing_scope'",
-        "  metadata.unit_primitive: expected 'duo_chat', got nothing",
-        "  metadata.tier: expected 'small', got nothing",
-        "  http: expected nothing, got 403",
-        "  body.error: expected nothing, got 'Unauthorized to access duo_chat'",
+def test_a_refusal_in_place_of_an_allow_is_told_in_a_line() -> None:
+    assert difference(GOT, DENIED) == (
+        'expected allow duo_chat; got deny missing_scope (403, "Unauthorized to access duo_chat")'
+    )
+
+
+def test_another_reason_is_said_first_and_then_each_field_that_differs() -> None:
+    other = {**DENIED, "http": 404, "body": {}, "token_error": "expired", "metadata": {"reason": "invalid_token"}}
+    assert difference(DENIED, other).splitlines() == [
+        'expected deny missing_scope; got deny invalid_token expired (404, "None")',
+        "  http: expected 403, got 404",
+        "  body.error: expected 'Unauthorized to access duo_chat', got nothing",
+        "  metadata.outcome: expected 'denied', got nothing",
+        "  metadata.reason: expected 'missing_scope', got 'invalid_token'",
+        "  token_error: expected nothing, got 'expired'",
     ]
 
 

@@ -223,7 +223,9 @@ def test_a_token_of_each_issuer_opens_its_environments_door(keys: Path, issuer: 
     realm = ISSUERS[issuer].get("realms", ["self-managed"])[0]
     token = issued(keys, issuer, "--scope", "complete_code")
     headers = client_headers(token, overrides={"x-gitlab-realm": realm})
-    answer = CheckResponse.FromString(check(keys, ISSUERS[issuer]["environment"])(request(headers=headers)))
+    answer = CheckResponse.FromString(
+        check(keys, ISSUERS[issuer].get("environment", "production"))(request(headers=headers))
+    )
     assert (answer.status.code, answer.WhichOneof("http_response")) == (0, "ok_response")
     facts = {name: value.string_value for name, value in answer.dynamic_metadata.fields.items()}
     assert (facts["issuer"], facts["unit_primitive"], facts["tier"]) == (issuer, "complete_code", "any")
