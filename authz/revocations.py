@@ -25,11 +25,16 @@ __all__ = ["NO_REVOCATIONS", "Revocations", "read_revocations"]
 
 K = TypeVar("K")
 _FOREVER: Final = float("inf")
+_NAME: Final = re.compile(r"[A-Za-z0-9+/=_.:-]+")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _THUMBPRINT: Final = re.compile(r"[0-9a-f]{64}")
 
 
 def _identifier(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError(
+            "should be letters, digits and +/=_.:- alone: no token carries another name, nor one with a space"
+        )
     if _UUID.fullmatch(value) and value != value.lower():
         raise ValueError("should be in lower case: identifiers are compared exactly, and tokens carry UUIDs that way")
     return value
@@ -50,13 +55,14 @@ def _moment(value: object) -> datetime:
 
 Moment = Annotated[datetime, BeforeValidator(_moment, json_schema_input_type=AwareDatetime)]
 Identifier = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_identifier)]
+Text = Annotated[str, Field(min_length=1)]
 
 
 class Entry(Schema):
     """One revoked name; `until` ends it, left out it holds for good."""
 
     value: Identifier
-    reason: Annotated[str, Field(min_length=1)]
+    reason: Text
     until: Moment | None = None
 
 
@@ -69,15 +75,15 @@ class CertificateEntry(Entry):
 class KeyName(Schema):
     """A key of an issuer."""
 
-    issuer: str
-    kid: str
+    issuer: Text
+    kid: Text
 
 
 class KeyEntry(Schema):
     """One revoked key."""
 
     value: KeyName
-    reason: Annotated[str, Field(min_length=1)]
+    reason: Text
     until: Moment | None = None
 
 

@@ -125,6 +125,14 @@ REFUSED: Final = {
         f"instances:\n  - {{value: {UUID.upper()}, reason: r}}",
         "2: instances[0].value: should be in lower case: ",
     ),
+    "a space behind a UUID": (
+        f'instances:\n  - {{value: "{UUID} ", reason: r}}',
+        "2: instances[0].value: should be letters, digits and ",
+    ),
+    "a space before a token's id": ('token_ids:\n  - {value: " a", reason: r}', "2: token_ids[0].value: should be "),
+    "a line feed behind a user": ('users:\n  - {value: "a\\n", reason: r}', "2: users[0].value: should be letters, "),
+    "a UUID in braces": (f'users:\n  - {{value: "{{{UUID}}}", reason: r}}', "2: users[0].value: should be letters, "),
+    "an empty kid": ('key_ids:\n  - {value: {issuer: first, kid: ""}, reason: r}', "2: key_ids[0].value.kid: "),
     "a date without a zone": (
         "users:\n  - {value: a, reason: r, until: 2026-01-01T00:00:00}",
         "2: users[0].until: should be a moment with its zone, such as 2026-01-01T00:00:00Z",
@@ -163,6 +171,7 @@ REFUSED: Final = {
 
 @pytest.mark.parametrize(("text", "problem"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, text: str, problem: str) -> None:
+    """2026-11-22: a name with a space, which no token can have, was taken and stopped nobody."""
     _, problems = found(tmp_path, text)
     assert len(problems) == 1
     assert problems[0].startswith(f"revocations.yml:{problem}")
