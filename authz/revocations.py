@@ -126,17 +126,27 @@ _NONE: Final[Mapping[str, float]] = MappingProxyType({})
 NO_REVOCATIONS: Final = Revocations(_NONE, _NONE, _NONE, MappingProxyType({}), _NONE)
 
 
-def read_revocations(file: Path, issuers: Collection[str], findings: Findings) -> Revocations:
-    """Read `revocations.yml`, which may be absent; problems go to `findings`. `issuers` are all known names."""
+def read_revocations(
+    file: Path, issuers: Collection[str], kids: Mapping[str, Collection[str]], findings: Findings
+) -> Revocations:
+    """Read `revocations.yml`, which may be absent; problems go to `findings`.
+
+    `issuers` are all known names, `kids` the keys of those that are loaded.
+    """
     # A link that leads nowhere is a problem, never the same as no revocations; Path.exists would not tell.
     document = read(file, RevocationsFile, findings) if os.path.lexists(file) else None
     if document is None:
         return NO_REVOCATIONS
     content = document.content
     for position, entry in enumerate(content.key_ids):
-        if entry.value.issuer not in issuers:
+        issuer, kid = entry.value.issuer, entry.value.kid
+        if issuer not in issuers:
             line = document.line(("key_ids", position, "value", "issuer"))
-            findings.problem(file, line, f"issuer '{entry.value.issuer}' is not in issuers.yml")
+            findings.problem(file, line, f"issuer '{issuer}' is not in issuers.yml")
+        elif kid not in kids.get(issuer, (kid,)):
+            line = document.line(("key_ids", position, "value", "kid"))
+            message = f"issuer '{issuer}' has no key '{kid}': correct the entry, or remove it if the key was taken out"
+            findings.warning(file, line, message)
     return Revocations(
         token_ids=_ends((entry.value, entry) for entry in content.token_ids),
         instances=_ends((entry.value, entry) for entry in content.instances),
