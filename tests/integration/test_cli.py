@@ -23,6 +23,7 @@ from authz.decision import Allowed
 from authz.policy import load_policy
 from tests.cases.case_file import POLICY
 from tests.minting import INSTANCE, USER, client_headers, request
+from tests.tiers import tier_of
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -247,7 +248,7 @@ def test_what_the_flags_say_is_what_the_token_says(keys: Path) -> None:
     assert isinstance(decision, Allowed)
     assert decision.identity is not None
     claims = decision.identity.claims
-    assert (claims.seats, decision.identity.tier) == (150, "medium")
+    assert (claims.seats, decision.identity.tier) == (150, tier_of(150))
     assert claims.scopes == {"security_scans", "duo_chat"}
     assert claims.expires - claims.issued == 3 * 86_400
     assert claims.instance_id == claims.subject == INSTANCE

@@ -94,6 +94,14 @@ REFUSED: Final[dict[str, tuple[str, str]]] = {
         pem([Certificate("weak", ca=True, kind="RSA-1024")]),
         f"certificate 1 has a key that certificates are not verified with: {KEYS}",
     ),
+    "no authority that may certify all the same": (
+        pem([Certificate("half", ca=False, usages=("key_cert_sign",))]),
+        "certificate 1 is no CA that may sign certificates",
+    ),
+    "16384 bits": (
+        pem([Certificate("huge", ca=True, signed_by=ROOT, kind="RSA-16384")]),
+        "certificate 1 has a key that certificates are not verified with",
+    ),
     "a curve that is not of NIST": (
         pem([Certificate("odd", ca=True, kind="secp256k1")]),
         "certificate 1 has a key that certificates are not verified with",

@@ -147,6 +147,7 @@ REFUSED: Final[dict[str, Sequence[Certificate | bytes]]] = {
     "no names": [replace(LEAF, uris=()), INTERMEDIATE],
     "1024 bits": [replace(LEAF, kind="RSA-1024"), INTERMEDIATE],
     "2047 bits": [replace(LEAF, kind="RSA-2047"), INTERMEDIATE],
+    "16384 bits": [replace(LEAF, kind="RSA-16384"), INTERMEDIATE],
     "an intermediate with 1024 bits": [under(WEAK), WEAK],
     "another curve": [replace(LEAF, kind="P-384"), INTERMEDIATE],
     "a curve that is not of NIST": [replace(LEAF, kind="secp256k1"), INTERMEDIATE],

@@ -135,3 +135,20 @@ def test_a_private_half_that_was_changed_is_named(tmp_path: Path, content: str) 
     private_file(tmp_path, ISSUER).write_text(content)
     with pytest.raises(ValueError, match=r"first\.pem is not as it was made"):
         read_pair(tmp_path, ISSUER)
+
+
+def test_a_lost_public_half_is_made_from_the_private_one(tmp_path: Path) -> None:
+    generate_pair(tmp_path, ISSUER, NOW)
+    before = public_file(tmp_path, ISSUER).read_text()
+    public_file(tmp_path, ISSUER).unlink()
+    generate_pair(tmp_path, ISSUER, NOW)
+    assert public_file(tmp_path, ISSUER).read_text() == before
+
+
+def test_a_private_half_for_another_algorithm_gets_no_public_one(tmp_path: Path) -> None:
+    generate_pair(tmp_path, ISSUER, NOW)
+    public_file(tmp_path, ISSUER).unlink()
+    other = Algorithm.EDDSA if Algorithm.EDDSA not in ISSUER.algorithms else Algorithm.ES256
+    with pytest.raises(ValueError, match="is for another algorithm than issuer 'first' signs with: remove it"):
+        generate_pair(tmp_path, replace(ISSUER, algorithms=frozenset({other})), NOW)
+    assert not public_file(tmp_path, ISSUER).exists()

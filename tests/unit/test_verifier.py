@@ -12,10 +12,12 @@ import pytest
 from authz.decision import TokenError
 from authz.keys import ChainProof, ChainVerifier, KeyRing, VerificationKey
 from authz.memory import Memory
-from authz.model import Algorithm, Claims
+from authz.model import Algorithm, Claims, Trust
 from authz.revocations import NO_REVOCATIONS
 from authz.tokens import Proof, Refusal, Signers, Verifier
 from authz.tokens.verifier import MAX_LENGTH
+from tests import certificates
+from tests.certificates import Certificate, x5c
 from tests.signing import Key, encode, hmac_with, key
 from tests.unit.examples import BACKEND, ISSUER, OTHER_BACKEND, USER_ISSUER
 
@@ -179,6 +181,28 @@ def test_without_kid_and_without_a_fitting_key_the_key_is_unknown() -> None:
 
 def test_a_kid_that_is_present_and_unknown_is_refused_even_there() -> None:
     assert bench(KIDLESS, RSA).verdict(minted(header={"kid": "nobody"})) is TokenError.UNKNOWN_KEY
+
+
+def test_a_chain_is_refused_where_the_issuer_does_not_trust_chains_whatever_anchors_there_are() -> None:
+    root = Certificate("root", ca=True)
+    leaf = Certificate("leaf", signed_by=root, kind="RSA-2048", uris=(ISSUER.identifier,))
+    now = certificates.NOW.timestamp()
+    dates: dict[str, object] = {"exp": now + 60, "iat": now}
+    token = minted(leaf.key, {"x5c": x5c([leaf])}, dates)
+    verdicts = []
+    for issuer in (replace(ISSUER, trust=frozenset(Trust)), ISSUER):
+        anchors = {issuer.name: (root.signed,)}
+        signers = Signers(KeyRing({issuer.name: kept(issuer, RSA)}, anchors), ChainVerifier(anchors, Memory(10)))
+        verdicts.append(Verifier([issuer], signers, NO_REVOCATIONS, Memory(10)).verify(token, BACKEND, now))
+    assert isinstance(verdicts[0], Proof)
+    assert verdicts[1] == Refusal(TokenError.UNTRUSTED_CERTIFICATE)
+
+
+def test_a_packaged_key_signs_nothing_where_the_issuer_trusts_chains_alone() -> None:
+    alone = replace(ISSUER, trust=frozenset({Trust.CERTIFICATE_CHAIN}))
+    assert bench(alone).verdict(minted()) is TokenError.UNKNOWN_KEY
+    kidless = replace(alone, allow_missing_kid=True)
+    assert bench(kidless).verdict(minted(header={"kid": None})) is TokenError.UNKNOWN_KEY
 
 
 def test_an_issuer_without_keys_signs_nothing() -> None:
