@@ -12,6 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -362,6 +363,14 @@ def test_an_odd_certificate_that_the_authority_did_sign_is_refused(change: Calla
     assert odd != leaf.der
     assert judged(resigned(leaf, bytes), INTERMEDIATE) is not None, "it is the change that is refused"
     assert judged(odd, INTERMEDIATE) is None
+
+
+def test_a_leaf_with_a_key_that_anyone_signs_for_is_refused() -> None:
+    """2026-11-22: an authority that certified a placeholder would have certified everyone."""
+    leaf = replace(LEAF, kind="EdDSA")
+    point = leaf.key.private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    assert judged(resigned(leaf, bytes), INTERMEDIATE) is not None
+    assert judged(resigned(leaf, lambda content: content.replace(point, bytes(32))), INTERMEDIATE) is None
 
 
 def test_what_a_leaf_calls_itself_is_of_no_matter() -> None:
