@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROUTES, CLUSTERS, BOOTSTRAP, TLS = "dynamic/routes.yaml", "dynamic/clusters.yaml", "envoy.yaml", "tls.yaml"
-INTERNALS = re.compile(r"Error|INVALID_ARGUMENT|protobuf|as proto|near \d|debug|\{\"|object|NoneType|traceback", re.ASCII)
+INTERNALS = re.compile(r"Error|INVALID_ARGUMENT|protobuf|as proto|near \d|debug|\{\"|object|NoneType")
 SLIPS = [
     (ROUTES, "  name: door", "  name: dor", "the routes here are dor, and envoy.yaml asks for door (line N)"),
     (ROUTES, "resources:", "resources: 5\nx:", "resources must hold a list"),
@@ -40,7 +40,7 @@ SLIPS = [
     (ROUTES, "cluster: sast\n", "cluster: [sast]\n", "cluster: ['sast'] is no text; write one"),
     (ROUTES, "^/sast/?", "^(/sast", "route sast: missing ): ^(/sast"),
     (ROUTES, "context_extensions: {backend_service: sast}", "context_extensions: sast", "context_extensions must hold"),
-    (ROUTES, "v3.RouteConfiguration", "v3.Routes", "@type is type.googleapis.com/envoy.config.route.v3.Routes; write"),
+    (ROUTES, "v3.RouteConfiguration", "v3.Routes", "@type is type.googleapis.com/envoy.config.route.v3.Routes"),
     (CLUSTERS, "port_value: 8101", "port_value: 81xx", "port_value: 81xx will not do; write a whole number from 0 on"),
     (CLUSTERS, "port_value: 8101", "port_value: 81010", "port_value: value must be less than or equal to 65535"),
     (CLUSTERS, "lb_policy: LEAST", "lb_policy: LEST", "no value 'LEST_REQUEST'; write LEAST_REQUEST"),
