@@ -45,6 +45,7 @@ def test_a_leaf_of_each_algorithm_is_believed_and_signs(tmp_path: Path, algorith
     chain, proof = read_chain(tmp_path, issuer), judged(tmp_path, issuer, issuer)
     assert proof is not None
     assert proof.key.algorithm is chain.algorithm is algorithm
+    assert chain.private_pem.count(b"-----BEGIN ") == 1, "the private key alone"
     signing = jwt.get_algorithm_by_name(algorithm.value)
     signature = signing.sign(b"message", signing.prepare_key(chain.private_pem))
     assert signing.verify(b"message", proof.key.material, signature)
