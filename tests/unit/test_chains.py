@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from authz.keys import ChainProof, ChainVerifier
+from authz.keys.thumbprints import _der
 from authz.memory import Memory
 from authz.model import Algorithm
 from tests import certificates
@@ -295,6 +296,14 @@ def test_that_holds_for_every_curve(kind: str) -> None:
     proof = judged(leaf, anchors=[root])
     assert proof is not None
     assert hashlib.sha256(respelt(leaf, encode_dss_signature(r, order - s))).hexdigest() in proof.thumbprints
+
+
+@pytest.mark.parametrize(
+    ("length", "said"),
+    [(0, "00"), (127, "7f"), (128, "8180"), (255, "81ff"), (256, "820100"), (65_535, "82ffff"), (65_536, "83010000")],
+)
+def test_a_length_is_said_in_the_shortest_way(length: int, said: str) -> None:
+    assert _der(0x30, bytes(length)) == b"\x30" + bytes.fromhex(said) + bytes(length)
 
 
 def test_an_rsa_signature_has_no_twin() -> None:

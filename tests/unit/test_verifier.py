@@ -204,6 +204,10 @@ def test_a_token_may_be_8_kib_long_and_not_longer() -> None:
     assert bench().verdict("a" * (MAX_LENGTH + 1)) is TokenError.TOO_LONG
 
 
+def test_what_is_no_unicode_is_malformed() -> None:
+    assert bench().verdict("\ud800") is TokenError.MALFORMED
+
+
 def test_a_proof_is_remembered_and_used() -> None:
     tried = bench()
     token = minted()
