@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import sys
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -252,6 +253,17 @@ def test_a_proof_holds_while_every_certificate_on_the_way_does(shortest: str) ->
     assert (proof.valid_from, proof.valid_until) == (NOW - 60, NOW + 60)
     for offset, holds in ((-60.5, False), (-60, True), (59.5, True), (60, False), (60.5, False), (0, True)):
         assert (tried.verify(EVERY, x5c([leaf, intermediate]), NOW + offset) is not None) is holds, offset
+
+
+@pytest.mark.parametrize("zone", ["UTC-13", "UTC+11"], ids=["far east", "far west"])
+def test_the_machines_time_zone_is_of_no_matter(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+    leaf = replace(LEAF, starts=-60.0, ends=60.0)
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", zone)
+        time.tzset()
+        proof = judged(leaf, INTERMEDIATE)
+    time.tzset()
+    assert proof is not None
 
 
 def test_a_chain_is_remembered_by_its_certificates() -> None:
