@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import sys
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from authz.keys import ChainProof, ChainVerifier
+from authz.keys.thumbprints import _der
 from authz.memory import Memory
 from authz.model import Algorithm
 from tests import certificates
@@ -255,6 +257,17 @@ def test_a_proof_holds_while_every_certificate_on_the_way_does(shortest: str) ->
         assert (tried.verify(EVERY, x5c([leaf, intermediate]), NOW + offset) is not None) is holds, offset
 
 
+@pytest.mark.parametrize("zone", ["UTC-13", "UTC+11"], ids=["far east", "far west"])
+def test_the_machines_time_zone_is_of_no_matter(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+    leaf = replace(LEAF, starts=-60.0, ends=60.0)
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", zone)
+        time.tzset()
+        proof = judged(leaf, INTERMEDIATE)
+    time.tzset()
+    assert proof is not None
+
+
 def test_a_chain_is_remembered_by_its_certificates() -> None:
     memory: Memory[ChainProof] = Memory(10)
     tried = verifier(ROOT, memory=memory)
@@ -297,6 +310,14 @@ def test_that_holds_for_every_curve(kind: str) -> None:
     proof = judged(leaf, anchors=[root])
     assert proof is not None
     assert hashlib.sha256(respelt(leaf, encode_dss_signature(r, order - s))).hexdigest() in proof.thumbprints
+
+
+@pytest.mark.parametrize(
+    ("length", "said"),
+    [(0, "00"), (127, "7f"), (128, "8180"), (255, "81ff"), (256, "820100"), (65_535, "82ffff"), (65_536, "83010000")],
+)
+def test_a_length_is_said_in_the_shortest_way(length: int, said: str) -> None:
+    assert _der(0x30, bytes(length)) == b"\x30" + bytes.fromhex(said) + bytes(length)
 
 
 def test_an_rsa_signature_has_no_twin() -> None:

@@ -226,6 +226,10 @@ def test_a_token_may_be_8_kib_long_and_not_longer() -> None:
     assert bench().verdict("a" * (MAX_LENGTH + 1)) is TokenError.TOO_LONG
 
 
+def test_what_is_no_unicode_is_malformed() -> None:
+    assert bench().verdict("\ud800") is TokenError.MALFORMED
+
+
 def test_a_proof_is_remembered_and_used() -> None:
     tried = bench()
     token = minted()
@@ -302,3 +306,27 @@ def test_a_token_in_its_leeway_is_proven_anew_each_time_and_believed() -> None:
     assert isinstance(tried.verdict(token), Claims)
     assert isinstance(tried.verdict(token, now=2_030.0), Claims)
     assert tried.verdict(token, now=2_060.0) is TokenError.EXPIRED
+
+
+def test_a_remembered_token_ends_with_its_chain_and_not_before() -> None:
+    now = certificates.NOW.timestamp()
+    root = Certificate("root", ca=True)
+    leaf = Certificate("short leaf", signed_by=root, uris=(ISSUER.certificate_identity,), starts=-60.0, ends=60.0)
+    issuer = replace(ISSUER, algorithms=frozenset({Algorithm.ES256}), trust=frozenset({Trust.CERTIFICATE_CHAIN}))
+    memory: Memory[Proof] = Memory(100)
+    ring = KeyRing(MappingProxyType({issuer.name: {}}), MappingProxyType({}))
+    signers = Signers(ring, ChainVerifier({issuer.name: (root.signed,)}, Memory(100)))
+    tried = Bench(memory, Verifier([issuer], signers, NO_REVOCATIONS, memory))
+    lifetime: dict[str, object] = {"iat": int(now) - 600, "exp": int(now) + 600}
+    token = minted(leaf.key, header={"x5c": x5c([leaf]), "kid": None}, claims=lifetime)
+    first = tried.verdict(token, now)
+    assert isinstance(first, Claims)
+    assert tried.verdict(token, now + 59.5) is first
+    assert tried.verdict(token, now - 60) is first, "from its first second on"
+    assert tried.verdict(token, now + 60) is TokenError.UNTRUSTED_CERTIFICATE
+    assert tried.verdict(token, now - 60.5) is TokenError.UNTRUSTED_CERTIFICATE
+
+
+def test_without_issuers_the_length_has_its_bound_all_the_same() -> None:
+    assert bench_of([], {}).verdict("a" * (MAX_LENGTH + 1)) is TokenError.TOO_LONG
+    assert bench_of([], {}).verdict(minted()) is TokenError.UNKNOWN_ISSUER
