@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from tests.cases.tables import ROWS
+from tests.cases.tables import CASES
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "threat-model.md"
@@ -48,7 +48,7 @@ def exists(file: str, name: str) -> bool:
     if where.suffix == ".py":
         return name in defined(where)
     if file.startswith("cases/"):
-        return f"{where.stem}: {name}" in {row for row, _ in ROWS}
+        return f"{where.stem}: {name}" in {case.name for case in CASES}
     return re.search(rf"^[ -]*{re.escape(name)}:", where.read_text("utf-8"), re.MULTILINE) is not None
 
 
