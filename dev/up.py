@@ -73,13 +73,27 @@ def _watch(family: Family, parent: int) -> NoReturn:
     """Until a child ends or a signal comes. The end of terminal or make counts as one: nobody is left to send it.
 
     A terminal that closes tells the leader of its session only, and make, where it is the leader, just goes on waiting.
+    So it does when it alone is interrupted: it counts on everybody having been.
     """
     on_terminal, under_make = os.isatty(0), "MAKELEVEL" in os.environ
+    interruptible = under_make and _catches_interrupts(parent)
     while True:
         family.check()
         if (on_terminal and not os.isatty(0)) or (under_make and os.getppid() != parent):
             raise KeyboardInterrupt
+        if interruptible and not _catches_interrupts(parent):
+            raise KeyboardInterrupt
         time.sleep(WATCH_SECONDS)
+
+
+def _catches_interrupts(process: int) -> bool:
+    """make stops catching SIGINT as it begins to wait for its children; where nobody can tell, it never did."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text("utf-8")
+    except OSError:
+        return False
+    caught = re.search(r"^SigCgt:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return caught is not None and bool(int(caught[1], 16) >> (signal.SIGINT - 1) & 1)
 
 
 def _present(proofs: Proofs, ports: Ports, output: Screen) -> None:

@@ -418,3 +418,60 @@ def refusal(checkout: Checkout) -> str:
     assert "Traceback" not in said
     assert is_gone(checkout, {})
     return said
+
+
+def test_an_interrupt_of_make_alone_ends_all_of_it(checkout: Checkout) -> None:
+    """GNU make catches it and then waits for its children, which have heard nothing."""
+    plain, tls, admin = checkout.door
+    recipe = checkout.folder / "recipe"
+    recipe.write_text(f"up:\n\t@{sys.executable} -m dev.up --port {plain} --tls-port {tls} --admin-port {admin}\n")
+    command = ("make", "-f", str(recipe))
+    with subprocess.Popen(command, cwd=checkout.folder, stdout=subprocess.PIPE, text=True) as make:
+        try:
+            printed_until(make, LAST_LINE)
+            running = descendants(make.pid)
+            make.send_signal(signal.SIGINT)
+            assert eventually(lambda: make.poll() is not None)
+        finally:
+            make.terminate()
+    assert is_gone(checkout, running)
+
+
+def make_target(folder: Path, *words: str) -> tuple[int, str]:
+    """The Makefile's own words; nothing of it may need an environment."""
+    shutil.copy(REPOSITORY / "Makefile", folder / "Makefile")
+    (folder / "requirements").mkdir(exist_ok=True)
+    (folder / "requirements" / "dev.txt").touch()
+    (folder / "pyproject.toml").touch()
+    command = ("make", *words)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return done.returncode, done.stderr.partition("\n")[0]
+
+
+def test_clean_is_refused_while_the_door_runs(door: Opened) -> None:
+    runs = door.process.pid
+    told = f"make: the door runs, as process {runs}: stop it first (Ctrl-C there, or kill {runs})"
+    assert make_target(door.checkout.folder, "clean") == (2, told)
+    assert send(door.requests()[0]).status_code == 200
+
+
+@pytest.mark.parametrize("lock", ["", "4711\n"], ids=["ended", "killed"])
+def test_clean_after_a_run_removes_what_it_left(tmp_path: Path, lock: str) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "up.lock").write_text(lock)
+    assert make_target(tmp_path, "clean") == (0, "")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_python_that_is_not_there_is_told_apart_from_an_old_one(tmp_path: Path) -> None:
+    old = tmp_path / "old-python"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    assert make_target(tmp_path, "up", "PYTHON=nonexist") == (
+        2,
+        "make: there is no program nonexist; name a Python 3.11 or newer: make PYTHON=python3.12 up",
+    )
+    assert make_target(tmp_path, "up", f"PYTHON={old}") == (
+        2,
+        f"make: {old} is older than Python 3.11; name a newer one: make PYTHON=python3.12 up",
+    )
