@@ -435,12 +435,25 @@ def test_no_search_is_made_among_certificates_that_no_anchor_vouches_for() -> No
     """2026: four certificates of an attacker that could all have signed each other took a hundred signature checks."""
     web = [Certificate("root", ca=True, key_name="mine", kind="P-521") for _ in range(3)]
     chain = x5c([replace(LEAF, name="root", signed_by=web[0]), *web])
-    tried, called = verifier(ROOT), list[str]()
-    sys.setprofile(lambda _frame, event, function: called.append(function.__name__) if event == "c_call" else None)
-    try:
-        proof = tried.verify(EVERY, chain, NOW)
-    finally:
-        sys.setprofile(None)
+    called, proof = watched(chain)
     assert proof is None
     assert called.count("verify_directly_issued_by") == 1
     assert "build_client_verifier" not in called
+
+
+@pytest.mark.parametrize("leaf", [replace(LEAF, ends=0), replace(LEAF, starts=1)], ids=["over", "not yet valid"])
+def test_no_signature_is_checked_above_a_leaf_that_is_out_of_date(leaf: Certificate) -> None:
+    """2026-11-22: the chain of an old token, replayed, cost three quarters of what a good one does at first sight."""
+    called, proof = watched(x5c([leaf, INTERMEDIATE, ROOT, ROOT]))
+    assert proof is None
+    assert "verify_directly_issued_by" not in called
+
+
+def watched(chain: list[str]) -> tuple[list[str], ChainProof | None]:
+    """Return the foreign functions that judging a chain calls, and what comes of it."""
+    tried, called = verifier(ROOT), list[str]()
+    sys.setprofile(lambda _frame, event, function: called.append(function.__name__) if event == "c_call" else None)
+    try:
+        return called, tried.verify(EVERY, chain, NOW)
+    finally:
+        sys.setprofile(None)
