@@ -4,12 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCKED := $(VENV)/.locked
 READY := $(VENV)/.ready
-DECIDING := decision rules tokens keys
+DECIDING := decision rules tokens keys revocations entitlement versions memory
+MUTATION := .venv-mutation
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-core test-doors check apply check-envoy format lock protos schemas record-requests clean
+.PHONY: help up test test-core test-doors check apply check-envoy format mutants lock protos schemas \
+  record-requests clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,9 +59,22 @@ format: $(READY) ## put the code into its format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+$(MUTATION)/.locked: requirements/mutation.txt | $(LOCKED)
+	@echo "make: installing the locked requirements into $(MUTATION), about a minute the first time"
+	@$(BIN)/python -m venv --clear $(MUTATION)
+	@$(MUTATION)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  -r requirements/mutation.txt
+	@touch $@
+
+mutants: $(MUTATION)/.locked ## change what decides, bit by bit, and list the changes that no test notices (docs/mutation.md)
+	@rm -rf mutants
+	@$(MUTATION)/bin/mutmut run --max-children 2
+	@$(MUTATION)/bin/python -m dev.mutants
+
 lock: $(READY) ## write requirements/*.txt anew, with hashes, for every platform
 	$(COMPILE) --upgrade pyproject.toml --output-file requirements/run.txt
 	$(COMPILE) --upgrade pyproject.toml --group dev --output-file requirements/dev.txt
+	$(COMPILE) --upgrade pyproject.toml --group mutation --output-file requirements/mutation.txt
 
 protos: $(READY) ## regenerate authz/_proto from protos/
 	@$(BIN)/python -m dev.protos
@@ -74,4 +89,4 @@ record-requests: $(READY) ## take the recorded CheckRequests anew from the real 
 clean: ## remove the environment and everything that was made; refused while the door runs
 	@[ ! -s run/up.lock ] || ! command -v flock >/dev/null || flock --nonblock run/up.lock true \
 	  || { echo "make: the door runs, as process $$(cat run/up.lock): stop it first (Ctrl-C there, or kill $$(cat run/up.lock))" >&2; exit 1; }
-	rm -rf $(VENV) run dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(MUTATION) mutants run dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -8,6 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from authz.keys.jwk import MAX_RSA_BITS, MIN_RSA_BITS
+from authz.keys.weakness import weakness
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,14 +43,14 @@ def read_anchors(file: Path, findings: Findings) -> tuple[x509.Certificate, ...]
 
 
 def strong_enough(certificate: x509.Certificate) -> bool:
-    """Whether a certificate's key may sign: RSA of a fair size, a NIST curve, or Ed25519."""
+    """Whether a certificate's key may sign: RSA of a fair size, a NIST curve, or Ed25519, and sound."""
     match certificate.public_key():
         case rsa.RSAPublicKey() as key:
-            return MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS
+            return MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS and weakness(key) is None
         case ec.EllipticCurvePublicKey() as key:
             return isinstance(key.curve, ec.SECP256R1 | ec.SECP384R1 | ec.SECP521R1)
-        case ed25519.Ed25519PublicKey():
-            return True
+        case ed25519.Ed25519PublicKey() as key:
+            return weakness(key) is None
         case _:
             return False
 

@@ -5,15 +5,21 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from authz.errors import Findings
 from authz.keys import KeyRing, read_keys
+from authz.keys.anchors import strong_enough
+from authz.keys.weakness import weakness
 from authz.model import Trust
-from tests.certificates import Certificate, pem, resigned
+from tests.certificates import NOW, Certificate, pem, resigned
 from tests.signing import key
 from tests.unit.examples import ISSUER
 from tests.unit.files import told, write
@@ -71,6 +77,17 @@ def test_one_root_may_serve_several_issuers(tmp_path: Path) -> None:
     assert found(tmp_path, CHAINED, replace(CHAINED, name="second"))[1] == []
 
 
+@pytest.mark.parametrize(("bits", "strong"), [(2047, False), (2048, True), (8192, True), (8193, False)])
+def test_rsa_is_strong_between_these_sizes(bits: int, strong: bool) -> None:
+    # No primes are looked for: nobody will sign with this key.
+    candidates = (rsa.RSAPublicNumbers(65537, (1 << (bits - 1)) + odd).public_key() for odd in range(1, 10_000, 2))
+    public = next(candidate for candidate in candidates if weakness(candidate) is None)
+    signer = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([])
+    certificate = x509.CertificateBuilder(name, name, public, 1, NOW, NOW + timedelta(days=1)).sign(signer, SHA256())
+    assert strong_enough(certificate) is strong
+
+
 REFUSED: Final[dict[str, tuple[str, str]]] = {
     "nothing": ("", "holds no PEM certificates that can be read"),
     "junk": ("junk", "holds no PEM certificates that can be read"),
@@ -93,6 +110,14 @@ REFUSED: Final[dict[str, tuple[str, str]]] = {
     "1024 bits": (
         pem([Certificate("weak", ca=True, kind="RSA-1024")]),
         f"certificate 1 has a key that certificates are not verified with: {KEYS}",
+    ),
+    "no authority that may certify all the same": (
+        pem([Certificate("half", ca=False, usages=("key_cert_sign",))]),
+        "certificate 1 is no CA that may sign certificates",
+    ),
+    "16384 bits": (
+        pem([Certificate("huge", ca=True, signed_by=ROOT, kind="RSA-16384")]),
+        "certificate 1 has a key that certificates are not verified with",
     ),
     "a curve that is not of NIST": (
         pem([Certificate("odd", ca=True, kind="secp256k1")]),

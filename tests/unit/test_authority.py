@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import jwt
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from authz.errors import Findings
@@ -26,6 +28,15 @@ if TYPE_CHECKING:
     from authz.model import Issuer
 
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
+_USAGES: Final = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+)
 CHAINED: Final = replace(ISSUER, trust=frozenset({Trust.CERTIFICATE_CHAIN}))
 SISTER: Final = replace(CHAINED, name="second", identifier="second", certificate_identity="https://second.example")
 
@@ -45,9 +56,44 @@ def test_a_leaf_of_each_algorithm_is_believed_and_signs(tmp_path: Path, algorith
     chain, proof = read_chain(tmp_path, issuer), judged(tmp_path, issuer, issuer)
     assert proof is not None
     assert proof.key.algorithm is chain.algorithm is algorithm
+    assert chain.private_pem.count(b"-----BEGIN ") == 1, "the private key alone"
     signing = jwt.get_algorithm_by_name(algorithm.value)
     signature = signing.sign(b"message", signing.prepare_key(chain.private_pem))
     assert signing.verify(b"message", proof.key.material, signature)
+
+
+def test_each_certificate_says_what_it_is_and_whom_it_is_under(tmp_path: Path) -> None:
+    generate_chain(tmp_path, CHAINED, NOW)
+    leaf, intermediate = x509.load_pem_x509_certificates(chain_file(tmp_path, CHAINED).read_bytes())
+    (root,) = x509.load_pem_x509_certificates(anchors_file(tmp_path, CHAINED).read_bytes())
+    names = [certificate.subject.rfc4514_string() for certificate in (leaf, intermediate, root)]
+    assert names == ["CN=first", "CN=Development intermediate", "CN=Development root"]
+    for certificate, issuer, usage in (
+        (leaf, intermediate, "digital_signature"),
+        (intermediate, root, "key_cert_sign"),
+        (root, root, "key_cert_sign"),
+    ):
+        certificate.verify_directly_issued_by(issuer)
+        of = certificate.extensions.get_extension_for_class
+        basic, usages = of(x509.BasicConstraints), of(x509.KeyUsage)
+        assert (basic.critical, basic.value.ca, basic.value.path_length) == (True, certificate is not leaf, None)
+        assert usages.critical
+        assert [name for name in _USAGES if getattr(usages.value, name)] == [usage]
+        assert not of(x509.SubjectKeyIdentifier).critical
+        assert not of(x509.AuthorityKeyIdentifier).critical
+        own = x509.SubjectKeyIdentifier.from_public_key(certificate.public_key())
+        assert of(x509.SubjectKeyIdentifier).value == own
+        above = x509.SubjectKeyIdentifier.from_public_key(issuer.public_key())
+        assert of(x509.AuthorityKeyIdentifier).value.key_identifier == above.digest
+        begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        assert (begins, ends) == (NOW - timedelta(hours=1), NOW + timedelta(days=3650))
+
+
+def test_a_chain_file_holds_pem_and_nothing_between(tmp_path: Path) -> None:
+    generate_chain(tmp_path, CHAINED, NOW)
+    text = chain_file(tmp_path, CHAINED).read_text()
+    kinds = [line.strip("-") for line in text.splitlines() if line.startswith("-----")]
+    assert kinds == [f"{end} {kind}" for kind in ("PRIVATE KEY", *["CERTIFICATE"] * 2) for end in ("BEGIN", "END")]
 
 
 def test_one_root_serves_every_issuer_and_no_leaf_serves_a_sister(tmp_path: Path) -> None:
@@ -103,16 +149,21 @@ def test_only_what_is_missing_is_made(tmp_path: Path, missing: Callable[[Path, I
 
 def test_roots_without_their_authority_are_not_replaced(tmp_path: Path) -> None:
     anchors_file(tmp_path, CHAINED).write_text("precious")
-    with pytest.raises(FileExistsError, match="holds roots whose authority is not here"):
+    with pytest.raises(FileExistsError) as refused:
         generate_chain(tmp_path, CHAINED, NOW)
+    assert (refused.value.errno, refused.value.filename) == (errno.EEXIST, str(anchors_file(tmp_path, CHAINED)))
+    assert refused.value.strerror == "holds roots whose authority is not here; name another folder"
     assert [file.name for file in tmp_path.rglob("*")] == ["first.ca.pem"], "nothing else was made"
 
 
 def test_another_root_than_the_authoritys_is_not_replaced(tmp_path: Path) -> None:
     generate_chain(tmp_path, SISTER, NOW)
     anchors_file(tmp_path, CHAINED).write_text("precious")
-    with pytest.raises(FileExistsError, match="holds another root than"):
+    with pytest.raises(FileExistsError) as refused:
         generate_chain(tmp_path, CHAINED, NOW)
+    assert (refused.value.errno, refused.value.filename) == (errno.EEXIST, str(anchors_file(tmp_path, CHAINED)))
+    kept = tmp_path / "private/authority.pem"
+    assert refused.value.strerror == f"holds another root than {kept}; name another folder"
     assert anchors_file(tmp_path, CHAINED).read_text() == "precious"
     assert not chain_file(tmp_path, CHAINED).exists()
 

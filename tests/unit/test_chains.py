@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import sys
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,11 +13,13 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from authz.keys import ChainProof, ChainVerifier
+from authz.keys.thumbprints import _der
 from authz.memory import Memory
 from authz.model import Algorithm
 from tests import certificates
@@ -146,6 +149,7 @@ REFUSED: Final[dict[str, Sequence[Certificate | bytes]]] = {
     "no names": [replace(LEAF, uris=()), INTERMEDIATE],
     "1024 bits": [replace(LEAF, kind="RSA-1024"), INTERMEDIATE],
     "2047 bits": [replace(LEAF, kind="RSA-2047"), INTERMEDIATE],
+    "16384 bits": [replace(LEAF, kind="RSA-16384"), INTERMEDIATE],
     "an intermediate with 1024 bits": [under(WEAK), WEAK],
     "another curve": [replace(LEAF, kind="P-384"), INTERMEDIATE],
     "a curve that is not of NIST": [replace(LEAF, kind="secp256k1"), INTERMEDIATE],
@@ -253,6 +257,17 @@ def test_a_proof_holds_while_every_certificate_on_the_way_does(shortest: str) ->
         assert (tried.verify(EVERY, x5c([leaf, intermediate]), NOW + offset) is not None) is holds, offset
 
 
+@pytest.mark.parametrize("zone", ["UTC-13", "UTC+11"], ids=["far east", "far west"])
+def test_the_machines_time_zone_is_of_no_matter(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+    leaf = replace(LEAF, starts=-60.0, ends=60.0)
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", zone)
+        time.tzset()
+        proof = judged(leaf, INTERMEDIATE)
+    time.tzset()
+    assert proof is not None
+
+
 def test_a_chain_is_remembered_by_its_certificates() -> None:
     memory: Memory[ChainProof] = Memory(10)
     tried = verifier(ROOT, memory=memory)
@@ -295,6 +310,14 @@ def test_that_holds_for_every_curve(kind: str) -> None:
     proof = judged(leaf, anchors=[root])
     assert proof is not None
     assert hashlib.sha256(respelt(leaf, encode_dss_signature(r, order - s))).hexdigest() in proof.thumbprints
+
+
+@pytest.mark.parametrize(
+    ("length", "said"),
+    [(0, "00"), (127, "7f"), (128, "8180"), (255, "81ff"), (256, "820100"), (65_535, "82ffff"), (65_536, "83010000")],
+)
+def test_a_length_is_said_in_the_shortest_way(length: int, said: str) -> None:
+    assert _der(0x30, bytes(length)) == b"\x30" + bytes.fromhex(said) + bytes(length)
 
 
 def test_an_rsa_signature_has_no_twin() -> None:
@@ -361,6 +384,14 @@ def test_an_odd_certificate_that_the_authority_did_sign_is_refused(change: Calla
     assert odd != leaf.der
     assert judged(resigned(leaf, bytes), INTERMEDIATE) is not None, "it is the change that is refused"
     assert judged(odd, INTERMEDIATE) is None
+
+
+def test_a_leaf_with_a_key_that_anyone_signs_for_is_refused() -> None:
+    """2026-11-22: an authority that certified a placeholder would have certified everyone."""
+    leaf = replace(LEAF, kind="EdDSA")
+    point = leaf.key.private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    assert judged(resigned(leaf, bytes), INTERMEDIATE) is not None
+    assert judged(resigned(leaf, lambda content: content.replace(point, bytes(32))), INTERMEDIATE) is None
 
 
 def test_what_a_leaf_calls_itself_is_of_no_matter() -> None:

@@ -17,6 +17,14 @@ def test_the_parts_are_what_was_signed_and_what_it_says() -> None:
     assert (jws.signing_input, jws.signature) == (f"{HEADER}.{CLAIMS}".encode(), b"signature")
 
 
+def test_every_last_character_of_the_alphabet_is_read() -> None:
+    for last in range(256):
+        signature = bytes((0, 0, last))
+        jws = parse(f"{HEADER}.{CLAIMS}.{b64(signature)}")
+        assert jws is not None
+        assert jws.signature == signature
+
+
 def test_json_may_hold_spaces_around_its_values() -> None:
     assert parse(f"{b64(b' {} ')}.{CLAIMS}.{SIGNATURE}") is not None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 import os
 import re
@@ -9,15 +11,17 @@ import stat
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from authz.errors import Findings
 from authz.keys import read_keys
 from authz.keys.pairs import generate_pair, private_file, public_file, read_pair
 from authz.model import Algorithm
+from tests.signing import Key, b64
 from tests.unit.examples import ISSUER
 
 if TYPE_CHECKING:
@@ -55,10 +59,40 @@ def test_a_pair_signs_what_its_public_half_verifies(tmp_path: Path, algorithm: A
     assert signing.verify(b"message", public.material, signature)
 
 
+@pytest.mark.parametrize("algorithm", list(Algorithm))
+def test_the_public_half_is_spelt_as_the_standards_want_it(tmp_path: Path, algorithm: Algorithm) -> None:
+    generate_pair(tmp_path, replace(ISSUER, algorithms=frozenset({algorithm})), NOW)
+    private = cast(
+        "Any", load_pem_private_key(private_file(tmp_path, ISSUER).read_bytes(), password=None)
+    )  # Any: of any kind
+    spki = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    kid = b64(hashlib.sha256(spki).digest())[:16]
+    jwk = {**Key(kid, algorithm.value, private).jwk(), "created_at": "2026-01-01T00:00:00Z"}
+    text = public_file(tmp_path, ISSUER).read_text()
+    assert json.loads(text) == {"keys": [jwk]}
+    assert text.startswith('{\n  "keys": [\n    {\n      "'), "people read it too"
+    assert text.endswith("\n")
+
+
 def test_an_issuer_of_several_algorithms_gets_a_pair_of_the_first_on_offer(tmp_path: Path) -> None:
     issuer = replace(ISSUER, algorithms=frozenset({Algorithm.EDDSA, Algorithm.ES256}))
     generate_pair(tmp_path, issuer, NOW)
     assert read_pair(tmp_path, issuer).algorithm is Algorithm.ES256
+
+
+def test_both_halves_stand_where_the_documentation_says(tmp_path: Path) -> None:
+    generate_pair(tmp_path, ISSUER, NOW)
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert sorted(str(file.relative_to(tmp_path)) for file in files) == ["first.jwks.json", "private/first.pem"]
+
+
+def test_a_public_half_without_its_private_one_is_named_with_what_to_do(tmp_path: Path) -> None:
+    public_file(tmp_path, ISSUER).write_text("precious")
+    with pytest.raises(FileExistsError) as refused:
+        generate_pair(tmp_path, ISSUER, NOW)
+    error = refused.value
+    assert (error.errno, error.filename) == (errno.EEXIST, str(public_file(tmp_path, ISSUER)))
+    assert error.strerror == "holds keys whose private half is not here; name another folder"
 
 
 def test_two_pairs_have_different_ids(tmp_path: Path) -> None:
@@ -135,3 +169,21 @@ def test_a_private_half_that_was_changed_is_named(tmp_path: Path, content: str) 
     private_file(tmp_path, ISSUER).write_text(content)
     with pytest.raises(ValueError, match=r"first\.pem is not as it was made"):
         read_pair(tmp_path, ISSUER)
+
+
+@pytest.mark.parametrize("algorithm", list(Algorithm))
+def test_a_private_half_that_lost_its_public_one_gets_it_back(tmp_path: Path, algorithm: Algorithm) -> None:
+    generate_pair(tmp_path, replace(ISSUER, algorithms=frozenset({algorithm})), NOW)
+    private, public = private_file(tmp_path, ISSUER).read_bytes(), public_file(tmp_path, ISSUER).read_bytes()
+    public_file(tmp_path, ISSUER).unlink()
+    generate_pair(tmp_path, replace(ISSUER, algorithms=frozenset(Algorithm)), NOW)
+    assert public_file(tmp_path, ISSUER).read_bytes() == public
+    assert private_file(tmp_path, ISSUER).read_bytes() == private
+
+
+def test_a_private_half_of_an_algorithm_that_the_issuer_does_not_use_is_named(tmp_path: Path) -> None:
+    generate_pair(tmp_path, replace(ISSUER, algorithms=frozenset({Algorithm.EDDSA})), NOW)
+    public_file(tmp_path, ISSUER).unlink()
+    with pytest.raises(ValueError, match=r"first\.pem is for another algorithm than issuer 'first' signs with: remove"):
+        generate_pair(tmp_path, ISSUER, NOW)
+    assert not public_file(tmp_path, ISSUER).exists()

@@ -12,10 +12,12 @@ import pytest
 from authz.decision import TokenError
 from authz.keys import ChainProof, ChainVerifier, KeyRing, VerificationKey
 from authz.memory import Memory
-from authz.model import Algorithm, Claims
+from authz.model import Algorithm, Claims, Trust
 from authz.revocations import NO_REVOCATIONS
 from authz.tokens import Proof, Refusal, Signers, Verifier
 from authz.tokens.verifier import MAX_LENGTH
+from tests import certificates
+from tests.certificates import Certificate, x5c
 from tests.signing import Key, encode, hmac_with, key
 from tests.unit.examples import BACKEND, ISSUER, OTHER_BACKEND, USER_ISSUER
 
@@ -181,6 +183,28 @@ def test_a_kid_that_is_present_and_unknown_is_refused_even_there() -> None:
     assert bench(KIDLESS, RSA).verdict(minted(header={"kid": "nobody"})) is TokenError.UNKNOWN_KEY
 
 
+def test_a_chain_is_refused_where_the_issuer_does_not_trust_chains_whatever_anchors_there_are() -> None:
+    root = Certificate("root", ca=True)
+    leaf = Certificate("leaf", signed_by=root, kind="RSA-2048", uris=(ISSUER.identifier,))
+    now = certificates.NOW.timestamp()
+    dates: dict[str, object] = {"exp": now + 60, "iat": now}
+    token = minted(leaf.key, {"x5c": x5c([leaf])}, dates)
+    verdicts = []
+    for issuer in (replace(ISSUER, trust=frozenset(Trust)), ISSUER):
+        anchors = {issuer.name: (root.signed,)}
+        signers = Signers(KeyRing({issuer.name: kept(issuer, RSA)}, anchors), ChainVerifier(anchors, Memory(10)))
+        verdicts.append(Verifier([issuer], signers, NO_REVOCATIONS, Memory(10)).verify(token, BACKEND, now))
+    assert isinstance(verdicts[0], Proof)
+    assert verdicts[1] == Refusal(TokenError.UNTRUSTED_CERTIFICATE)
+
+
+def test_a_packaged_key_signs_nothing_where_the_issuer_trusts_chains_alone() -> None:
+    alone = replace(ISSUER, trust=frozenset({Trust.CERTIFICATE_CHAIN}))
+    assert bench(alone).verdict(minted()) is TokenError.UNKNOWN_KEY
+    kidless = replace(alone, allow_missing_kid=True)
+    assert bench(kidless).verdict(minted(header={"kid": None})) is TokenError.UNKNOWN_KEY
+
+
 def test_an_issuer_without_keys_signs_nothing() -> None:
     assert bench_of([ISSUER], {"first": {}}).verdict(minted()) is TokenError.UNKNOWN_KEY
 
@@ -200,6 +224,10 @@ def test_a_token_may_be_8_kib_long_and_not_longer() -> None:
     assert bench().verdict(longer) is TokenError.TOO_LONG
     assert bench().verdict("a" * MAX_LENGTH) is TokenError.MALFORMED
     assert bench().verdict("a" * (MAX_LENGTH + 1)) is TokenError.TOO_LONG
+
+
+def test_what_is_no_unicode_is_malformed() -> None:
+    assert bench().verdict("\ud800") is TokenError.MALFORMED
 
 
 def test_a_proof_is_remembered_and_used() -> None:
@@ -278,3 +306,27 @@ def test_a_token_in_its_leeway_is_proven_anew_each_time_and_believed() -> None:
     assert isinstance(tried.verdict(token), Claims)
     assert isinstance(tried.verdict(token, now=2_030.0), Claims)
     assert tried.verdict(token, now=2_060.0) is TokenError.EXPIRED
+
+
+def test_a_remembered_token_ends_with_its_chain_and_not_before() -> None:
+    now = certificates.NOW.timestamp()
+    root = Certificate("root", ca=True)
+    leaf = Certificate("short leaf", signed_by=root, uris=(ISSUER.certificate_identity,), starts=-60.0, ends=60.0)
+    issuer = replace(ISSUER, algorithms=frozenset({Algorithm.ES256}), trust=frozenset({Trust.CERTIFICATE_CHAIN}))
+    memory: Memory[Proof] = Memory(100)
+    ring = KeyRing(MappingProxyType({issuer.name: {}}), MappingProxyType({}))
+    signers = Signers(ring, ChainVerifier({issuer.name: (root.signed,)}, Memory(100)))
+    tried = Bench(memory, Verifier([issuer], signers, NO_REVOCATIONS, memory))
+    lifetime: dict[str, object] = {"iat": int(now) - 600, "exp": int(now) + 600}
+    token = minted(leaf.key, header={"x5c": x5c([leaf]), "kid": None}, claims=lifetime)
+    first = tried.verdict(token, now)
+    assert isinstance(first, Claims)
+    assert tried.verdict(token, now + 59.5) is first
+    assert tried.verdict(token, now - 60) is first, "from its first second on"
+    assert tried.verdict(token, now + 60) is TokenError.UNTRUSTED_CERTIFICATE
+    assert tried.verdict(token, now - 60.5) is TokenError.UNTRUSTED_CERTIFICATE
+
+
+def test_without_issuers_the_length_has_its_bound_all_the_same() -> None:
+    assert bench_of([], {}).verdict("a" * (MAX_LENGTH + 1)) is TokenError.TOO_LONG
+    assert bench_of([], {}).verdict(minted()) is TokenError.UNKNOWN_ISSUER
