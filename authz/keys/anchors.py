@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
     from authz.errors import Findings
 
-__all__ = ["read_anchors", "strong_enough"]
+__all__ = ["MAX_ANCHORS", "read_anchors", "strong_enough"]
+
+MAX_ANCHORS: Final = 8
+"""Each root of one name costs a forged chain one signature check more."""
 
 
 def read_anchors(file: Path, findings: Findings) -> tuple[x509.Certificate, ...]:
@@ -35,6 +38,8 @@ def read_anchors(file: Path, findings: Findings) -> tuple[x509.Certificate, ...]
     except (ValueError, x509.InvalidVersion):
         findings.problem(file, 0, "holds no PEM certificates that can be read")
         return ()
+    if len(certificates) > MAX_ANCHORS:
+        findings.problem(file, 0, f"holds {len(certificates)} certificates; {MAX_ANCHORS} roots are enough for any change")
     for position, certificate in enumerate(certificates, start=1):
         problem = _anchor_problem(certificate)
         if problem is not None:

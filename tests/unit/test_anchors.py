@@ -71,6 +71,13 @@ def test_each_issuer_has_its_own_roots(tmp_path: Path) -> None:
     assert ring.anchors == {"first": (ROOT.signed,), "second": (SECOND.signed,)}
 
 
+@pytest.mark.parametrize("count", [8, 9])
+def test_an_issuer_has_at_most_eight_roots(tmp_path: Path, count: int) -> None:
+    write(tmp_path / "first.ca.pem", pem([ROOT] * count))
+    told_of_it = [problem for problem in found(tmp_path, CHAINED)[1] if "8 roots are enough" in problem]
+    assert len(told_of_it) == (count > 8)
+
+
 def test_one_root_may_serve_several_issuers(tmp_path: Path) -> None:
     for name in ("first", "second"):
         write(tmp_path / f"{name}.ca.pem", pem([ROOT]))
