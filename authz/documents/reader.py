@@ -99,8 +99,6 @@ def read_bytes(raw: bytes, file: Path, schema: type[S], findings: Findings) -> D
             if key not in known:
                 findings.warning(file, lines.get((key,), 1), f"unknown key '{key}' is ignored")
         return None
-    for where in _empty_parts(data, ()) if not issubclass(schema, Schema) else ():
-        findings.warning(file, lines.get(where, 1), f"{_dotted(where)} is empty, and read as left out")
     for where in _unknown_keys(content, ()):
         near = difflib.get_close_matches(str(where[-1]), _known_keys(schema), n=1, cutoff=0.8)
         hint = f"; did you mean '{near[0]}'?" if near else ""

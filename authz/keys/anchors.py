@@ -39,7 +39,9 @@ def read_anchors(file: Path, findings: Findings) -> tuple[x509.Certificate, ...]
         findings.problem(file, 0, "holds no PEM certificates that can be read")
         return ()
     if len(certificates) > MAX_ANCHORS:
-        findings.problem(file, 0, f"holds {len(certificates)} certificates; {MAX_ANCHORS} roots are enough for any change")
+        findings.problem(
+            file, 0, f"holds {len(certificates)} certificates; {MAX_ANCHORS} roots are enough for any change"
+        )
     for position, certificate in enumerate(certificates, start=1):
         problem = _anchor_problem(certificate)
         if problem is not None:
