@@ -291,13 +291,6 @@ def test_every_problem_of_a_file_is_reported_with_its_line(tmp_path: Path, conte
     assert problems_of(tmp_path, content) == problems
 
 
-def test_an_empty_key_of_an_open_schema_is_a_warning(tmp_path: Path) -> None:
-    findings = Findings()
-    read(write(tmp_path / "f.yml", "name: a\nnewer:\n"), Open, findings)
-    assert "f.yml:2: newer is empty, and read as left out" in told(findings.warnings)
-    assert findings.problems == []
-
-
 def test_unknown_keys_of_an_open_schema_are_warnings(tmp_path: Path) -> None:
     findings = Findings()
     text = "name: x\nnewer: 1\ninner:\n  - label: a\n    newest: 2\n"
