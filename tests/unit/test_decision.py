@@ -73,6 +73,11 @@ def test_a_bearer_token_is_found(authorization: str) -> None:
     assert credentials(asked(headers), RULE) == "abc"
 
 
+def test_what_is_a_space_beyond_ascii_is_for_the_token_to_answer_for() -> None:
+    headers = {"authorization": "Bearer a\u00a0b", "x-gitlab-authentication-type": "oidc"}
+    assert credentials(asked(headers), RULE) == "a\u00a0b"
+
+
 @pytest.mark.parametrize(
     ("headers", "reason"),
     [
