@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCKED := $(VENV)/.locked
 READY := $(VENV)/.ready
+DECIDING := decision rules tokens keys revocations entitlement versions memory
 MUTATION := .venv-mutation
-DECIDING := decision rules tokens keys
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --custom-compile-command "make lock"
 
@@ -17,6 +17,8 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(LOCKED): requirements/dev.txt
+	@command -v "$(PYTHON)" >/dev/null \
+	  || { echo "make: there is no program $(PYTHON); name a Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "make: $(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@echo "make: installing the locked requirements into $(VENV), about a minute the first time"
@@ -83,5 +85,8 @@ schemas: $(READY) ## write the JSON Schemas of the policy files anew
 record-requests: $(READY) ## take the recorded CheckRequests anew from the real Envoy
 	@$(BIN)/python -m tests.recorder
 
-clean: ## remove the environment and everything that was made
+# The kernel holds the lock for as long as the door runs (dev/up_lock.py), and a script is shorter than another program.
+clean: ## remove the environment and everything that was made; refused while the door runs
+	@[ ! -s run/up.lock ] || ! command -v flock >/dev/null || flock --nonblock run/up.lock true \
+	  || { echo "make: the door runs, as process $$(cat run/up.lock): stop it first (Ctrl-C there, or kill $$(cat run/up.lock))" >&2; exit 1; }
 	rm -rf $(VENV) $(MUTATION) mutants run dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -98,6 +98,7 @@ def read_issuers(file: Path, catalog: Catalog, findings: Findings) -> tuple[Issu
         "environment and iss claim {} stand twice: a token could not tell whose it is",
         findings,
     )
+    _report_shared_identities(document, findings)
     for position, entry in enumerate(entries):
         _report_entry(entry, _reporter(document, position, findings), catalog)
     return tuple(entry.built() for entry in entries)
@@ -116,6 +117,22 @@ def _report_entry(entry: IssuerEntry, report: Callable[[str, str], None], catalo
             report("backend_services", f"backend service '{name}' is not in the catalog")
     if entry.certificate_identity is not None and "certificate_chain" not in entry.trust:
         report("certificate_identity", "has no effect without certificate_chain under trust: remove it")
+
+
+def _report_shared_identities(document: Document[IssuersFile], findings: Findings) -> None:
+    """Report two issuers whose leaves say the same: below one root, each could sign for the other."""
+    owners: dict[tuple[str, str], str] = {}
+    for position, entry in enumerate(document.content.issuers):
+        issuer = entry.built()
+        if Trust.CERTIFICATE_CHAIN not in issuer.trust:
+            continue
+        owner = owners.setdefault((issuer.environment, issuer.certificate_identity), issuer.name)
+        if owner != issuer.name:
+            key = "certificate_identity" if entry.certificate_identity else "issuer"
+            message = (
+                f"'{issuer.certificate_identity}' is what leaves of issuer '{owner}' carry: one identity, one issuer"
+            )
+            findings.problem(document.file, document.line(("issuers", position, key)), message)
 
 
 def _report_twins(

@@ -18,18 +18,21 @@ _CATALOGS: Final = ("catalog", "config")
 _KINDS: Final = ("unit_primitives", "backend_services", "add_ons", "license_types", "services", "operators")
 _KEY_FILES: Final = (".jwks.json", ".ca.pem")
 _FOLDERS: Final = ("rules", *_CATALOGS, "keys")
+# What rules/ suggests: the one optional file that nobody would miss, as a folder.
+_NO_FOLDERS: Final = {"revocations": "revocations.yml"}
+_SUFFIXES: Final = frozenset({".yml", ".yaml", ".json", ""})
 
 
 def report_near_misses(policy: Path, findings: Findings) -> None:
     """Report misspelt names in a policy directory, and a second catalog; other files are none of our business."""
     entries = sorted(entry for entry in policy.glob("*") if not entry.name.startswith("."))
     for entry in entries:
-        known = _FOLDERS if entry.is_dir() else _FILES
-        if entry.name in known or (not entry.is_dir() and entry.suffix.lower() not in {".yml", ".yaml"}):
+        read, known = (_FOLDERS, {*_FOLDERS, *_NO_FOLDERS}) if entry.is_dir() else (_FILES, _FILES)
+        if entry.name in read or not (entry.is_dir() or entry.suffix.lower() in _SUFFIXES):
             continue
-        near = difflib.get_close_matches(entry.name.lower(), known, n=1, cutoff=0.75)
+        near = difflib.get_close_matches(entry.name.lower(), sorted(known), n=1, cutoff=0.75)
         if near:
-            findings.problem(entry, 0, f"is not read: did you mean {near[0]}?")
+            findings.problem(entry, 0, f"is not read: did you mean {_NO_FOLDERS.get(near[0], near[0])}?")
     for entry in (entry for name in _CATALOGS for entry in sorted((policy / name).glob("*")) if entry.is_dir()):
         near = difflib.get_close_matches(entry.name, _KINDS, n=1, cutoff=0.75)
         if near and entry.name not in _KINDS:

@@ -93,13 +93,13 @@ def load_policy(
     tiers = read_tiers(folder / "tiers.yml", findings)
     every = read_issuers(folder / "issuers.yml", catalog, findings)
     names = frozenset(issuer.name for issuer in every)
-    revocations = read_revocations(folder / "revocations.yml", names, findings)
     issuers = tuple(issuer for issuer in every if issuer.environment == environment)
     if every and not issuers:
         known = ", ".join(sorted({issuer.environment for issuer in every}))
         findings.problem(folder / "issuers.yml", 0, f"environment '{environment}' has no issuer; there are: {known}")
     report_strange_keys(keys, names, findings)
     ring = read_keys(keys, issuers, allow_empty=allow_empty_issuers, findings=findings)
+    revocations = read_revocations(folder / "revocations.yml", names, ring.by_issuer, findings)
     findings.conclude()
     signers = Signers(ring, ChainVerifier(ring.anchors, Memory(CHAINS_REMEMBERED)))
     return Policy(

@@ -25,11 +25,16 @@ __all__ = ["NO_REVOCATIONS", "Revocations", "read_revocations"]
 
 K = TypeVar("K")
 _FOREVER: Final = float("inf")
+_NAME: Final = re.compile(r"[A-Za-z0-9+/=_.:-]+")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _THUMBPRINT: Final = re.compile(r"[0-9a-f]{64}")
 
 
 def _identifier(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError(
+            "should be letters, digits and +/=_.:- alone: no token carries another name, nor one with a space"
+        )
     if _UUID.fullmatch(value) and value != value.lower():
         raise ValueError("should be in lower case: identifiers are compared exactly, and tokens carry UUIDs that way")
     return value
@@ -50,13 +55,14 @@ def _moment(value: object) -> datetime:
 
 Moment = Annotated[datetime, BeforeValidator(_moment, json_schema_input_type=AwareDatetime)]
 Identifier = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_identifier)]
+Text = Annotated[str, Field(min_length=1)]
 
 
 class Entry(Schema):
     """One revoked name; `until` ends it, left out it holds for good."""
 
     value: Identifier
-    reason: Annotated[str, Field(min_length=1)]
+    reason: Text
     until: Moment | None = None
 
 
@@ -69,15 +75,15 @@ class CertificateEntry(Entry):
 class KeyName(Schema):
     """A key of an issuer."""
 
-    issuer: str
-    kid: str
+    issuer: Text
+    kid: Text
 
 
 class KeyEntry(Schema):
     """One revoked key."""
 
     value: KeyName
-    reason: Annotated[str, Field(min_length=1)]
+    reason: Text
     until: Moment | None = None
 
 
@@ -120,17 +126,27 @@ _NONE: Final[Mapping[str, float]] = MappingProxyType({})
 NO_REVOCATIONS: Final = Revocations(_NONE, _NONE, _NONE, MappingProxyType({}), _NONE)
 
 
-def read_revocations(file: Path, issuers: Collection[str], findings: Findings) -> Revocations:
-    """Read `revocations.yml`, which may be absent; problems go to `findings`. `issuers` are all known names."""
+def read_revocations(
+    file: Path, issuers: Collection[str], kids: Mapping[str, Collection[str]], findings: Findings
+) -> Revocations:
+    """Read `revocations.yml`, which may be absent; problems go to `findings`.
+
+    `issuers` are all known names, `kids` the keys of those that are loaded.
+    """
     # A link that leads nowhere is a problem, never the same as no revocations; Path.exists would not tell.
     document = read(file, RevocationsFile, findings) if os.path.lexists(file) else None
     if document is None:
         return NO_REVOCATIONS
     content = document.content
     for position, entry in enumerate(content.key_ids):
-        if entry.value.issuer not in issuers:
+        issuer, kid = entry.value.issuer, entry.value.kid
+        if issuer not in issuers:
             line = document.line(("key_ids", position, "value", "issuer"))
-            findings.problem(file, line, f"issuer '{entry.value.issuer}' is not in issuers.yml")
+            findings.problem(file, line, f"issuer '{issuer}' is not in issuers.yml")
+        elif kid not in kids.get(issuer, (kid,)):
+            line = document.line(("key_ids", position, "value", "kid"))
+            message = f"issuer '{issuer}' has no key '{kid}': correct the entry, or remove it if the key was taken out"
+            findings.warning(file, line, message)
     return Revocations(
         token_ids=_ends((entry.value, entry) for entry in content.token_ids),
         instances=_ends((entry.value, entry) for entry in content.instances),

@@ -33,7 +33,7 @@ def main() -> int:
 def load(file: Path) -> float:
     """Read the file once. Raises RuntimeError if not all of it is read."""
     findings, started = Findings(), time.perf_counter()
-    revocations = read_revocations(file, (), findings)
+    revocations = read_revocations(file, (), {}, findings)
     if findings.problems or len(revocations.instances) != COUNT:
         raise RuntimeError(f"revocations are missing: {findings.problems}")
     return time.perf_counter() - started

@@ -9,6 +9,8 @@ from dev.envoy_apply import ApplyError, apply
 from dev.envoy_check import check
 from dev.envoy_files import EnvoyFiles
 from dev.envoy_program import MissingBinaryError
+from dev.envoy_started import moved_ports
+from dev.up_plan import PlanError
 
 SHIPPED = Path("envoy")
 RUNNING = Path("run/envoy")
@@ -27,8 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
         if asked.what == "check":
             print(f"{source.folder}: Envoy accepts all of it")
             return 0
-        print(*apply(source, EnvoyFiles(asked.to)), sep="\n")
-    except (ApplyError, AdminError, MissingBinaryError) as problem:
+        running = EnvoyFiles(asked.to)
+        print(*apply(source, running, moved_ports(source, running)), sep="\n")
+    except (ApplyError, AdminError, MissingBinaryError, PlanError) as problem:
         print(problem, file=sys.stderr)
         return FINDING
     return 0

@@ -8,7 +8,8 @@ from dev.envoy_admin import Admin
 from dev.envoy_files import EnvoyFiles, rendered, replace
 from dev.envoy_labels import targets
 from dev.envoy_routes import forwarding
-from dev.envoy_yaml import Tree, read
+from dev.envoy_started import needs_a_restart
+from dev.envoy_yaml import read
 
 TAKE_SECONDS = 10.0
 POLL_SECONDS = 0.05
@@ -38,7 +39,7 @@ def apply(source: EnvoyFiles, running: EnvoyFiles, ports: Mapping[int, int] = _N
         if (text := rendered(origin.read_text("utf-8"), source, running, ports)) != target.read_text("utf-8")
         or target.samefile(origin)  # edited in place, where Envoy has not noticed
     }
-    yield from _needing_a_restart(source, running)
+    yield from needs_a_restart(source, running)
     for target in _in_order(source, running, edits):
         _move(admin, target, edits[target], CLUSTERS if target == running.clusters else ROUTES)
         yield f"{target}: Envoy has taken it{_unready(admin)}"
@@ -85,20 +86,6 @@ def _unready(admin: Admin) -> str:
             return "; a backend has not answered for its health yet, and its old endpoints go on serving until then"
         time.sleep(POLL_SECONDS)
     return ""
-
-
-def _needing_a_restart(source: EnvoyFiles, running: EnvoyFiles) -> Iterator[str]:
-    """The bootstrap of a development run has ports of its own, so it is compared without them."""
-    for origin, target in ((source.bootstrap, running.bootstrap), (source.tls, running.tls)):
-        ours, theirs = read(origin)[0], read(target)[0]
-        if ours and theirs and _outline(ours.tree) != _outline(theirs.tree):
-            yield f"{origin}: edited, and takes effect with the next start only"
-
-
-def _outline(tree: Tree) -> Tree:
-    if isinstance(tree, dict):
-        return {key: _outline(value) for key, value in tree.items() if key not in {"port_value", "address", "path"}}
-    return [_outline(item) for item in tree] if isinstance(tree, list) else tree
 
 
 def _admin_port(bootstrap: Path) -> int:

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dev import certificate, envoy_labels, envoy_managers, envoy_routes
+from dev import certificate, envoy_labels, envoy_managers, envoy_outline, envoy_routes
+from dev import envoy_located as located
 from dev.envoy_files import EnvoyFiles
 from dev.envoy_inline import inlined
 from dev.envoy_program import binary
-from dev.envoy_refusal import told
+from dev.envoy_refusal import Refusal, told
 from dev.envoy_yaml import Document, Problem, Tree, read
 
 VALIDATE_SECONDS = 30
@@ -45,10 +46,14 @@ def check(files: EnvoyFiles) -> tuple[Problem, ...]:
         return tuple(problems)
     configuration = Configuration(*documents)
     with tempfile.TemporaryDirectory() as scratch:
-        return tuple(_check(configuration, _Validator(Path(scratch))))
+        return tuple(dict.fromkeys(_check(configuration, _Validator(Path(scratch)))))
 
 
 def _check(whole: Configuration, validator: "_Validator") -> Iterator[Problem]:
+    bent = envoy_outline.slips(whole.tls, whole.clusters, whole.routes, whole.bootstrap)
+    if bent:
+        yield from bent
+        return
     try:
         yield from envoy_managers.slips(whole.bootstrap)
         yield from envoy_routes.slips(whole.routes)
@@ -56,49 +61,51 @@ def _check(whole: Configuration, validator: "_Validator") -> Iterator[Problem]:
         refusal = validator.refusal(whole)
         if refusal:
             yield from _located(whole, validator, refusal)
-    except (KeyError, TypeError, AttributeError, IndexError) as problem:
-        yield Problem(whole.bootstrap.file.parent, 0, f"files without the outline of Envoy's: {problem!r}")
+    except (KeyError, TypeError, AttributeError, IndexError):
+        mend = "compare them with a version that worked (git diff)"
+        yield Problem(whole.bootstrap.file.parent, 0, f"the files have a shape that these checks cannot follow; {mend}")
 
 
-def _located(whole: Configuration, validator: "_Validator", refusal: str) -> Iterator[Problem]:
+def _located(whole: Configuration, validator: "_Validator", refusal: Refusal) -> Iterator[Problem]:
     """Which file, and which of its resources, Envoy means; it names neither."""
     bare = replace(whole, routes=_only(whole.routes, _hosts_without_routes(whole.routes.tree)))
     lone = replace(bare, clusters=_only(bare.clusters, NOTHING))
-    alone = validator.refusal(lone)
-    if alone:
-        about_secret = "secret" in alone
-        yield Problem(whole.tls.file if about_secret else whole.bootstrap.file, 0, alone)
+    if alone := validator.refusal(lone):
+        yield located.in_tls_or_bootstrap(whole.tls, whole.bootstrap, alone, _words(whole))
         return
-    found = _once(_bad_clusters(whole.clusters, lone, validator)) or _once(_bad_routes(whole.routes, bare, validator))
-    together = Problem(whole.routes.file, 0, f"together with {whole.clusters.file.name}: {refusal}")
+    found = _once(_bad_clusters(whole, lone, validator)) or _once(_bad_routes(whole, bare, validator))
+    together = Problem(whole.routes.file, 0, f"together with {whole.clusters.file.name}: {refusal.reason}")
     yield from found or (together,)
 
 
-def _once(found: Iterable[tuple[str, Problem]]) -> tuple[Problem, ...]:
-    """Each reason once: what goes wrong in a shared piece goes wrong wherever its name is repeated."""
-    first: dict[str, Problem] = {}
-    for reason, problem in found:
-        first.setdefault(reason, problem)
+def _once(found: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Each piece once: what goes wrong in a shared one goes wrong wherever its name is repeated."""
+    first: dict[object, Problem] = {}
+    for problem in found:
+        first.setdefault((problem.line, problem.message.partition(": ")[2]), problem)
     return tuple(first.values())
 
 
-def _bad_clusters(clusters: Document, around: Configuration, validator: "_Validator") -> Iterator[tuple[str, Problem]]:
+def _bad_clusters(whole: Configuration, around: Configuration, validator: "_Validator") -> Iterator[Problem]:
+    clusters = whole.clusters
     for number, cluster in enumerate(clusters.tree["resources"]):
         refusal = validator.refusal(replace(around, clusters=_only(clusters, {"resources": [cluster]})))
         if refusal:
-            line = clusters.line("resources", number)
-            yield refusal, Problem(clusters.file, line, f"cluster {cluster.get('name')}: {refusal}")
+            yield located.in_cluster(clusters, number, refusal, _words(whole))
 
 
-def _bad_routes(routes: Document, around: Configuration, validator: "_Validator") -> Iterator[tuple[str, Problem]]:
-    for number, configuration in enumerate(routes.tree["resources"]):
-        for host_number, host in enumerate(configuration["virtual_hosts"]):
-            for route_number, route in enumerate(host["routes"]):
-                lone = {**configuration, "virtual_hosts": [{**host, "routes": [route]}]}
-                refusal = validator.refusal(replace(around, routes=_only(routes, {"resources": [lone]})))
-                if refusal:
-                    at = routes.line("resources", number, "virtual_hosts", host_number, "routes", route_number)
-                    yield refusal, Problem(routes.file, at, f"route {route.get('name')}: {refusal}")
+def _bad_routes(whole: Configuration, around: Configuration, validator: "_Validator") -> Iterator[Problem]:
+    for place, route in envoy_routes.every(whole.routes):
+        configuration = whole.routes.tree["resources"][place[1]]
+        host = configuration["virtual_hosts"][place[3]]
+        lone = {**configuration, "virtual_hosts": [{**host, "routes": [route]}]}
+        refusal = validator.refusal(replace(around, routes=_only(whole.routes, {"resources": [lone]})))
+        if refusal:
+            yield located.in_route(whole.routes, place, refusal, _words(whole))
+
+
+def _words(whole: Configuration) -> set[str]:
+    return {word for each in (whole.tls, whole.clusters, whole.routes, whole.bootstrap) for word in each.words()}
 
 
 def _hosts_without_routes(routes: Tree) -> Tree:
@@ -117,7 +124,7 @@ class _Validator:
         made = certificate.ensure(scratch, datetime.now(UTC))
         self._certificate = {"certificate_chain": made.chain.read_text(), "private_key": made.key.read_text()}
 
-    def refusal(self, asked: Configuration) -> str | None:
+    def refusal(self, asked: Configuration) -> Refusal | None:
         """Why Envoy refuses it, or None."""
         trees = (asked.bootstrap.tree, asked.clusters.tree, asked.routes.tree, asked.tls.tree)
         self._bootstrap.write_text(inlined(*trees, self._certificate), "utf-8")

@@ -19,7 +19,7 @@ def slips(bootstrap: Document) -> tuple[Problem, ...]:
         Problem(bootstrap.file, bootstrap.line(*place, *steps), message)
         for place, mapping in mappings(bootstrap.tree)
         if CHAIN in mapping or str(mapping.get(TYPE, "")).endswith(MANAGER)
-        for steps, message in _of_manager(mapping)
+        for steps, message in (*_of_manager(mapping), *_of_its_cluster(mapping, bootstrap.tree))
     )
     return tuple(dict.fromkeys(found))
 
@@ -40,6 +40,21 @@ def _of_manager(manager: Tree) -> Iterator[tuple[Place, str]]:
     number = before_router.index("ExtAuthz")
     for message in _of_authz(chain[number]):
         yield (CHAIN, number), message
+
+
+def _of_its_cluster(manager: Tree, bootstrap: Tree) -> Iterator[tuple[Place, str]]:
+    """Envoy accepts a gRPC service in a cluster that nobody has, and then answers 503 to everything."""
+    clusters = [each["name"] for each in bootstrap["static_resources"].get("clusters") or ()]
+    for number, each in enumerate(manager.get(CHAIN) or ()):
+        settings = each.get("typed_config") or {}
+        asked = ((settings.get("grpc_service") or {}).get("envoy_grpc") or {}).get("cluster_name")
+        if asked is not None and asked not in clusters:
+            place = (CHAIN, number, "typed_config", "grpc_service", "envoy_grpc", "cluster_name")
+            has = ", ".join(clusters) or "none"
+            yield (
+                place,
+                f"{each['name']} asks cluster {asked}, and static_resources.clusters has {has}; write one of them",
+            )
 
 
 def _of_authz(authz: dict[str, Any]) -> Iterator[str]:

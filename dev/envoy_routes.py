@@ -41,11 +41,15 @@ def slips(routes: Document) -> Iterator[Problem]:
 
 def forwarding(routes: Document) -> Iterator[tuple[Place, dict[str, Any]]]:
     """Every route that leads to a backend; a redirect and a direct response do not."""
+    return ((place, route) for place, route in every(routes) if "route" in route)
+
+
+def every(routes: Document) -> Iterator[tuple[Place, dict[str, Any]]]:
+    """Every route, and where it stands."""
     for number, configuration in enumerate(routes.tree.get("resources") or ()):
         for host_number, host in enumerate(configuration.get("virtual_hosts") or ()):
             for route_number, route in enumerate(host.get("routes") or ()):
-                if "route" in route:
-                    yield ("resources", number, "virtual_hosts", host_number, "routes", route_number), route
+                yield ("resources", number, "virtual_hosts", host_number, "routes", route_number), route
 
 
 def named(tree: Tree, place: Place) -> str:

@@ -14,6 +14,10 @@ AMBIGUOUS = frozenset({"y", "n", "yes", "no", "on", "off"})
 # dot is a filter's or an extension's.
 _KEY = re.compile(r"[@a-z0-9_-]+|.*\..*")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_STANDARD = "tag:yaml.org,2002:"
+_TAGS = {
+    _STANDARD + kind for kind in ("str", "int", "float", "bool", "null", "map", "seq", "merge", "timestamp", "value")
+}
 
 Tree: TypeAlias = Any  # YAML that only Envoy knows the schema of
 Place: TypeAlias = tuple[str | int, ...]
@@ -40,14 +44,28 @@ class Document:
     root: yaml.Node
 
     def line(self, *path: str | int) -> int:
-        """The line of the value that keys and indices lead to; of the last one that is there."""
+        """The line of the key or the item that keys and indices lead to; of the last one that is there."""
+        node = at = self.root
+        for step in path:
+            below = _child(node, step)
+            if below is None:
+                break
+            at, node = below
+        return int(at.start_mark.line) + 1
+
+    def line_of(self, word: str, *path: str | int) -> int | None:
+        """The line of the first key or value below a place that is this very word."""
         node = self.root
         for step in path:
             below = _child(node, step)
             if below is None:
                 break
-            node = below
-        return int(node.start_mark.line) + 1
+            node = below[1]
+        return next((line for text, line in _words(node) if text == word), None)
+
+    def words(self) -> set[str]:
+        """Every key and every plain value, for those who look for the one that a misspelt word was meant to be."""
+        return {text for text, _ in _words(self.root)}
 
 
 def read(file: Path) -> tuple[Document | None, tuple[Problem, ...]]:
@@ -57,6 +75,8 @@ def read(file: Path) -> tuple[Document | None, tuple[Problem, ...]]:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except (OSError, UnicodeDecodeError) as problem:
         return None, (Problem(file, 0, f"cannot be read: {problem}"),)
+    except RecursionError:
+        return None, (Problem(file, 0, "is nested too deeply to be read; write it flatter"),)
     except yaml.MarkedYAMLError as problem:
         line = problem.problem_mark.line + 1 if problem.problem_mark else 0
         return None, (Problem(file, line, f"is not YAML: {problem.problem}"),)
@@ -64,8 +84,27 @@ def read(file: Path) -> tuple[Document | None, tuple[Problem, ...]]:
         return None, (Problem(file, 0, f"is not YAML: {problem}"),)
     if not isinstance(root, yaml.MappingNode):
         return None, (Problem(file, 1, "is not a mapping of keys to values"),)
-    problems = tuple(_slips(file, root, set()))
-    return Document(file, yaml.safe_load(text), root), problems
+    problems = tuple(_unreadable(file, root, ())) or tuple(_slips(file, root, set()))
+    try:
+        return Document(file, _Loader.tree(root), root), problems
+    except yaml.YAMLError:
+        return None, problems
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as Envoy reads it: what looks like a date is text."""
+
+    @classmethod
+    def tree(cls, root: yaml.Node) -> Tree:
+        """The content of a composed document. Raises YAMLError."""
+        loader = cls("")
+        try:
+            return loader.construct_document(root)
+        finally:
+            loader.dispose()
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda _, node: node.value)
 
 
 def mappings(tree: Tree, place: Place = ()) -> Iterator[tuple[Place, dict[str, Any]]]:
@@ -109,9 +148,42 @@ def _spelling(key: str) -> str:
     return f"key {key} is not snake_case, and hides what is below it from these checks; {mend}"
 
 
-def _child(node: yaml.Node, step: str | int) -> yaml.Node | None:
+def _unreadable(file: Path, node: yaml.Node, around: tuple[yaml.Node, ...]) -> Iterator[Problem]:
+    """What no tree can be made of, or none that is also JSON, which is what Envoy makes of a file."""
+    line = node.start_mark.line + 1
+    if any(node is each for each in around):
+        yield Problem(file, line, "a piece that contains itself; write it out once without its name")
+    elif node.tag not in _TAGS:
+        yield Problem(file, line, f"tag {node.tag.replace(_STANDARD, '!!')} means nothing to Envoy; take it out")
+    elif node.tag == f"{_STANDARD}float" and node.value.lower().lstrip("+-") in {".inf", ".nan"}:
+        yield Problem(file, line, f"{node.value} is no number to Envoy; write one that ends")
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _unreadable(file, item, (*around, node))
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                kind = "list" if isinstance(key, yaml.SequenceNode) else "mapping"
+                yield Problem(file, key.start_mark.line + 1, f"a {kind} stands where a key should; write a name")
+            else:
+                yield from _unreadable(file, value, (*around, node))
+
+
+def _child(node: yaml.Node, step: str | int) -> tuple[yaml.Node, yaml.Node] | None:
+    """Where a step leads: what to point at, and what is there. Envoy numbers the entries of a mapping, too."""
     if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-        return node.value[step]  # type: ignore[no-any-return]  # the stubs leave a node's value untyped
+        return node.value[step], node.value[step]
     if isinstance(node, yaml.MappingNode):
-        return next((value for key, value in node.value if key.value == step), None)
+        if isinstance(step, int):
+            return node.value[step] if step < len(node.value) else None
+        return next(((key, value) for key, value in node.value if key.value == step), None)
     return None
+
+
+def _words(node: yaml.Node) -> Iterator[tuple[str, int]]:
+    if isinstance(node, yaml.ScalarNode):
+        yield node.value, node.start_mark.line + 1
+    else:
+        for each in node.value:
+            for part in each if isinstance(each, tuple) else (each,):
+                yield from _words(part)

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import signal
 import sys
 import time
@@ -14,18 +15,25 @@ from dev.envoy_program import MissingBinaryError
 from dev.process import ChildEndedError, Family, NotReadyError
 from dev.up_door import RUN, SOCKET, DoorError, Ports, Proof, Proofs, open_door
 from dev.up_lock import AlreadyRunningError, only_one
-from dev.up_plan import PlanError
+from dev.up_plan import OFFSET, PORTS, PlanError
 from dev.up_requests import NEEDED_SCOPE, CommandError
 from dev.up_screen import Screen, screen
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = RUN / "logs"
+USAGE = 2
 WATCH_SECONDS = 0.25
+SETTINGS = {
+    "PORT": (envoy_files.PLAIN, "plain HTTP"),
+    "TLS_PORT": (envoy_files.TLS, "TLS"),
+    "ADMIN_PORT": (envoy_files.ADMIN, "Envoy's admin interface"),
+}
+EXAMPLES = {"PORT": 9080, "TLS_PORT": 9443, "ADMIN_PORT": 9902, OFFSET: 1000}
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> int:
-    """0 once it was told to stop, 1 with one clear message where something is wrong."""
+    """0 once it was told to stop, 1 with one clear message where something is wrong, 2 for a port that is none."""
     ports = _asked_ports()
     parent = os.getppid()
     _stop_on_signals()
@@ -65,13 +73,27 @@ def _watch(family: Family, parent: int) -> NoReturn:
     """Until a child ends or a signal comes. The end of terminal or make counts as one: nobody is left to send it.
 
     A terminal that closes tells the leader of its session only, and make, where it is the leader, just goes on waiting.
+    So it does when it alone is interrupted: it counts on everybody having been.
     """
     on_terminal, under_make = os.isatty(0), "MAKELEVEL" in os.environ
+    interruptible = under_make and _catches_interrupts(parent)
     while True:
         family.check()
         if (on_terminal and not os.isatty(0)) or (under_make and os.getppid() != parent):
             raise KeyboardInterrupt
+        if interruptible and not _catches_interrupts(parent):
+            raise KeyboardInterrupt
         time.sleep(WATCH_SECONDS)
+
+
+def _catches_interrupts(process: int) -> bool:
+    """make stops catching SIGINT as it begins to wait for its children; where nobody can tell, it never did."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text("utf-8")
+    except OSError:
+        return False
+    caught = re.search(r"^SigCgt:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return caught is not None and bool(int(caught[1], 16) >> (signal.SIGINT - 1) & 1)
 
 
 def _present(proofs: Proofs, ports: Ports, output: Screen) -> None:
@@ -111,22 +133,31 @@ def _stop_on_signals() -> None:
 
 def _asked_ports() -> Ports:
     parser = argparse.ArgumentParser(prog="python -m dev.up", description="the whole door on this machine")
-    _add_port(parser, "--port", "PORT", envoy_files.PLAIN, "plain HTTP")
-    _add_port(parser, "--tls-port", "TLS_PORT", envoy_files.TLS, "TLS")
-    _add_port(parser, "--admin-port", "ADMIN_PORT", envoy_files.ADMIN, "Envoy's admin interface")
-    asked = parser.parse_args()
-    return Ports(asked.port, asked.tls_port, asked.admin_port)
+    for setting in (*SETTINGS, OFFSET):
+        flag = f"--{setting.lower().replace('_', '-')}"
+        parser.add_argument(flag, default=os.environ.get(setting, ""), help=_meaning(setting), metavar="N")
+    asked = vars(parser.parse_args())
+    offset = _number(OFFSET, asked[OFFSET.lower()] or "0", range(1 - PORTS, PORTS))
+    plain, tls, admin = (
+        _number(setting, text, range(1, PORTS)) if (text := asked[setting.lower()]) else default + offset
+        for setting, (default, _) in SETTINGS.items()
+    )
+    return Ports(plain, tls, admin, offset)
 
 
-def _add_port(parser: argparse.ArgumentParser, flag: str, variable: str, default: int, what: str) -> None:
-    text = f"port for {what} (default: ${variable}, else {default})"
-    parser.add_argument(flag, type=_port, default=os.environ.get(variable) or str(default), help=text, metavar="N")
+def _meaning(setting: str) -> str:
+    if setting == OFFSET:
+        return f"what to add to every port, those of the sample backends too (default: ${OFFSET}, else 0)"
+    default, what = SETTINGS[setting]
+    return f"port for {what} (default: ${setting}, else {default})"
 
 
-def _port(text: str) -> int:
-    number = int(text)
-    if not 0 < number < 2**16:
-        raise argparse.ArgumentTypeError(f"{text} is no port; ports are 1 to 65535")
+def _number(setting: str, text: str, allowed: range) -> int:
+    number = int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else None
+    if number is None or number not in allowed:
+        wanted = f"a number from {allowed.start} to {allowed.stop - 1}"
+        _fail(f"{setting}={text} will not do: give {wanted}, as in make up {setting}={EXAMPLES[setting]}")
+        raise SystemExit(USAGE)
     return number
 
 

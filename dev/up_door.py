@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dev import certificate, envoy_files, envoy_program
+from dev import certificate, envoy_files, envoy_program, envoy_started
 from dev.envoy_admin import Admin
 from dev.envoy_check import check
 from dev.envoy_files import EnvoyFiles
@@ -45,6 +45,7 @@ class Ports:
     plain: int
     tls: int
     admin: int
+    offset: int = 0  # added to every port of a sample backend
 
     def needed(self) -> tuple[NeededPort, ...]:
         """The same, with the way to choose others."""
@@ -78,7 +79,7 @@ def open_door(family: Family, ports: Ports, screen: Screen) -> Proofs:
     Raises PlanError, CommandError, ChildEndedError, NotReadyError or DoorError, each with a message for the reader.
     """
     _check_envoy_files()
-    backends = sample_backends(SHIPPED.clusters)
+    backends = sample_backends(SHIPPED.clusters, ports.offset)
     check_free((*ports.needed(), *(NeededPort(port, each.name) for each in backends for port in each.ports())))
     _ensure_keys(screen)
     tls = certificate.ensure(RUN / "tls", datetime.now(UTC))
@@ -135,19 +136,31 @@ def _start_envoy(family: Family, ports: Ports, screen: Screen) -> None:
     _prepare_envoy(ports)
     family.start("envoy", envoy_program.command(RUNNING.bootstrap))
     family.wait_until(Admin(ports.admin).is_live, "Envoy", START_SECONDS)
-    screen.step("envoy", f"{RUNNING.bootstrap}, which reads {SHIPPED.routes.parent}/")
+    edited = "which reads" if RUNNING.routes.parent.is_symlink() else "which make apply gives what is edited in"
+    screen.step("envoy", f"{RUNNING.bootstrap}, {edited} {SHIPPED.routes.parent}/")
 
 
 def _prepare_envoy(ports: Ports) -> None:
-    """A bootstrap on loopback, with these ports; routes and clusters are no copies but what is edited in envoy/."""
+    """A bootstrap on loopback, with these ports; routes and clusters are no copies but what is edited in envoy/.
+
+    Only where the backends have moved they are copies, which `make apply` renews.
+    """
     numbers = {envoy_files.PLAIN: ports.plain, envoy_files.TLS: ports.tls, envoy_files.ADMIN: ports.admin}
     RUNNING.folder.mkdir(parents=True, exist_ok=True)
     for file, copy in ((SHIPPED.bootstrap, RUNNING.bootstrap), (SHIPPED.tls, RUNNING.tls)):
         envoy_files.replace(copy, envoy_files.rendered(file.read_text("utf-8"), SHIPPED, RUNNING, numbers))
+    envoy_started.note(SHIPPED, RUNNING, ports.offset)
     dynamic = RUNNING.routes.parent
-    if not dynamic.is_symlink():
-        shutil.rmtree(dynamic, ignore_errors=True)
+    if dynamic.is_symlink():
+        dynamic.unlink()
+    shutil.rmtree(dynamic, ignore_errors=True)
+    if not ports.offset:
         dynamic.symlink_to(Path("..", "..", SHIPPED.routes.parent))
+        return
+    dynamic.mkdir()
+    moved = envoy_started.moved_ports(SHIPPED, RUNNING)
+    for file, copy in ((SHIPPED.clusters, RUNNING.clusters), (SHIPPED.routes, RUNNING.routes)):
+        envoy_files.replace(copy, envoy_files.rendered(file.read_text("utf-8"), SHIPPED, RUNNING, moved))
 
 
 def _prove(family: Family, ports: Ports, authority: Path, screen: Screen) -> Proofs:

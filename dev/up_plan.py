@@ -11,6 +11,8 @@ from typing import Any
 import yaml
 
 LOOPBACK = "127.0.0.1"
+PORTS = 2**16
+OFFSET = "PORT_OFFSET"
 GRPC_SUFFIX = "_grpc"
 
 
@@ -33,20 +35,21 @@ class SampleBackend:
 
 @dataclass(frozen=True, slots=True)
 class NeededPort:
-    """A port, who listens on it, and how to ask for another one (empty: clusters.yaml says it)."""
+    """A port, who listens on it, and how to ask for another one (empty: clusters.yaml has it)."""
 
     number: int
     owner: str
     setting: str = ""
 
 
-def sample_backends(clusters: Path) -> tuple[SampleBackend, ...]:
-    """A sample backend for each loopback endpoint in Envoy's clusters file. Raises PlanError where it cannot be read.
+def sample_backends(clusters: Path, offset: int = 0) -> tuple[SampleBackend, ...]:
+    """A sample backend for each loopback endpoint in Envoy's clusters file, its ports moved by `offset`.
 
+    Raises PlanError where the file cannot be read.
     `<service>_grpc` is the gRPC side of `<service>`: its first endpoint belongs to the service's first one, and so on.
     """
     try:
-        ports = dict(_ports(yaml.safe_load(clusters.read_text("utf-8"))))
+        ports = dict(_ports(yaml.safe_load(clusters.read_text("utf-8")), offset))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, AttributeError) as problem:
         raise PlanError(f"{clusters} cannot be read as Envoy's clusters: {problem}") from problem
     return tuple(
@@ -57,37 +60,54 @@ def sample_backends(clusters: Path) -> tuple[SampleBackend, ...]:
     )
 
 
+def sample_ports(clusters: Path) -> tuple[int, ...]:
+    """Every port of a sample backend, as the clusters file has it. Raises PlanError."""
+    return tuple(port for each in sample_backends(clusters) for port in each.ports())
+
+
 def check_free(needed: Iterable[NeededPort]) -> None:
-    """Raises PlanError for the first port that cannot be listened on, or that two want."""
+    """Raises PlanError with a line for each port that cannot be listened on, or that two want."""
     owners: dict[int, str] = {}
+    problems: list[str] = []
     for port in needed:
+        if not 0 < port.number < PORTS:
+            problems.append(f"port {port.number}, for {port.owner}, is none: choose another {OFFSET}")
+            continue
         other = owners.setdefault(port.number, port.owner)
         if other != port.owner:
-            raise PlanError(f"port {port.number} is meant for {other} and for {port.owner}: give one of them another")
+            problems.append(f"port {port.number} is meant for {other} and for {port.owner}: give one of them another")
+            continue
         try:
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind((LOOPBACK, port.number))
         except OSError as problem:
-            raise PlanError(_refusal(port, problem)) from problem
+            problems.append(_refusal(port, problem))
+    if problems:
+        raise PlanError("\n".join(problems))
 
 
 def _refusal(port: NeededPort, problem: OSError) -> str:
     reason = "is in use" if problem.errno == errno.EADDRINUSE else f"cannot be used ({os.strerror(problem.errno or 0)})"
-    mend = (
-        f"make up {port.setting}={port.number + 1000}" if port.setting else "change it in envoy/dynamic/clusters.yaml"
-    )
+    chosen = f"make up {port.setting}={_another(port.number)}"
+    mend = chosen if port.setting else f"move every port: make up {OFFSET}=1000"
     return f"port {port.number} {reason}, and {port.owner} needs it: end the program that listens there, or {mend}"
 
 
-def _ports(clusters: Any) -> Iterator[tuple[str, tuple[int, ...]]]:  # Any: YAML that nobody has checked yet
+def _another(port: int) -> int:
+    return port + 1000 if port + 1000 < PORTS else port - 1000
+
+
+def _ports(
+    clusters: Any, offset: int
+) -> Iterator[tuple[str, tuple[int, ...]]]:  # Any: YAML that nobody has checked yet
     for cluster in clusters["resources"]:
         addresses = (
             endpoint["endpoint"]["address"]["socket_address"]
             for locality in cluster["load_assignment"]["endpoints"]
             for endpoint in locality["lb_endpoints"]
         )
-        yield cluster["name"], tuple(int(at["port_value"]) for at in addresses if at["address"] == LOOPBACK)
+        yield cluster["name"], tuple(int(at["port_value"]) + offset for at in addresses if at["address"] == LOOPBACK)
 
 
 def _at(ports: tuple[int, ...], index: int) -> int | None:

@@ -111,6 +111,16 @@ class Certificate:
         yield x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.private.public_key()), False
 
 
+class _Huge:
+    """A key that would take minutes to find; what has it was signed by another."""
+
+    def public_key(self) -> rsa.RSAPublicKey:
+        return rsa.RSAPublicNumbers(65537, (1 << 16_383) + 1).public_key()
+
+
+_UNUSUAL: Final[dict[str, Callable[[], object]]] = {"Ed448": ed448.Ed448PrivateKey.generate, "RSA-16384": _Huge}
+
+
 @cache
 def _signed(certificate: Certificate) -> x509.Certificate:
     issuer = certificate.signed_by or certificate
@@ -134,11 +144,10 @@ def _signed(certificate: Certificate) -> x509.Certificate:
 @cache
 def _pair(name: str, kind: str) -> Key:
     """Return the key of that name and kind; it is made once per process."""
+    if kind in _UNUSUAL:
+        return Key(name, kind, cast("Any", _UNUSUAL[kind]()))  # Any: no token is ever signed with it
     if kind.startswith("RSA-"):
         return Key(name, "RS256", rsa.generate_private_key(public_exponent=65537, key_size=int(kind[4:])))
-    if kind == "Ed448":
-        unusual = cast("Any", ed448.Ed448PrivateKey.generate())  # Any: no token is ever signed with it
-        return Key(name, kind, unusual)
     curve = _CURVES.get(kind)
     return key(name, kind) if curve is None else Key(name, "ES256", ec.generate_private_key(curve))
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from authz._proto import external_auth_pb2
+from tests.certificates import Certificate, pem
+from tests.issuers import PRODUCTION, Profile
 from tests.signing import Key, b64, encode, hmac_with, key
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ __all__ = [
     "NOW",
     "NULL",
     "PRODUCTION",
+    "ROOT",
+    "SEATS",
     "USER",
     "Key",
     "Minter",
@@ -37,12 +40,15 @@ __all__ = [
     "hmac_with",
     "key",
     "request",
+    "write_anchors",
     "write_keys",
 ]
 
 NOW: Final = 1_767_225_600  # 2026-01-01T00:00:00Z
 INSTANCE: Final = "6b1e6a52-4d3c-4f0e-9b7d-2f4c8a1d9e33"
 USER: Final = "W2HPShrOch8RMah8ZWsjrXtAXo+stqKsNX0exQ1rsQQ="
+SEATS: Final = 50
+ROOT: Final = Certificate("Root", ca=True)
 NULL: Final = object()
 """JSON's null among claims or header members, where None leaves the member out."""
 
@@ -55,44 +61,26 @@ _LABELS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """What one issuer's tokens look like. `lifetime` is in seconds; `certified_as` is what its leaves carry."""
-
-    name: str
-    identifier: str
-    realm: str
-    lifetime: int
-    speaks_for_user: bool = False
-    algorithm: str = "RS256"
-    certified_as: str = ""
-
-    @property
-    def key(self) -> Key:
-        """The key it signs with."""
-        return key(f"{self.name}-1", self.algorithm)
-
-
-PRODUCTION: Final[Mapping[str, Profile]] = MappingProxyType(
-    {
-        profile.name: profile
-        for profile in (
-            Profile("gitlab-com", "https://gitlab.com", "saas", 3600),
-            Profile("customers-dot", "https://customers.gitlab.com", "self-managed", 3 * 86400),
-            Profile("ai-gateway", "gitlab-ai-gateway", "self-managed", 3600, speaks_for_user=True),
-        )
-    }
-)
-"""The shipped issuers of the production environment."""
-
-
 def write_keys(directory: Path, keys: Mapping[str, Iterable[Key]] | None = None) -> Path:
-    """Write `<issuer>.jwks.json` per issuer, by default for every shipped production issuer; return the directory."""
+    """Write `<issuer>.jwks.json` per issuer; return the directory.
+
+    By default for every shipped production issuer, and `ROOT` as the anchor of those that trust nothing but chains.
+    """
+    if keys is None:
+        keys = {name: [profile.key] for name, profile in PRODUCTION.items() if profile.has_keys}
+        write_anchors(directory, PRODUCTION.keys() - keys.keys())
     directory.mkdir(parents=True, exist_ok=True)
-    for issuer, members in (keys or {name: [profile.key] for name, profile in PRODUCTION.items()}).items():
+    for issuer, members in keys.items():
         document = {"keys": [member.jwk() for member in members]}
         (directory / f"{issuer}.jwks.json").write_text(json.dumps(document, indent=2) + "\n")
     return directory
+
+
+def write_anchors(directory: Path, issuers: Iterable[str]) -> None:
+    """Write `<issuer>.ca.pem` with `ROOT` per issuer."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for issuer in issuers:
+        (directory / f"{issuer}.ca.pem").write_text(pem([ROOT]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +103,14 @@ class Minter:
             "jti": "0f8fad5b-d9cb-469f-a165-70867728950e",
             "gitlab_realm": profile.realm,
             "gitlab_instance_id": INSTANCE,
-            "duo_seat_count": "50",
+            "duo_seat_count": str(SEATS),
             "scopes": ["complete_code"],
         }
 
     def header(self, issuer: str = "customers-dot") -> dict[str, object]:
-        """Return the header of a healthy token of that issuer; user tokens name no key."""
+        """Return the header of a healthy token of that issuer, which names its key unless it need not."""
         profile = self.profiles[issuer]
-        named = {} if profile.speaks_for_user else {"kid": profile.key.kid}
+        named = {"kid": profile.key.kid} if profile.names_key else {}
         return {"typ": "JWT", "alg": profile.algorithm, **named}
 
     def token(

@@ -52,7 +52,7 @@ def read_catalog(policy: Path, findings: Findings) -> Catalog:
     units = read_kind(root / "unit_primitives", UnitPrimitiveFile, findings)
     services = read_kind(root / "services", ServiceFile, findings)
     operators = read_kind(root / "operators", OperatorFile, findings)
-    aliases = {alias: unit.content.name for unit in units for alias in unit.content.alias_names}
+    aliases = _aliases(units, findings)
     known = dict(known_names(policy))
     known["unit_primitives"] = {*known["unit_primitives"], *aliases}
     referring: list[Document[NamedFile]] = [*units, *services, *operators]
@@ -111,6 +111,18 @@ def check_references(document: Document[NamedFile], known: Mapping[str, Collecti
                 f"'{content.basic_unit_primitive}' is none of its unit_primitives: the first stands for the service"
             )
             findings.warning(document.file, document.line(("basic_unit_primitive",)), message)
+
+
+def _aliases(units: list[Document[UnitPrimitiveFile]], findings: Findings) -> Mapping[str, str]:
+    """Return which unit primitive each name stands for. One that is taken stays its owner's, whose access it means."""
+    owners = {unit.content.name: unit.content.name for unit in units}
+    for unit in units:
+        for position, alias in enumerate(unit.content.alias_names):
+            owner = owners.setdefault(alias, unit.content.name)
+            if owner != unit.content.name:
+                message = f"'{alias}' is ignored: it is a name of unit primitive '{owner}'"
+                findings.warning(unit.file, unit.line(("alias_names", position)), message)
+    return owners
 
 
 def _built(documents: list[Document[F]], build: Callable[[F], V]) -> Mapping[str, V]:

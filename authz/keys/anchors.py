@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from authz.keys.jwk import MAX_RSA_BITS, MIN_RSA_BITS
+from authz.keys.weakness import weakness
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from authz.errors import Findings
 
-__all__ = ["read_anchors", "strong_enough"]
+__all__ = ["MAX_ANCHORS", "read_anchors", "strong_enough"]
+
+MAX_ANCHORS: Final = 8
+"""Each root of one name costs a forged chain one signature check more."""
 
 
 def read_anchors(file: Path, findings: Findings) -> tuple[x509.Certificate, ...]:
@@ -34,6 +38,10 @@ def read_anchors(file: Path, findings: Findings) -> tuple[x509.Certificate, ...]
     except (ValueError, x509.InvalidVersion):
         findings.problem(file, 0, "holds no PEM certificates that can be read")
         return ()
+    if len(certificates) > MAX_ANCHORS:
+        findings.problem(
+            file, 0, f"holds {len(certificates)} certificates; {MAX_ANCHORS} roots are enough for any change"
+        )
     for position, certificate in enumerate(certificates, start=1):
         problem = _anchor_problem(certificate)
         if problem is not None:
@@ -42,14 +50,14 @@ def read_anchors(file: Path, findings: Findings) -> tuple[x509.Certificate, ...]
 
 
 def strong_enough(certificate: x509.Certificate) -> bool:
-    """Whether a certificate's key may sign: RSA of a fair size, a NIST curve, or Ed25519."""
+    """Whether a certificate's key may sign: RSA of a fair size, a NIST curve, or Ed25519, and sound."""
     match certificate.public_key():
         case rsa.RSAPublicKey() as key:
-            return MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS
+            return MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS and weakness(key) is None
         case ec.EllipticCurvePublicKey() as key:
             return isinstance(key.curve, ec.SECP256R1 | ec.SECP384R1 | ec.SECP521R1)
-        case ed25519.Ed25519PublicKey():
-            return True
+        case ed25519.Ed25519PublicKey() as key:
+            return weakness(key) is None
         case _:
             return False
 

@@ -87,13 +87,16 @@ def _prove(
 ) -> ChainProof | None:
     try:
         certificates = [x509.load_der_x509_certificate(octets) for octets in chain]
+        leaf, *others = certificates
+        moment = datetime.fromtimestamp(now, UTC)
+        # First what is free: anyone who has seen a token of old can send its chain, whose every signature is right.
+        if not leaf.not_valid_before_utc <= moment < leaf.not_valid_after_utc:
+            return None
         if not all(map(has_one_spelling, certificates, chain)) or not _descends(certificates, anchors):
             return None
-        leaf, *others = certificates
         algorithm = _algorithm(leaf)
         if algorithm not in issuer.algorithms or not _speaks_for(leaf, issuer.certificate_identity):
             return None
-        moment = datetime.fromtimestamp(now, UTC)
         verifier = (
             PolicyBuilder().store(Store(list(anchors))).time(moment).max_chain_depth(len(chain)).build_client_verifier()
         )

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 
+from authz.keys.weakness import weakness
 from authz.model import Algorithm
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ def public_key(jwk: Mapping[str, object]) -> tuple[Algorithm, PublicKeyTypes]:
     algorithm, key = read(jwk)
     if jwk.get("alg", algorithm.value) != algorithm.value:
         raise ValueError(f"has alg {jwk['alg']!r}, but a key of its kind is for {algorithm}")
+    weak = weakness(key)
+    if weak is not None:
+        raise ValueError(weak)
     return algorithm, key
 
 

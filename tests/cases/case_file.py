@@ -13,7 +13,9 @@ from tests.cases.rows import RequestLine, Row, TokenRow
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["POLICY", "CaseFile", "Endpoint"]
+    from authz.documents import Where
+
+__all__ = ["EVERY_SCOPE", "POLICY", "CaseFile", "Endpoint"]
 
 POLICY: Final = Path(__file__).parents[2] / "authz" / "data"
 EVERY_SCOPE: Final = sorted(file.stem for file in (POLICY / "catalog" / "unit_primitives").glob("*.yml"))
@@ -27,6 +29,12 @@ class Endpoint(Schema):
     served: list[str] = Field(default=[])
     tokens: Literal["any", "instance", "none"] = "any"
     grpc: bool = False
+
+    @model_validator(mode="after")
+    def _says_what_it_needs(self) -> Self:
+        if not self.needs and not self.served and self.tokens != "none":
+            raise ValueError("say what the endpoint 'needs', or what is 'served', or 'tokens: none' if it is public")
+        return self
 
     def rows(self) -> Iterator[Row]:
         """Yield the cases: who may, who may not, another method, another route."""
@@ -75,21 +83,16 @@ class CaseFile(Schema):
     endpoints: list[Endpoint] = Field(default=[])
     cases: list[Row] = Field(default=[])
 
-    def rows(self) -> list[Row]:
-        """Return every case of this file, complete."""
-        short = [row.over(self.defaults) for endpoint in self.endpoints for row in endpoint.rows()]
-        return [*short, *(row.over(self.defaults) for row in self.cases)]
+    def rows(self) -> Iterator[tuple[Where, Row]]:
+        """Yield every case of this file, complete, and the part of the file that it comes from."""
+        for position, endpoint in enumerate(self.endpoints):
+            for row in endpoint.rows():
+                yield ("endpoints", position), row.over(self.defaults)
+        for position, row in enumerate(self.cases):
+            yield ("cases", position), row.over(self.defaults)
 
     @model_validator(mode="after")
-    def _holds_cases_of_its_own(self) -> Self:
-        rows = self.rows()
-        ids = [row.id for row in rows]
-        if not ids:
+    def _holds_cases(self) -> Self:
+        if not self.cases and not self.endpoints:
             raise ValueError("a case file holds 'cases' or 'endpoints'")
-        twice = sorted({name for name in ids if ids.count(name) > 1})
-        if twice:
-            raise ValueError(f"ids that stand twice: {', '.join(twice)}")
-        undecided = sorted(row.id for row in rows if row.allow is None and row.deny is None)
-        if undecided:
-            raise ValueError(f"cases that say neither 'allow' nor 'deny': {', '.join(undecided)}")
         return self

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from tests.cases.rows import CertificateRow, ChainRow
 from tests.certificates import Certificate, x5c
+from tests.minting import ROOT
 
 if TYPE_CHECKING:
-    from tests.minting import Profile
+    from tests.issuers import Profile
 
-__all__ = ["ROOT", "certificates", "members", "with_thumbprints"]
+__all__ = ["certificates", "members", "with_thumbprints"]
 
-ROOT: Final = Certificate("Root", ca=True)
 STRANGER: Final = Certificate("Stranger", ca=True)
 KINDS: Final = {"RS256": "RSA-2048", "ES256": "ES256", "EdDSA": "EdDSA"}
 USAGES: Final = {"sign": "digital_signature", "certify": "key_cert_sign", "encipher": "key_encipherment"}

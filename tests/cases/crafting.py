@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tests.cases.rows import TokenRow
-    from tests.minting import Profile
+    from tests.issuers import Profile
 
 __all__ = ["craft"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import yaml
@@ -13,17 +12,21 @@ import yaml
 from authz.check import Check
 from authz.policy import load_policy
 from tests.cases.case_file import POLICY
-from tests.cases.chains import ROOT, with_thumbprints
-from tests.certificates import pem
-from tests.minting import NOW, PRODUCTION, Profile, write_keys
+from tests.cases.chains import with_thumbprints
+from tests.issuers import PRODUCTION, profiles
+from tests.minting import NOW, write_anchors, write_keys
 from tests.signing import key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-__all__ = ["Door", "open_doors"]
+    from tests.issuers import Profile
+
+__all__ = ["LAB", "PROFILES", "Door", "open_doors"]
 
 LAB: Final = Path(__file__).parent / "lab"
+PROFILES: Final = {"shipped": PRODUCTION, "unlabelled": PRODUCTION, "lab": profiles(LAB / "issuers.yml")}
+"""The issuers of each policy that a case may name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +39,14 @@ class Door:
 
 def open_doors(folder: Path) -> dict[str, Door]:
     """Return the door of each policy that a case may name; their files go into `folder`."""
-    profiles = _lab_profiles()
-    keys, lab = write_keys(folder / "keys"), _lab_policy(folder / "lab", profiles["chained"])
-    _write_anchors(keys, ["gitlab-com", "customers-dot"])
-    return {
-        "shipped": Door(_check(POLICY, keys), PRODUCTION),
-        "unlabelled": Door(_check(POLICY, keys, allow_unlabelled_routes=True), PRODUCTION),
-        "lab": Door(_check(lab, _lab_keys(folder / "lab-keys")), profiles),
+    keys, lab = write_keys(folder / "keys"), _lab_policy(folder / "lab")
+    write_anchors(keys, _chained(PRODUCTION))
+    checks = {
+        "shipped": _check(POLICY, keys),
+        "unlabelled": _check(POLICY, keys, allow_unlabelled_routes=True),
+        "lab": _check(lab, _lab_keys(folder / "lab-keys")),
     }
+    return {policy: Door(check, PROFILES[policy]) for policy, check in checks.items()}
 
 
 def _check(policy: Path, keys: Path, *, allow_unlabelled_routes: bool = False) -> Check:
@@ -57,17 +60,12 @@ def _raise(error: Exception) -> NoReturn:
     raise error
 
 
-def _lab_policy(folder: Path, profile: Profile) -> Path:
+def _lab_policy(folder: Path) -> Path:
     shutil.copytree(POLICY, folder, ignore=shutil.ignore_patterns("keys"))
     shutil.copytree(LAB, folder, ignore=shutil.ignore_patterns("keys.yaml"), dirs_exist_ok=True)
     revocations = folder / "revocations.yml"
-    revocations.write_text(with_thumbprints(revocations.read_text(), profile))
+    revocations.write_text(with_thumbprints(revocations.read_text(), PROFILES["lab"]["chained"]))
     return folder
-
-
-def _write_anchors(folder: Path, issuers: Iterable[str]) -> None:
-    for issuer in issuers:
-        (folder / f"{issuer}.ca.pem").write_text(pem([ROOT]))
 
 
 def _lab_keys(folder: Path) -> Path:
@@ -75,24 +73,9 @@ def _lab_keys(folder: Path) -> Path:
     write_keys(
         folder, {issuer: [key(kid, algorithm) for kid, algorithm in keys.items()] for issuer, keys in named.items()}
     )
-    issuers = yaml.safe_load((LAB / "issuers.yml").read_text())["issuers"]
-    _write_anchors(folder, (entry["name"] for entry in issuers if "certificate_chain" in entry.get("trust", ())))
+    write_anchors(folder, _chained(PROFILES["lab"]))
     return folder
 
 
-def _lab_profiles() -> Mapping[str, Profile]:
-    """Describe the lab's issuers as its own file does, so that a new one needs no Python."""
-    return MappingProxyType(
-        {
-            entry["name"]: Profile(
-                name=entry["name"],
-                identifier=entry["issuer"],
-                realm="self-managed",
-                lifetime=3600,
-                speaks_for_user=entry["token_type"] == "user",
-                algorithm=entry.get("algorithms", ["RS256"])[0],
-                certified_as=entry.get("certificate_identity", ""),
-            )
-            for entry in yaml.safe_load((LAB / "issuers.yml").read_text())["issuers"]
-        }
-    )
+def _chained(issuers: Mapping[str, Profile]) -> list[str]:
+    return [name for name, profile in issuers.items() if profile.has_anchors]

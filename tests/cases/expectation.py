@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import grpc
-import yaml
-from pydantic import TypeAdapter
 
 from authz._proto.external_auth_pb2 import CheckResponse
-from authz.documents import Schema
+from authz.documents import Schema, read
+from tests.cases.mistakes import MISTAKES
+from tests.minting import SEATS
+from tests.tiers import tier_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from authz._proto.base_pb2 import HeaderValueOption
     from tests.cases.rows import Row
+    from tests.issuers import Profile
 
 __all__ = ["CALLERS", "REASONS", "Backend", "expected", "observed"]
 
@@ -78,22 +80,30 @@ class Callers(Schema):
         return next(iter(self.backends))
 
 
-REASONS: Final = TypeAdapter(Reasons).validate_python(yaml.safe_load((HERE / "reasons.yaml").read_text()))
-CALLERS: Final = TypeAdapter(Callers).validate_python(yaml.safe_load((HERE / "callers.yaml").read_text()))
+def _reasons() -> Reasons:
+    document = read(HERE / "reasons.yaml", Reasons, MISTAKES)
+    return document.content if document else Reasons(reasons={}, token_errors={})
 
 
-def expected(row: Row, *, speaks_for_user: bool) -> dict[str, object]:
+def _callers() -> Callers:
+    document = read(HERE / "callers.yaml", Callers, MISTAKES)
+    return document.content if document else Callers(backends={}, callers={})
+
+
+REASONS: Final = _reasons()
+CALLERS: Final = _callers()
+
+
+def expected(row: Row, profile: Profile) -> dict[str, object]:
     """Return the whole answer that a row demands."""
     backend = CALLERS.backend(row.request.partition(" ")[2])
     if row.deny is not None:
         return _refusal(row, row.deny, backend)
-    metadata = {"outcome": "allowed", "reason": "public", "backend_service": backend}
-    request_headers: dict[str, str | None] = {}
+    metadata: Texts = {"outcome": "allowed", "reason": "public", "backend_service": backend}
+    request_headers: Texts = {}
     if row.allow != "public":
-        issuer = row.token.issuer
-        caller = CALLERS.callers.get(issuer) or CALLERS.callers["user" if speaks_for_user else "instance"]
-        granted = row.allow or ""
-        metadata |= {"reason": "allowed", **caller.metadata, "issuer": issuer, "unit_primitive": granted}
+        caller, granted = _caller(profile), row.allow or ""
+        metadata |= {"tier": tier_of(SEATS), **caller.metadata, "reason": "allowed", "unit_primitive": granted}
         request_headers = {"x-gitlab-authorized-unit-primitive": granted, **caller.request_headers}
     return {
         "http": None,
@@ -104,6 +114,18 @@ def expected(row: Row, *, speaks_for_user: bool) -> dict[str, object]:
         "metadata": _without_nulls({**metadata, **row.metadata}),
         "request_headers": _without_nulls({**request_headers, **row.request_headers}),
     }
+
+
+def _caller(profile: Profile) -> Caller:
+    """Return what is known of the issuer's callers: by its name, or else by what its tokens speak for."""
+    if profile.name in CALLERS.callers:
+        return CALLERS.callers[profile.name]
+    usual = CALLERS.callers["user" if profile.speaks_for_user else "instance"]
+    metadata = {**usual.metadata, "issuer": profile.name, "realm": profile.realm}
+    if profile.realm != usual.metadata["realm"]:  # only self-managed instances are limited as one
+        del metadata["limited_instance_id"]
+    realm = {"x-gitlab-authorized-realm": profile.realm}
+    return Caller(metadata=metadata, request_headers={**usual.request_headers, **realm})
 
 
 def _refusal(row: Row, name: str, backend: str) -> dict[str, object]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from tests.minting import INSTANCE, USER
+from tests.minting import INSTANCE, SEATS, USER
+from tests.tiers import tier_of
 
 if TYPE_CHECKING:
     from tests.e2e.door import Door
@@ -25,7 +26,7 @@ def test_the_line_tells_who_was_let_in_to_what_and_where_it_went(door: Door, vis
         "token_type": "instance",
         "issuer": "customers-dot",
         "realm": "self-managed",
-        "tier": "small",
+        "tier": tier_of(SEATS),
         "instance_id": INSTANCE,
         "limited_instance_id": INSTANCE,
         "user_id": USER,

@@ -226,6 +226,8 @@ def test_add_says_which_flags_are_missing(policy: Path) -> None:
         (("--cut-off-date", "soon"), "'soon' should be a date such as 2024-10-17 00:00:00 UTC"),
         (("--min-gitlab-version", "17"), "'17' should be a GitLab version such as '17.8'"),
         (("--documentation-url", "docs"), "'docs' should be a URL"),
+        (("--description", "two\nlines"), "'two\\nlines' should be one line of text"),
+        (("--description", "\udc80"), "'\\udc80' should be one line of text"),
         (("--description", " "), "'' String should have at least 1 character"),
     ],
 )
@@ -447,6 +449,15 @@ def test_entitlements_as_json() -> None:
 def test_entitlements_end_with_the_second_of_the_cut_off_date(at: str, granted: bool) -> None:
     customer = ("--license-type", "premium", "--gitlab-version", "16.10", "--at", at, "--format", "json")
     assert ("complete_code" in json.loads(done("entitlements", *customer))["granted"]) is granted
+
+
+def test_entitlements_tell_every_kind_of_lack() -> None:
+    text = done("entitlements", "--license-type", "free", "--operator", "amazon_q_operator")
+    ours = "license ultimate for amazon_q_operator; add-on duo_amazon_q for amazon_q_operator"
+    assert f"  security_scans                  {ours}; license ultimate; GitLab 17.5\n" in text
+    rest = "operator gitlab_cloud_operator or self_hosted_operator; license premium or ultimate; add-on duo_enterprise"
+    assert f"  glab_ask_git_command            {ours}; {rest}; GitLab 17.2\n" in text
+    assert not text.startswith("granted")
 
 
 def test_entitlements_by_another_operator() -> None:

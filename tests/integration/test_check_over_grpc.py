@@ -22,7 +22,8 @@ from authz.policy import load_policy
 from authz.server import SERVICE, Server
 from authz.sockets import AddressUnusableError
 from tests.cases.case_file import POLICY
-from tests.minting import INSTANCE, NOW, USER, Minter, client_headers, request, write_keys
+from tests.minting import INSTANCE, NOW, SEATS, USER, Minter, client_headers, request, write_keys
+from tests.tiers import tier_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -237,7 +238,7 @@ def test_an_allow_carries_what_the_token_says_and_nothing_else(channel: grpc.Cha
         "token_type": "instance",
         "issuer": "customers-dot",
         "realm": "self-managed",
-        "tier": "small",
+        "tier": tier_of(SEATS),
         "instance_id": INSTANCE,
         "limited_instance_id": INSTANCE,
         "user_id": USER,

@@ -23,6 +23,7 @@ from authz.decision import Allowed
 from authz.policy import load_policy
 from tests.cases.case_file import POLICY
 from tests.minting import INSTANCE, USER, client_headers, request
+from tests.tiers import tier_of
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -222,7 +223,9 @@ def test_a_token_of_each_issuer_opens_its_environments_door(keys: Path, issuer: 
     realm = ISSUERS[issuer].get("realms", ["self-managed"])[0]
     token = issued(keys, issuer, "--scope", "complete_code")
     headers = client_headers(token, overrides={"x-gitlab-realm": realm})
-    answer = CheckResponse.FromString(check(keys, ISSUERS[issuer]["environment"])(request(headers=headers)))
+    answer = CheckResponse.FromString(
+        check(keys, ISSUERS[issuer].get("environment", "production"))(request(headers=headers))
+    )
     assert (answer.status.code, answer.WhichOneof("http_response")) == (0, "ok_response")
     facts = {name: value.string_value for name, value in answer.dynamic_metadata.fields.items()}
     assert (facts["issuer"], facts["unit_primitive"], facts["tier"]) == (issuer, "complete_code", "any")
@@ -247,7 +250,7 @@ def test_what_the_flags_say_is_what_the_token_says(keys: Path) -> None:
     assert isinstance(decision, Allowed)
     assert decision.identity is not None
     claims = decision.identity.claims
-    assert (claims.seats, decision.identity.tier) == (150, "medium")
+    assert (claims.seats, decision.identity.tier) == (150, tier_of(150))
     assert claims.scopes == {"security_scans", "duo_chat"}
     assert claims.expires - claims.issued == 3 * 86_400
     assert claims.instance_id == claims.subject == INSTANCE

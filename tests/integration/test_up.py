@@ -20,7 +20,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from dev.up_plan import NeededPort, check_free, sample_backends
+from dev.up_plan import NeededPort, PlanError, check_free, sample_backends
 
 REPOSITORY = Path(__file__).parents[2]
 SERVICES = ("ai_gateway", "duo_workflow", "observability", "sast")
@@ -37,9 +37,9 @@ class Checkout:
     door: tuple[int, int, int]
     backends: tuple[int, ...]
 
-    def up(self) -> subprocess.Popen[str]:
+    def up(self, *more: str) -> subprocess.Popen[str]:
         plain, tls, admin = map(str, self.door)
-        command = (sys.executable, "-m", "dev.up", "--port", plain, "--tls-port", tls, "--admin-port", admin)
+        command = (sys.executable, "-m", "dev.up", "--port", plain, "--tls-port", tls, "--admin-port", admin, *more)
         return subprocess.Popen(
             command,
             cwd=self.folder,
@@ -217,6 +217,60 @@ def test_a_route_that_is_moved_into_place_takes_effect(door: Opened) -> None:
         move_into_place(shipped)
 
 
+def apply(checkout: Checkout) -> str:
+    """What `make apply` says."""
+    command = (sys.executable, "-m", "dev.envoy", "apply")
+    return subprocess.run(command, cwd=checkout.folder, capture_output=True, text=True, check=True).stdout
+
+
+def test_apply_says_that_an_edited_bootstrap_needs_a_new_start(door: Opened) -> None:
+    bootstrap = door.checkout.folder / "envoy" / "envoy.yaml"
+    shipped = bootstrap.read_text()
+    assert "next start" not in apply(door.checkout)
+    try:
+        bootstrap.write_text(shipped.replace("port_value: 8080", "port_value: 8081"))
+        assert apply(door.checkout).splitlines()[0] == (
+            "envoy/envoy.yaml: edited, and takes effect with the next start only: end this Envoy and start it again"
+        )
+    finally:
+        bootstrap.write_text(shipped)
+
+
+def test_a_second_clone_runs_beside_the_first_with_every_port_moved(door: Opened, tmp_path: Path) -> None:
+    beside = make_checkout(tmp_path)
+    clusters = Path("envoy", "dynamic", "clusters.yaml")
+    shutil.copy(door.checkout.folder / clusters, beside.folder / clusters)
+    routes = beside.folder / "envoy" / "dynamic" / "routes.yaml"
+    with beside.up("--port-offset", str(_free_offset(door.checkout.backends))) as process:
+        try:
+            second = Opened(beside, process, printed_until(process, LAST_LINE))
+            assert send(second.requests()[0]).status_code == 200
+            assert "nothing to apply" in apply(beside)
+            routes.write_text(
+                routes.read_text().replace("path_separated_prefix: /sast}", "path_separated_prefix: /new}")
+            )
+            assert apply(beside) == "run/envoy/dynamic/routes.yaml: Envoy has taken it\n"
+            assert send(httpx.Request("GET", f"http://127.0.0.1:{beside.door[0]}/sast/scan")).status_code == 404
+            assert send(second.requests()[0]).status_code == 200
+        finally:
+            process.terminate()
+    assert send(door.requests()[0]).status_code == 200
+
+
+def _free_offset(ports: tuple[int, ...]) -> int:
+    """By how much all of them can be moved to ports that nobody uses."""
+    offsets: list[int] = [*range(200, 3000, 37), *range(-200, -9000, -37)]
+    return next(offset for offset in offsets if _are_free(ports, offset))
+
+
+def _are_free(ports: tuple[int, ...], offset: int) -> bool:
+    try:
+        check_free(NeededPort(port + offset, str(port)) for port in ports)
+    except PlanError:
+        return False
+    return True
+
+
 def test_a_second_one_says_which_process_runs_already(door: Opened) -> None:
     second = door.checkout.up()
     said, _ = second.communicate(timeout=PATIENCE_SECONDS)
@@ -302,7 +356,34 @@ def test_a_port_of_a_backend_in_use_is_one_clear_line(checkout: Checkout) -> Non
     said = refusal_while_in_use(checkout, checkout.backends[-1])
     assert said == (
         f"make up: port {checkout.backends[-1]} is in use, and sast-2 needs it: "
-        "end the program that listens there, or change it in envoy/dynamic/clusters.yaml"
+        "end the program that listens there, or move every port: make up PORT_OFFSET=1000"
+    )
+
+
+def test_every_port_in_use_is_told_at_once(checkout: Checkout) -> None:
+    taken = (checkout.door[0], checkout.door[2], checkout.backends[0])
+    with ExitStack() as held:
+        for port in taken:
+            held.enter_context(socket.create_server(("127.0.0.1", port)))
+        said, _ = checkout.up().communicate(timeout=PATIENCE_SECONDS)
+    assert re.findall(r"port (\d+) is in use", said) == list(map(str, taken))
+
+
+@pytest.mark.parametrize("setting", ["PORT=abc", "TLS_PORT=0", "ADMIN_PORT=65536", "PORT_OFFSET=1e3", "PORT=-1"])
+def test_a_port_that_is_none_is_told_by_the_name_that_was_written(checkout: Checkout, setting: str) -> None:
+    name, _, value = setting.partition("=")
+    asked = subprocess.run(
+        (sys.executable, "-m", "dev.up"),
+        cwd=checkout.folder,
+        env={**os.environ, name: value},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert asked.returncode == 2
+    (line,) = asked.stderr.splitlines()
+    assert re.fullmatch(
+        rf"make up: {setting} will not do: give a number from -?\d+ to 65535, as in make up {name}=\d+", line
     )
 
 
@@ -337,3 +418,60 @@ def refusal(checkout: Checkout) -> str:
     assert "Traceback" not in said
     assert is_gone(checkout, {})
     return said
+
+
+def test_an_interrupt_of_make_alone_ends_all_of_it(checkout: Checkout) -> None:
+    """GNU make catches it and then waits for its children, which have heard nothing."""
+    plain, tls, admin = checkout.door
+    recipe = checkout.folder / "recipe"
+    recipe.write_text(f"up:\n\t@{sys.executable} -m dev.up --port {plain} --tls-port {tls} --admin-port {admin}\n")
+    command = ("make", "-f", str(recipe))
+    with subprocess.Popen(command, cwd=checkout.folder, stdout=subprocess.PIPE, text=True) as make:
+        try:
+            printed_until(make, LAST_LINE)
+            running = descendants(make.pid)
+            make.send_signal(signal.SIGINT)
+            assert eventually(lambda: make.poll() is not None)
+        finally:
+            make.terminate()
+    assert is_gone(checkout, running)
+
+
+def make_target(folder: Path, *words: str) -> tuple[int, str]:
+    """The Makefile's own words; nothing of it may need an environment."""
+    shutil.copy(REPOSITORY / "Makefile", folder / "Makefile")
+    (folder / "requirements").mkdir(exist_ok=True)
+    (folder / "requirements" / "dev.txt").touch()
+    (folder / "pyproject.toml").touch()
+    command = ("make", *words)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return done.returncode, done.stderr.partition("\n")[0]
+
+
+def test_clean_is_refused_while_the_door_runs(door: Opened) -> None:
+    runs = door.process.pid
+    told = f"make: the door runs, as process {runs}: stop it first (Ctrl-C there, or kill {runs})"
+    assert make_target(door.checkout.folder, "clean") == (2, told)
+    assert send(door.requests()[0]).status_code == 200
+
+
+@pytest.mark.parametrize("lock", ["", "4711\n"], ids=["ended", "killed"])
+def test_clean_after_a_run_removes_what_it_left(tmp_path: Path, lock: str) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "up.lock").write_text(lock)
+    assert make_target(tmp_path, "clean") == (0, "")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_python_that_is_not_there_is_told_apart_from_an_old_one(tmp_path: Path) -> None:
+    old = tmp_path / "old-python"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    assert make_target(tmp_path, "up", "PYTHON=nonexist") == (
+        2,
+        "make: there is no program nonexist; name a Python 3.11 or newer: make PYTHON=python3.12 up",
+    )
+    assert make_target(tmp_path, "up", f"PYTHON={old}") == (
+        2,
+        f"make: {old} is older than Python 3.11; name a newer one: make PYTHON=python3.12 up",
+    )

@@ -66,13 +66,14 @@ def bearer_may_pass(
         return False
     if rule.entry.get("public"):
         return True
-    kind = "user" if bearer.issuer == "ai-gateway" else "instance"
-    bound = {"x-gitlab-realm": PRODUCTION[bearer.issuer].realm, "x-gitlab-instance-id": INSTANCE}
+    profile = PRODUCTION[bearer.issuer]
+    kind = "user" if profile.speaks_for_user else "instance"
+    bound = {"x-gitlab-realm": profile.realm, "x-gitlab-instance-id": INSTANCE}
     if kind == "user":
         bound["x-gitlab-global-user-id"] = USER
     return (
         bearer.audience == AUDIENCES.get(rule.backend)
-        and (kind == "instance" or rule.backend == "ai_gateway")
+        and profile.opens(rule.backend)
         and headers.get("x-gitlab-authentication-type") == "oidc"
         and all(headers.get(name) == value for name, value in bound.items())
         and kind in rule.entry.get("token_types", ["instance", "user"])

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from authz.errors import Findings
 from authz.keys import KeyRing, read_keys
 from authz.keys.anchors import strong_enough
+from authz.keys.weakness import weakness
 from authz.model import Trust
 from tests.certificates import NOW, Certificate, pem, resigned
 from tests.signing import key
@@ -70,6 +71,13 @@ def test_each_issuer_has_its_own_roots(tmp_path: Path) -> None:
     assert ring.anchors == {"first": (ROOT.signed,), "second": (SECOND.signed,)}
 
 
+@pytest.mark.parametrize("count", [8, 9])
+def test_an_issuer_has_at_most_eight_roots(tmp_path: Path, count: int) -> None:
+    write(tmp_path / "first.ca.pem", pem([ROOT] * count))
+    told_of_it = [problem for problem in found(tmp_path, CHAINED)[1] if "8 roots are enough" in problem]
+    assert len(told_of_it) == (count > 8)
+
+
 def test_one_root_may_serve_several_issuers(tmp_path: Path) -> None:
     for name in ("first", "second"):
         write(tmp_path / f"{name}.ca.pem", pem([ROOT]))
@@ -79,7 +87,8 @@ def test_one_root_may_serve_several_issuers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("bits", "strong"), [(2047, False), (2048, True), (8192, True), (8193, False)])
 def test_rsa_is_strong_between_these_sizes(bits: int, strong: bool) -> None:
     # No primes are looked for: nobody will sign with this key.
-    public = rsa.RSAPublicNumbers(65537, (1 << (bits - 1)) + 1).public_key()
+    candidates = (rsa.RSAPublicNumbers(65537, (1 << (bits - 1)) + odd).public_key() for odd in range(1, 10_000, 2))
+    public = next(candidate for candidate in candidates if weakness(candidate) is None)
     signer = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([])
     certificate = x509.CertificateBuilder(name, name, public, 1, NOW, NOW + timedelta(days=1)).sign(signer, SHA256())
@@ -108,6 +117,14 @@ REFUSED: Final[dict[str, tuple[str, str]]] = {
     "1024 bits": (
         pem([Certificate("weak", ca=True, kind="RSA-1024")]),
         f"certificate 1 has a key that certificates are not verified with: {KEYS}",
+    ),
+    "no authority that may certify all the same": (
+        pem([Certificate("half", ca=False, usages=("key_cert_sign",))]),
+        "certificate 1 is no CA that may sign certificates",
+    ),
+    "16384 bits": (
+        pem([Certificate("huge", ca=True, signed_by=ROOT, kind="RSA-16384")]),
+        "certificate 1 has a key that certificates are not verified with",
     ),
     "a curve that is not of NIST": (
         pem([Certificate("odd", ca=True, kind="secp256k1")]),

@@ -73,6 +73,22 @@ def test_services_call_unit_primitives_by_their_own_names() -> None:
     assert read(UPSTREAM)[0].services["duo_chat"].unit_primitives == ("documentation_search", "duo_chat")
 
 
+def test_another_name_never_takes_the_place_of_a_unit_primitives_own(tmp_path: Path) -> None:
+    """2026-11-22: the legacy export told a paid one's service with the terms of a free one that called itself so."""
+    paid = UNIT.format(name="paid") + "alias_names: [dear]\n"
+    thief = UNIT.format(name="thief") + "alias_names: [cheap, read, paid, dear]\n"
+    service = "name: all\nunit_primitives: [read, paid, dear, cheap]\n"
+    folder = policy(tmp_path, unit_primitives__paid=paid, unit_primitives__thief=thief, services__all=service)
+    catalog, problems, warnings = read(folder)
+    assert problems == []
+    assert catalog.services["all"].unit_primitives == ("read", "paid", "thief")
+    assert warnings == [
+        "thief.yml:7: 'dear' is ignored: it is a name of unit primitive 'paid'",
+        "thief.yml:7: 'paid' is ignored: it is a name of unit primitive 'paid'",
+        "thief.yml:7: 'read' is ignored: it is a name of unit primitive 'read'",
+    ]
+
+
 def test_the_shipped_catalog_has_neither_problems_nor_warnings() -> None:
     catalog, problems, warnings = read(PACKAGED)
     assert (problems, warnings) == ([], [])

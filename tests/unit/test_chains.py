@@ -13,6 +13,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -148,6 +149,7 @@ REFUSED: Final[dict[str, Sequence[Certificate | bytes]]] = {
     "no names": [replace(LEAF, uris=()), INTERMEDIATE],
     "1024 bits": [replace(LEAF, kind="RSA-1024"), INTERMEDIATE],
     "2047 bits": [replace(LEAF, kind="RSA-2047"), INTERMEDIATE],
+    "16384 bits": [replace(LEAF, kind="RSA-16384"), INTERMEDIATE],
     "an intermediate with 1024 bits": [under(WEAK), WEAK],
     "another curve": [replace(LEAF, kind="P-384"), INTERMEDIATE],
     "a curve that is not of NIST": [replace(LEAF, kind="secp256k1"), INTERMEDIATE],
@@ -384,6 +386,14 @@ def test_an_odd_certificate_that_the_authority_did_sign_is_refused(change: Calla
     assert judged(odd, INTERMEDIATE) is None
 
 
+def test_a_leaf_with_a_key_that_anyone_signs_for_is_refused() -> None:
+    """2026-11-22: an authority that certified a placeholder would have certified everyone."""
+    leaf = replace(LEAF, kind="EdDSA")
+    point = leaf.key.private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    assert judged(resigned(leaf, bytes), INTERMEDIATE) is not None
+    assert judged(resigned(leaf, lambda content: content.replace(point, bytes(32))), INTERMEDIATE) is None
+
+
 def test_what_a_leaf_calls_itself_is_of_no_matter() -> None:
     odd = resigned(LEAF, lambda content: content.replace(b"\x0c\x04leaf", b"\x0c\x04\xff\xfe\xff\xfe"))
     assert odd != LEAF.der
@@ -425,12 +435,25 @@ def test_no_search_is_made_among_certificates_that_no_anchor_vouches_for() -> No
     """2026: four certificates of an attacker that could all have signed each other took a hundred signature checks."""
     web = [Certificate("root", ca=True, key_name="mine", kind="P-521") for _ in range(3)]
     chain = x5c([replace(LEAF, name="root", signed_by=web[0]), *web])
-    tried, called = verifier(ROOT), list[str]()
-    sys.setprofile(lambda _frame, event, function: called.append(function.__name__) if event == "c_call" else None)
-    try:
-        proof = tried.verify(EVERY, chain, NOW)
-    finally:
-        sys.setprofile(None)
+    called, proof = watched(chain)
     assert proof is None
     assert called.count("verify_directly_issued_by") == 1
     assert "build_client_verifier" not in called
+
+
+@pytest.mark.parametrize("leaf", [replace(LEAF, ends=0), replace(LEAF, starts=1)], ids=["over", "not yet valid"])
+def test_no_signature_is_checked_above_a_leaf_that_is_out_of_date(leaf: Certificate) -> None:
+    """2026-11-22: the chain of an old token, replayed, cost three quarters of what a good one does at first sight."""
+    called, proof = watched(x5c([leaf, INTERMEDIATE, ROOT, ROOT]))
+    assert proof is None
+    assert "verify_directly_issued_by" not in called
+
+
+def watched(chain: list[str]) -> tuple[list[str], ChainProof | None]:
+    """Return the foreign functions that judging a chain calls, and what comes of it."""
+    tried, called = verifier(ROOT), list[str]()
+    sys.setprofile(lambda _frame, event, function: called.append(function.__name__) if event == "c_call" else None)
+    try:
+        return called, tried.verify(EVERY, chain, NOW)
+    finally:
+        sys.setprofile(None)

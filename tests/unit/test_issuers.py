@@ -188,6 +188,40 @@ def test_two_issuers_cannot_share_a_name_or_an_iss_in_one_environment(tmp_path: 
     ]
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("", "certificate_identity: https://a.example, "),
+        ("certificate_identity: https://b.example, ", ""),
+        ("certificate_identity: https://c.example, ", "certificate_identity: https://c.example, "),
+    ],
+    ids=["the first one's issuer", "the second one's issuer", "another"],
+)
+def test_two_issuers_cannot_share_what_their_leaves_say(tmp_path: Path, first: str, second: str) -> None:
+    """2026-11-22: below one root, a leaf of either would have signed for the other."""
+    common = "token_type: user, max_lifetime: 1h, trust: [certificate_chain]"
+    text = f"""
+        issuers:
+          - {{name: a, issuer: https://a.example, {first}{common}}}
+          - {{name: b, issuer: https://b.example, {second}{common}}}
+        """
+    _, problems = found(tmp_path, text)
+    assert len(problems) == 1
+    assert problems[0].startswith("issuers.yml:3: 'https://")
+    assert problems[0].endswith("' is what leaves of issuer 'a' carry: one identity, one issuer")
+
+
+def test_issuers_that_never_meet_may_share_it(tmp_path: Path) -> None:
+    common = "token_type: user, max_lifetime: 1h"
+    text = f"""
+        issuers:
+          - {{name: a, issuer: a, {common}, trust: [certificate_chain], certificate_identity: c}}
+          - {{name: b, issuer: b, {common}, trust: [certificate_chain], certificate_identity: c, environment: staging}}
+          - {{name: c, issuer: c, {common}}}
+        """
+    assert found(tmp_path, text)[1] == []
+
+
 def test_two_environments_may_share_an_iss(tmp_path: Path) -> None:
     other = SHORT.replace("name: a", "name: b").replace("}", ", environment: staging}")
     issuers, problems = found(tmp_path, f"issuers: [{SHORT}, {other}]")

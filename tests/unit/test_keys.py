@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from contextlib import contextmanager
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from authz.errors import Findings
 from authz.keys import KeyRing, read_keys
+from authz.keys.jwk import public_key
 from authz.keys.jwks import MAX_KEYS_WITHOUT_KID
 from authz.model import Algorithm
 from tests.signing import Key, b64, key
@@ -95,10 +98,20 @@ def test_what_else_a_key_may_say_is_no_problem(tmp_path: Path, more: dict[str, o
 
 def rsa_jwk(bits: int) -> dict[str, object]:
     """Return a key of that size; no primes are looked for, since nobody will sign with it."""
-    modulus = (1 << (bits - 1)) + 1
+    first = (1 << (bits - 1)) + 1
+    modulus = next(odd for odd in itertools.count(first, 2) if all(odd % prime for prime in range(3, 1_000, 2)))
     return {"kty": "RSA", "kid": "k", "n": b64(modulus.to_bytes((bits + 7) // 8, "big")), "e": "AQAB"}
 
 
+SMALL_ORDER: Final = {
+    "zeros": "00" * 32,
+    "the identity": "01" + "00" * 31,
+    "the identity with a sign": "01" + "00" * 30 + "80",
+    "minus one": "ec" + "ff" * 30 + "7f",
+    "zero in another spelling": "ed" + "ff" * 30 + "7f",
+    "an eighth": "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "another eighth": "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+}
 P384 = ec.generate_private_key(ec.SECP384R1()).public_key().public_numbers()
 REFUSED: Final[dict[str, tuple[object, str]]] = {
     **{
@@ -161,6 +174,22 @@ REFUSED: Final[dict[str, tuple[object, str]]] = {
         "has alg 'HS256', but a key of its kind is for RS256",
     ),
     "an algorithm that is null": ({**RSA.jwk(), "alg": None}, "has alg None, but a key of its kind is for RS256"),
+    "a modulus that is even": (
+        {**RSA.jwk(), "n": b64(b"\xff" * 255 + b"\xfe")},
+        "key 'rsa-1' has a modulus with a small factor: it is no RSA key",
+    ),
+    "a modulus of ones": ({**RSA.jwk(), "n": b64(b"\xff" * 256)}, "has a modulus with a small factor"),
+    "an exponent that slows every check": (
+        {**RSA.jwk(), "e": b64(b"\x01" + b"\0" * 7 + b"\x01")},
+        "has an exponent of more than 64 bits",
+    ),
+    **{
+        f"a point of small order, {name}": (
+            {**ED.jwk(), "x": b64(bytes.fromhex(point))},
+            "key 'ed-1' is a point of small order: anyone could sign for it",
+        )
+        for name, point in SMALL_ORDER.items()
+    },
     "no kid": (without(RSA.jwk(), "kid"), "key 1 has no kid of 1 to 256 characters"),
     "an empty kid": ({**RSA.jwk(), "kid": ""}, "key '' has no kid of 1 to 256 characters"),
     "a kid that is a number": ({**RSA.jwk(), "kid": 7}, "key 1 has no kid of 1 to 256 characters"),
@@ -178,6 +207,19 @@ def test_what_is_no_public_signing_key_is_refused(tmp_path: Path, entry: object,
     assert problems[0].startswith("first.jwks.json:0: key ")
     assert problem in problems[0]
     assert dict(ring.by_issuer["first"]) == {}
+
+
+def test_whoever_has_no_private_half_signs_for_a_point_of_small_order() -> None:
+    """2026-11-22: a key of zeros, as a placeholder has it, was read, and a signature of zeros fitted."""
+    identity = Ed25519PublicKey.from_public_bytes(bytes.fromhex(SMALL_ORDER["the identity"]))
+    identity.verify(b"\x01" + b"\0" * 63, b"whatever")
+    with pytest.raises(ValueError, match="small order"):
+        public_key({**ED.jwk(), "x": b64(identity.public_bytes_raw())})
+
+
+def test_an_exponent_may_have_64_bits(tmp_path: Path) -> None:
+    key_set(tmp_path, {**RSA.jwk(), "e": b64(b"\x80" + b"\0" * 6 + b"\x01")})
+    assert found(tmp_path)[1] == []
 
 
 def test_a_kid_may_have_256_characters(tmp_path: Path) -> None:

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
         ("tiers.YML", "tiers.yml"),
         ("rule/a.yml", "rules"),
         ("catalogue/a.yml", "catalog"),
+        ("revocations/a.yml", "revocations.yml"),
+        ("revocations.yml/a.yml", "revocations.yml"),
+        ("revocations.json", "revocations.yml"),
+        ("revocations", "revocations.yml"),
     ],
 )
 def test_a_name_that_is_nearly_one_of_ours_is_a_problem(tmp_path: Path, name: str, meant: str) -> None:
@@ -43,6 +47,9 @@ def test_other_files_are_none_of_our_business(tmp_path: Path) -> None:
         "catalog/a.yml",
         "keys/a",
         "README.md",
+        "Makefile",
+        "LICENSE",
+        "package.json",
         "docs/x",
     )
     for name in (*names, "src/config.rb", ".gitlab-ci.yml", "issuers.yml.bak"):

@@ -26,7 +26,9 @@ USER: Final = replace(CLAIMS, issuer=USER_ISSUER, subject="user-1", instance_id=
 
 def found(folder: Path, text: str) -> tuple[Revocations, list[str]]:
     findings = Findings()
-    revocations = read_revocations(write(folder / "revocations.yml", text), {"first", "second"}, findings)
+    revocations = read_revocations(
+        write(folder / "revocations.yml", text), {"first", "second"}, {"first": {"k"}}, findings
+    )
     return revocations, told([*findings.problems, *findings.warnings])
 
 
@@ -59,7 +61,6 @@ FREE: Final = {
     "a user called as an instance": ("instances: [{value: user-1, reason: r}]", USER),
     "an instance called as a user": ("users: [{value: instance-1, reason: r}]", CLAIMS),
     "a token called as an instance": ("token_ids: [{value: instance-1, reason: r}]", CLAIMS),
-    "another key": ("key_ids: [{value: {issuer: first, kid: other}, reason: r}]", CLAIMS),
     "another issuer's key of that name": ("key_ids: [{value: {issuer: second, kid: k}, reason: r}]", CLAIMS),
     "another certificate": (f"certificates: [{{value: {'e' * 64}, reason: r}}]", CLAIMS),
 }
@@ -109,11 +110,12 @@ def test_a_thumbprint_may_be_written_as_openssl_does(tmp_path: Path, written: st
 
 def test_a_policy_without_the_file_revokes_nothing(tmp_path: Path) -> None:
     findings = Findings()
-    assert read_revocations(tmp_path / "revocations.yml", {"first"}, findings) is NO_REVOCATIONS
+    assert read_revocations(tmp_path / "revocations.yml", {"first"}, {}, findings) is NO_REVOCATIONS
     assert findings.problems == []
     assert not NO_REVOCATIONS.hold(replace(CLAIMS, token_id=""), "", (), NOW)
 
 
+KEYS: Final = [("first", "k"), ("first", "K"), ("second", "of an issuer that is not loaded")]
 REFUSED: Final = {
     "no reason": ("instances:\n  - {value: a}", "2: key 'reason' is missing in instances[0]"),
     "an empty reason": ('instances:\n  - {value: a, reason: ""}', "2: instances[0].reason: "),
@@ -125,6 +127,14 @@ REFUSED: Final = {
         f"instances:\n  - {{value: {UUID.upper()}, reason: r}}",
         "2: instances[0].value: should be in lower case: ",
     ),
+    "a space behind a UUID": (
+        f'instances:\n  - {{value: "{UUID} ", reason: r}}',
+        "2: instances[0].value: should be letters, digits and ",
+    ),
+    "a space before a token's id": ('token_ids:\n  - {value: " a", reason: r}', "2: token_ids[0].value: should be "),
+    "a line feed behind a user": ('users:\n  - {value: "a\\n", reason: r}', "2: users[0].value: should be letters, "),
+    "a UUID in braces": (f'users:\n  - {{value: "{{{UUID}}}", reason: r}}', "2: users[0].value: should be letters, "),
+    "an empty kid": ('key_ids:\n  - {value: {issuer: first, kid: ""}, reason: r}', "2: key_ids[0].value.kid: "),
     "a date without a zone": (
         "users:\n  - {value: a, reason: r, until: 2026-01-01T00:00:00}",
         "2: users[0].until: should be a moment with its zone, such as 2026-01-01T00:00:00Z",
@@ -163,9 +173,19 @@ REFUSED: Final = {
 
 @pytest.mark.parametrize(("text", "problem"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, text: str, problem: str) -> None:
+    """2026-11-22: a name with a space, which no token can have, was taken and stopped nobody."""
     _, problems = found(tmp_path, text)
     assert len(problems) == 1
     assert problems[0].startswith(f"revocations.yml:{problem}")
+
+
+def test_a_key_that_its_issuer_does_not_have_is_a_warning(tmp_path: Path) -> None:
+    """2026-11-22: a misspelt kid revoked nothing, and nobody was told; a key that was taken out is no mistake."""
+    entries = "\n".join(f"  - {{value: {{issuer: {of}, kid: {kid}}}, reason: r}}" for of, kid in KEYS)
+    revocations, warnings = found(tmp_path, f"key_ids:\n{entries}")
+    mend = "correct the entry, or remove it if the key was taken out"
+    assert warnings == [f"revocations.yml:3: issuer 'first' has no key 'K': {mend}"]
+    assert [revocations.hold(CLAIMS, kid, (), NOW) for kid in ("k", "K", "l")] == [True, True, False]
 
 
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
@@ -176,12 +196,12 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
 def test_a_link_that_leads_nowhere_is_a_problem_and_not_an_empty_list(tmp_path: Path) -> None:
     (tmp_path / "revocations.yml").symlink_to(tmp_path / "gone")
     findings = Findings()
-    read_revocations(tmp_path / "revocations.yml", {"first"}, findings)
+    read_revocations(tmp_path / "revocations.yml", {"first"}, {}, findings)
     assert told(findings.problems) == ["revocations.yml:0: cannot be read: No such file or directory"]
 
 
 def test_a_folder_in_its_place_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "revocations.yml").mkdir()
     findings = Findings()
-    read_revocations(tmp_path / "revocations.yml", {"first"}, findings)
+    read_revocations(tmp_path / "revocations.yml", {"first"}, {}, findings)
     assert told(findings.problems) == ["revocations.yml:0: cannot be read: Is a directory"]

@@ -183,6 +183,28 @@ def test_a_kid_that_is_present_and_unknown_is_refused_even_there() -> None:
     assert bench(KIDLESS, RSA).verdict(minted(header={"kid": "nobody"})) is TokenError.UNKNOWN_KEY
 
 
+def test_a_chain_is_refused_where_the_issuer_does_not_trust_chains_whatever_anchors_there_are() -> None:
+    root = Certificate("root", ca=True)
+    leaf = Certificate("leaf", signed_by=root, kind="RSA-2048", uris=(ISSUER.identifier,))
+    now = certificates.NOW.timestamp()
+    dates: dict[str, object] = {"exp": now + 60, "iat": now}
+    token = minted(leaf.key, {"x5c": x5c([leaf])}, dates)
+    verdicts = []
+    for issuer in (replace(ISSUER, trust=frozenset(Trust)), ISSUER):
+        anchors = {issuer.name: (root.signed,)}
+        signers = Signers(KeyRing({issuer.name: kept(issuer, RSA)}, anchors), ChainVerifier(anchors, Memory(10)))
+        verdicts.append(Verifier([issuer], signers, NO_REVOCATIONS, Memory(10)).verify(token, BACKEND, now))
+    assert isinstance(verdicts[0], Proof)
+    assert verdicts[1] == Refusal(TokenError.UNTRUSTED_CERTIFICATE)
+
+
+def test_a_packaged_key_signs_nothing_where_the_issuer_trusts_chains_alone() -> None:
+    alone = replace(ISSUER, trust=frozenset({Trust.CERTIFICATE_CHAIN}))
+    assert bench(alone).verdict(minted()) is TokenError.UNKNOWN_KEY
+    kidless = replace(alone, allow_missing_kid=True)
+    assert bench(kidless).verdict(minted(header={"kid": None})) is TokenError.UNKNOWN_KEY
+
+
 def test_an_issuer_without_keys_signs_nothing() -> None:
     assert bench_of([ISSUER], {"first": {}}).verdict(minted()) is TokenError.UNKNOWN_KEY
 

@@ -48,6 +48,8 @@ class _Field(click.ParamType[str]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         text = str(value).strip()
+        if not text.isprintable():
+            self.fail(f"{text!r} should be one line of text", param, ctx)
         if self._key.endswith("_url") and not text.startswith(("https://", "http://")):
             self.fail(f"'{text}' should be a URL, such as https://docs.gitlab.com/", param, ctx)
         try:
