@@ -10,7 +10,7 @@ from dev.envoy_yaml import Document, Place, Problem, Tree, mappings
 NEEDED: Final = "!"  # at the end of a key that must be there
 _EXTENSIONS: Final[Mapping[str, Any]] = {"envoy.filters.http.ext_authz": {"check_settings": {"context_extensions": {}}}}
 _FILTERS: Final[Mapping[str, Any]] = {"typed_per_filter_config": _EXTENSIONS}
-_SPLIT: Final[Mapping[str, Any]] = {"clusters": [{"name!": str, **_FILTERS}]}
+_SPLIT: Final[Mapping[str, Any]] = {"clusters": [{"name": str, **_FILTERS}]}
 _ROUTE: Final[Mapping[str, Any]] = {
     **_FILTERS,
     "match": {},
