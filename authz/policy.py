@@ -97,7 +97,8 @@ def load_policy(
     if every and not issuers:
         known = ", ".join(sorted({issuer.environment for issuer in every}))
         findings.problem(folder / "issuers.yml", 0, f"environment '{environment}' has no issuer; there are: {known}")
-    report_strange_keys(keys, names, findings)
+    if names:
+        report_strange_keys(keys, names, findings)
     ring = read_keys(keys, issuers, allow_empty=allow_empty_issuers, findings=findings)
     revocations = read_revocations(folder / "revocations.yml", names, ring.by_issuer, findings)
     findings.conclude()
