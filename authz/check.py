@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from authz.decision import Denied, Reason
@@ -45,8 +46,10 @@ class Check:
             if self._tell is not None:
                 self._tell(decision)
             return to_response(decision, headers)
-        except Exception as error:  # noqa: BLE001  an answer that is missing or empty could let a request pass
-            self._report(error)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001  a missing answer could let pass; a panic in Rust is no Exception
+            self._fail(error)
             return _FAILURE_BYTES
 
     def decide(self, message: bytes) -> Decision:
@@ -54,8 +57,14 @@ class Check:
         try:
             return self._decide(message)[0]
         except Exception as error:  # noqa: BLE001  as above
-            self._report(error)
+            self._fail(error)
             return _FAILURE
+
+    def _fail(self, error: BaseException) -> None:
+        """Report a bug; that it cannot be reported changes no answer."""
+        bug = error if isinstance(error, Exception) else RuntimeError(type(error).__name__)
+        with contextlib.suppress(Exception):
+            self._report(bug)
 
     def _decide(self, message: bytes) -> tuple[Decision, Mapping[str, str]]:
         try:

@@ -106,3 +106,21 @@ def test_what_cannot_be_told_is_a_deny(policy: Policy) -> None:
     check = Check(policy, lambda: float(NOW), errors.append, full_disk)
     assert CheckResponse.FromString(check(request(token=Minter().token()))).status.code == 14
     assert [type(error) for error in errors] == [OSError]
+
+
+class Panic(BaseException):
+    """What a library in another language raises when it breaks: no Exception."""
+
+
+@pytest.mark.parametrize("failure", [Panic, RecursionError, MemoryError])
+def test_whatever_breaks_inside_is_a_deny_even_if_nobody_can_hear_of_it(policy: Policy, failure: type) -> None:
+    """2026-11-22: a panic, or a report that failed, left the handler as a raised RPC error."""
+
+    def broken() -> NoReturn:
+        raise failure
+
+    def deaf(_error: Exception) -> NoReturn:
+        raise OSError
+
+    answer = CheckResponse.FromString(Check(policy, broken, deaf)(request(token=Minter().token())))
+    assert (answer.status.code, answer.denied_response.status.code) == (14, 503)
