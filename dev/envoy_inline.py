@@ -8,12 +8,20 @@ from dev.envoy_yaml import Tree, mappings
 
 TYPE = "@type"
 MANAGER = "HttpConnectionManager"
+_NO_FILTERS: Mapping[str, Tree] = {}
 
 
-def inlined(bootstrap: Tree, clusters: Tree, routes: Tree, tls: Tree, certificate: Mapping[str, str]) -> str:
+def inlined(
+    bootstrap: Tree,
+    clusters: Tree,
+    routes: Tree,
+    tls: Tree,
+    certificate: Mapping[str, str],
+    filters: Mapping[str, Tree] = _NO_FILTERS,
+) -> str:
     """The bootstrap as JSON, every subscription to a file replaced by what the file holds.
 
-    `certificate` (keys certificate_chain and private_key, PEM) stands in for the files of the certificate, which need
+    `filters` are the limits, by the name of the place in the chain that waits for each; `certificate` (keys certificate_chain and private_key, PEM) stands in for the files of the certificate, which need
     not exist yet. Raises KeyError, TypeError or AttributeError where the files have not even the outline of Envoy's.
     """
     whole = json.loads(json.dumps(bootstrap))  # a copy without shared pieces
@@ -25,6 +33,9 @@ def inlined(bootstrap: Tree, clusters: Tree, routes: Tree, tls: Tree, certificat
     for _, mapping in mappings(static["listeners"]):
         if str(mapping.get(TYPE, "")).endswith(MANAGER) and "rds" in mapping:
             mapping["route_config"] = by_name[mapping.pop("rds")["route_config_name"]]
+        if "config_discovery" in mapping:
+            mapping.pop("config_discovery")
+            mapping["typed_config"] = filters[mapping["name"]]
         for secret in mapping.get("tls_certificate_sds_secret_configs", []):
             secret.pop("sds_config", None)
     return json.dumps(whole)

@@ -15,14 +15,14 @@ def note(source: EnvoyFiles, running: EnvoyFiles, offset: int) -> None:
     """Keep what a later `apply` needs to know, beside what Envoy reads."""
     kept = _kept(running)
     kept.mkdir(parents=True, exist_ok=True)
-    for file in (source.bootstrap, source.tls):
+    for file in (source.started, source.tls):
         replace(kept / file.name, file.read_text("utf-8"))
     replace(_offset(running), f"{offset}\n")
 
 
 def needs_a_restart(source: EnvoyFiles, running: EnvoyFiles) -> Iterator[str]:
     """A line for each edited file that Envoy does not read again; what an edit says counts, not how it is laid out."""
-    for origin, target in ((source.bootstrap, running.bootstrap), (source.tls, running.tls)):
+    for origin, target in ((source.started, running.started), (source.tls, running.tls)):
         kept = _kept(running) / origin.name
         there = kept.is_file()
         ours, theirs = read(origin)[0], read(kept if there else target)[0]

@@ -134,20 +134,22 @@ def _listens(port: int) -> bool:
 
 def _start_envoy(family: Family, ports: Ports, screen: Screen) -> None:
     _prepare_envoy(ports)
-    family.start("envoy", envoy_program.command(RUNNING.bootstrap))
+    family.start("envoy", envoy_program.command(RUNNING.started))
     family.wait_until(Admin(ports.admin).is_live, "Envoy", START_SECONDS)
     edited = "which reads" if RUNNING.routes.parent.is_symlink() else "which make apply gives what is edited in"
-    screen.step("envoy", f"{RUNNING.bootstrap}, {edited} {SHIPPED.routes.parent}/")
+    screen.step("envoy", f"{RUNNING.started}, {edited} {SHIPPED.routes.parent}/")
 
 
 def _prepare_envoy(ports: Ports) -> None:
-    """A bootstrap on loopback, with these ports; routes and clusters are no copies but what is edited in envoy/.
+    """A bootstrap on loopback, with these ports, and the limits; routes and clusters are what is edited in envoy/.
 
     Only where the backends have moved they are copies, which `make apply` renews.
     """
     numbers = {envoy_files.PLAIN: ports.plain, envoy_files.TLS: ports.tls, envoy_files.ADMIN: ports.admin}
-    RUNNING.folder.mkdir(parents=True, exist_ok=True)
-    for file, copy in ((SHIPPED.bootstrap, RUNNING.bootstrap), (SHIPPED.tls, RUNNING.tls)):
+    shutil.rmtree(RUNNING.rendered, ignore_errors=True)
+    RUNNING.rendered.mkdir(parents=True, exist_ok=True)
+    limits = ((file, RUNNING.rendered / file.name) for file in SHIPPED.limits)
+    for file, copy in (*limits, (SHIPPED.started, RUNNING.started), (SHIPPED.tls, RUNNING.tls)):
         envoy_files.replace(copy, envoy_files.rendered(file.read_text("utf-8"), SHIPPED, RUNNING, numbers))
     envoy_started.note(SHIPPED, RUNNING, ports.offset)
     dynamic = RUNNING.routes.parent

@@ -133,7 +133,7 @@ def envoy(folder: Path) -> Iterator[int]:
     render(ENVOY, files, ports)
     certificate.ensure(folder / "run" / "tls", datetime.now(UTC))
     with Family(folder / "logs") as family:
-        family.start("envoy", command(files.bootstrap, threads=1))
+        family.start("envoy", command(files.started, threads=1))
         family.wait_until(Admin(ports[ADMIN]).is_live, "Envoy", SECONDS)
         yield ports[PLAIN]
 

@@ -56,16 +56,16 @@ def start_envoy(family: Family, folder: Path, name: str, ports: Mapping[int, int
     """Start the shipped configuration on ports that the system picks, with texts of the bootstrap replaced."""
     files = EnvoyFiles(folder / name)
     render(SHIPPED, files, {**ports, PLAIN: 0, TLS: 0, ADMIN: 0})
-    edit(files.bootstrap, edits)
+    edit(files.started, edits)
     address = folder / "run" / f"{name}-admin"
-    serve = [*command(files.bootstrap, access_log_flush_ms=FLUSH_MS), "--admin-address-path", str(address)]
+    serve = [*command(files.started, access_log_flush_ms=FLUSH_MS), "--admin-address-path", str(address)]
     child = family.start(name, run_in(folder, serve))
     family.wait_until(lambda: address.is_file() and ":" in address.read_text(), "Envoy's admin interface", SECONDS)
     admin = Admin(int(address.read_text().rpartition(":")[2]))
     family.wait_until(admin.is_live, "Envoy", SECONDS)
     # `apply` looks for the admin interface in the bootstrap, which says "any port" here.
-    bootstrap = files.bootstrap.read_text("utf-8")
-    files.bootstrap.write_text(re.sub(r"(?<=port_value: )0\b", str(admin.port), bootstrap, count=1), "utf-8")
+    bootstrap = files.started.read_text("utf-8")
+    files.started.write_text(re.sub(r"(?<=port_value: )0\b", str(admin.port), bootstrap, count=1), "utf-8")
     found = json.loads(get(admin.port, "/listeners?format=json").body)["listener_statuses"]
     listening = {each["name"]: int(each["local_address"]["socket_address"]["port_value"]) for each in found}
     return Envoy(files, child, admin, listening["plain"], listening["tls"])
