@@ -1,0 +1,51 @@
+"""What rules can answer with: the unit primitives that stand in the metadata of an allowed request, by backend."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from authz.model import AllOf, AnyOf, ByHeader, PublicRule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from authz.model import Access, Rule
+    from authz.rules import Branch, Endpoint, Rules
+
+__all__ = ["answers"]
+
+
+def answers(rules: Rules) -> Mapping[str, frozenset[tuple[str, ...]]]:
+    """Return, by backend service, every combination of unit primitives that one of its rules can answer with.
+
+    A backend whose rules are all public has none: nobody is counted there.
+    """
+    found: dict[str, set[tuple[str, ...]]] = {}
+    for endpoint in _endpoints(rules.root):
+        for rule in _rules(endpoint):
+            combinations = found.setdefault(rule.backend.name, set())
+            if not isinstance(rule, PublicRule):
+                combinations.update(_combinations(rule.access))
+    return {backend: frozenset(combinations) for backend, combinations in found.items()}
+
+
+def _endpoints(branch: Branch) -> Iterator[Endpoint]:
+    yield from (endpoint for endpoint in (branch.endpoint, branch.rest) if endpoint is not None)
+    for below in (*branch.literals.values(), *([] if branch.free is None else [branch.free])):
+        yield from _endpoints(below)
+
+
+def _rules(endpoint: Endpoint) -> Iterator[Rule]:
+    yield from endpoint.by_method.values()
+    for choice in endpoint.choices:
+        yield from choice.rules.values()
+
+
+def _combinations(access: Access) -> Iterator[tuple[str, ...]]:
+    match access:
+        case AllOf(names):
+            yield names
+        case AnyOf(names) | ByHeader(allowed=names):
+            yield from ((name,) for name in names)
+        case _ as unreachable:
+            assert_never(unreachable)

@@ -1,0 +1,165 @@
+"""Descriptors: how Envoy finds out, from what authz said about a request, which limits it counts against."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from authz.limits.model import Scope
+from authz.limits.page import Line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from authz.limits.model import Addresses, BackendLimits, Limit, Limits, TierLimits
+
+__all__ = ["Entry", "Quota", "address_actions", "quota_actions", "quotas"]
+
+METADATA: Final = "envoy.filters.http.ext_authz"
+UNIT_PRIMITIVES: Final = "x-gitlab-authorized-unit-primitive"
+SHADOWED: Final = "shadowed"
+_CEL: Final = "type.googleapis.com/envoy.extensions.rate_limit_descriptors.expr.v3.Descriptor"
+_KEYS: Final = {
+    Scope.USER: ("realm", "instance_id", "user_id"),
+    Scope.INSTANCE: ("limited_instance_id",),
+    Scope.TIER: (),
+}
+"""Whom a scope counts: the facts that tell its callers apart. authz gives `limited_instance_id` in one realm only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One step of a descriptor; without a value, every value has a bucket of its own."""
+
+    key: str
+    value: str = ""
+
+    def __str__(self) -> str:
+        return f"{{key: {self.key}, value: {quoted(self.value)}}}" if self.value else f"{{key: {self.key}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """One limit behind authz: the descriptor that counts for it, and whose it is in words."""
+
+    entries: tuple[Entry, ...]
+    limit: Limit
+    label: str
+    note: str
+
+
+def quotas(limits: Limits, scope: Scope) -> Iterator[Quota]:
+    """Every limit of a scope; exceptions stand before the limit they replace."""
+    for backend, tier, unit in limits.tiers():
+        limit = tier.of(scope)
+        if limit is None:
+            continue
+        common = _common(backend, tier, unit, shadow=limit.shadow)
+        what = f"{backend.backend_service}, {f'{unit}, ' if unit else ''}tier {tier.tier}"
+        if scope is Scope.INSTANCE and unit is None:
+            for exception in limits.exceptions:
+                own = exception.backends.get(backend.backend_service)
+                if own is not None:
+                    entries = (*_common(backend, tier, None, shadow=own.shadow), Entry(_KEYS[scope][0], exception.instance))
+                    yield Quota(entries, own, f"{what}, instance {exception.instance}", "an exception")
+        note = f"{tier.ceiling.share_of(backend.capacity)}" if scope is Scope.TIER and tier.ceiling else ""
+        label = f"{what}, in all" if scope is Scope.TIER else f"{what}, per {scope}"
+        yield Quota((*common, *(Entry(key) for key in _KEYS[scope])), limit, label, note)
+
+
+def _common(backend: BackendLimits, tier: TierLimits, unit: str | None, *, shadow: bool) -> tuple[Entry, ...]:
+    return (
+        *([Entry(SHADOWED, "true")] if shadow else []),
+        Entry("backend_service", backend.backend_service),
+        Entry("tier", tier.tier),
+        *([Entry("unit_primitive", unit)] if unit else []),
+    )
+
+
+def quota_actions(limits: Limits, scope: Scope) -> Iterator[Line]:
+    """The `rate_limits` that make the descriptors of a scope, one for each kind of descriptor that has a limit."""
+    kinds = dict.fromkeys(_kind(quota) for quota in quotas(limits, scope))
+    for unit, shadow in kinds:
+        counted = f"requests for {unit}" if unit else "every request"
+        yield Line(f"# {counted}{', counted in shadow' if shadow else ''}")
+        yield Line("- actions:")
+        if shadow:
+            yield Line(f'  - generic_key: {{descriptor_key: {SHADOWED}, descriptor_value: "true"}}')
+        yield _fact("backend_service")
+        yield from _tier(limits)
+        if unit:
+            yield from _unit_primitive(unit)
+        for key in _KEYS[scope]:
+            yield _fact(key)
+        if shadow:
+            yield Line('  x_ratelimit_option: "OFF"   # what refuses nobody is nobody\'s limit to see')
+
+
+def _kind(quota: Quota) -> tuple[str, bool]:
+    given = {entry.key: entry.value for entry in quota.entries}
+    return given.get("unit_primitive", ""), SHADOWED in given
+
+
+def _fact(key: str) -> Line:
+    path = f"metadata_key: {{key: {METADATA}, path: [{{key: {key}}}]}}"
+    return Line(f"  - metadata: {{descriptor_key: {key}, source: DYNAMIC, {path}}}")
+
+
+def _tier(limits: Limits) -> Iterator[Line]:
+    """The tier, or the default one for a tier that has no limits of its own: it must not be without any."""
+    facts = f"metadata.filter_metadata['{METADATA}']"
+    by_tiers: dict[tuple[str, ...], list[str]] = {}
+    for backend in limits.backends:
+        by_tiers.setdefault(tuple(tier.tier for tier in backend.tiers), []).append(backend.backend_service)
+    known = [
+        f"{facts}.backend_service in {_listed(backends)} && {facts}.tier in {_listed(tiers)}"
+        for tiers, backends in by_tiers.items()
+    ]
+    yield Line("  - extension:")
+    yield Line("      name: envoy.rate_limit_descriptors.expr")
+    yield Line("      typed_config:")
+    yield Line(f'        "@type": {_CEL}')
+    yield Line("        descriptor_key: tier")
+    yield Line("        text: >-")
+    for number, each in enumerate(known):
+        yield Line(f"          {'|| ' if number else ''}{each}")
+    yield Line(f"          ? {facts}.tier : '{limits.default_tier}'")
+
+
+def _listed(names: tuple[str, ...] | list[str]) -> str:
+    return f"[{', '.join(f"'{name}'" for name in names)}]"
+
+
+def _unit_primitive(unit: str) -> Iterator[Line]:
+    """A rule may answer with several, joined by commas; each of them counts, in the one bucket that it always has."""
+    regex = quoted(f"(.*,)?{re.escape(unit)}(,.*)?")
+    yield Line("  - header_value_match:")
+    yield Line("      descriptor_key: unit_primitive")
+    yield Line(f"      descriptor_value: {quoted(unit)}")
+    yield Line("      expect_match: true")
+    yield Line(f"      headers: [{{name: {UNIT_PRIMITIVES}, string_match: {{safe_regex: {{regex: {regex}}}}}}}]")
+
+
+def address_actions(addresses: Addresses) -> Iterator[Line]:
+    """The actions for the client's address, which make no descriptor at all for an exempt network."""
+    if addresses.exempt:
+        yield Line("  - remote_address_match:")
+        yield Line("      descriptor_key: exempt")
+        yield Line('      descriptor_value: "no"')
+        yield Line("      address_matcher:")
+        yield Line("        invert_match: true")
+        yield Line("        ranges:")
+        for network in addresses.exempt:
+            prefix = f'{{address_prefix: "{network.network_address}", prefix_len: {network.prefixlen}}}'
+            yield Line(f"        - {prefix}")
+    mask = f"{{v4_prefix_mask_len: 32, v6_prefix_mask_len: {addresses.ipv6_prefix}}}"
+    yield Line(f"  - masked_remote_address: {mask}")
+
+
+def quoted(text: str) -> str:
+    """Return a name as YAML text that nothing reads as anything else."""
+    return text if _PLAIN.fullmatch(text) else "'" + text.replace("'", "''") + "'"
+
+
+_PLAIN: Final = re.compile(r"[a-z]+_[a-z_]+|[a-mo-xz][a-z]{2,}(?<!null)(?<!true)(?<!yes)(?<!off)(?<!false)")
