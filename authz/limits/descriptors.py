@@ -6,15 +6,16 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from authz.limits.model import Scope
+from authz.limits.model import Ceiling, Scope
 from authz.limits.page import Line
+from authz.limits.rates import percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from authz.limits.model import Addresses, BackendLimits, Limit, Limits, TierLimits
 
-__all__ = ["Entry", "Quota", "address_actions", "quota_actions", "quotas"]
+__all__ = ["Entry", "Quota", "address_actions", "quota_actions", "quotas", "quoted"]
 
 METADATA: Final = "envoy.filters.http.ext_authz"
 UNIT_PRIMITIVES: Final = "x-gitlab-authorized-unit-primitive"
@@ -55,25 +56,38 @@ def quotas(limits: Limits, scope: Scope) -> Iterator[Quota]:
         limit = tier.of(scope)
         if limit is None:
             continue
-        common = _common(backend, tier, unit, shadow=limit.shadow)
-        what = f"{backend.backend_service}, {f'{unit}, ' if unit else ''}tier {tier.tier}"
+        whose = f"{backend.backend_service}, {f'{unit}, ' if unit else ''}tier {tier.tier}"
         if scope is Scope.INSTANCE and unit is None:
-            for exception in limits.exceptions:
-                own = exception.backends.get(backend.backend_service)
-                if own is not None:
-                    entries = (*_common(backend, tier, None, shadow=own.shadow), Entry(_KEYS[scope][0], exception.instance))
-                    yield Quota(entries, own, f"{what}, instance {exception.instance}", "an exception")
-        note = f"{tier.ceiling.share_of(backend.capacity)}" if scope is Scope.TIER and tier.ceiling else ""
-        label = f"{what}, in all" if scope is Scope.TIER else f"{what}, per {scope}"
-        yield Quota((*common, *(Entry(key) for key in _KEYS[scope])), limit, label, note)
+            yield from _exceptions(limits, backend, tier, limit, whose)
+        entries = _entries(backend, tier, unit, *(Entry(key) for key in _KEYS[scope]), shadowed=limit.shadow)
+        if isinstance(limit, Ceiling):
+            yield Quota(entries, limit, f"{whose}, in all", f"{percent(limit.share)} of {backend.capacity}")
+        else:
+            yield Quota(entries, limit, f"{whose}, per {scope}", "")
 
 
-def _common(backend: BackendLimits, tier: TierLimits, unit: str | None, *, shadow: bool) -> tuple[Entry, ...]:
+def _exceptions(
+    limits: Limits, backend: BackendLimits, tier: TierLimits, replaced: Limit, whose: str
+) -> Iterator[Quota]:
+    """An exact value beats the wildcard of the limit it replaces, if both are looked up together."""
+    for exception in limits.exceptions:
+        own = exception.backends.get(backend.backend_service)
+        if own is not None:
+            who = Entry("limited_instance_id", exception.instance)
+            entries = _entries(backend, tier, None, who, shadowed=own.shadow and replaced.shadow)
+            yield Quota(entries, own, f"{whose}, instance {exception.instance}", "an exception")
+
+
+def _entries(
+    backend: BackendLimits, tier: TierLimits, unit: str | None, *who: Entry, shadowed: bool
+) -> tuple[Entry, ...]:
+    """The steps in the order in which the actions make them."""
     return (
-        *([Entry(SHADOWED, "true")] if shadow else []),
+        *([Entry(SHADOWED, "true")] if shadowed else []),
         Entry("backend_service", backend.backend_service),
-        Entry("tier", tier.tier),
         *([Entry("unit_primitive", unit)] if unit else []),
+        Entry("tier", tier.tier),
+        *who,
     )
 
 
@@ -82,14 +96,13 @@ def quota_actions(limits: Limits, scope: Scope) -> Iterator[Line]:
     kinds = dict.fromkeys(_kind(quota) for quota in quotas(limits, scope))
     for unit, shadow in kinds:
         counted = f"requests for {unit}" if unit else "every request"
-        yield Line(f"# {counted}{', counted in shadow' if shadow else ''}")
-        yield Line("- actions:")
+        yield Line(f"- actions:   # {counted}{', in shadow' if shadow else ''}")
         if shadow:
             yield Line(f'  - generic_key: {{descriptor_key: {SHADOWED}, descriptor_value: "true"}}')
         yield _fact("backend_service")
-        yield from _tier(limits)
         if unit:
             yield from _unit_primitive(unit)
+        yield from _tier(limits)
         for key in _KEYS[scope]:
             yield _fact(key)
         if shadow:
@@ -128,7 +141,7 @@ def _tier(limits: Limits) -> Iterator[Line]:
 
 
 def _listed(names: tuple[str, ...] | list[str]) -> str:
-    return f"[{', '.join(f"'{name}'" for name in names)}]"
+    return "[" + ", ".join(f"'{name}'" for name in names) + "]"
 
 
 def _unit_primitive(unit: str) -> Iterator[Line]:
@@ -158,8 +171,10 @@ def address_actions(addresses: Addresses) -> Iterator[Line]:
 
 
 def quoted(text: str) -> str:
-    """Return a name as YAML text that nothing reads as anything else."""
-    return text if _PLAIN.fullmatch(text) else "'" + text.replace("'", "''") + "'"
+    """Return a text as YAML that every version of it reads as text."""
+    plain = _PLAIN.fullmatch(text) and text not in _AMBIGUOUS
+    return text if plain else "'" + text.replace("'", "''") + "'"
 
 
-_PLAIN: Final = re.compile(r"[a-z]+_[a-z_]+|[a-mo-xz][a-z]{2,}(?<!null)(?<!true)(?<!yes)(?<!off)(?<!false)")
+_PLAIN: Final = re.compile(r"[a-z][a-z0-9_-]*")
+_AMBIGUOUS: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})

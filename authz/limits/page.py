@@ -69,8 +69,9 @@ def numbered(text: str) -> Mapping[str, tuple[int, str, str]]:
     found: dict[str, tuple[int, str, str]] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         labelled = _LABEL.match(line)
-        if labelled is not None:
-            found[labelled["label"]] = (number, line, _rate(labelled["text"]))
+        rate = _rate(labelled["text"]) if labelled is not None else ""
+        if labelled is not None and rate:
+            found[labelled["label"]] = (number, line, rate)
     return found
 
 

@@ -1,0 +1,40 @@
+"""The rendering: every file that the two engines need, out of one source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from authz.limits.bootstrap import with_slots
+from authz.limits.embedded import embedded_files, embedded_slots
+from authz.limits.page import Line, Page
+from authz.limits.shared import service_files, shared_files, shared_slots
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import PurePath
+
+    from authz.limits.model import Limits
+
+__all__ = ["rendered"]
+
+
+def rendered(limits: Limits, source: PurePath, bootstrap: str, origin: PurePath, into: PurePath) -> Mapping[str, Page]:
+    """Return every file by its name below `into`.
+
+    `source` is where the limits stand and `origin` where the text of `bootstrap` does; both are named in the headers.
+    """
+    command = "by `authz limits render`: edit that"
+    header = Line(f"# rendered from {source.as_posix()} {command}")
+    above = Line(f"# rendered from {origin.as_posix()} and {source.as_posix()} {command}")
+    slots = {
+        "embedded": embedded_slots(into / "embedded"),
+        "shared": shared_slots(limits, into / "shared"),
+    }
+    files = {f"{engine}/envoy.yaml": Page((above, *with_slots(bootstrap, each))) for engine, each in slots.items()}
+    for folder, pages in (
+        ("embedded", embedded_files(limits, header)),
+        ("shared", shared_files(limits, header)),
+        ("shared/ratelimit", service_files(limits, header)),
+    ):
+        files.update({f"{folder}/{name}.yaml": page for name, page in pages.items()})
+    return files
