@@ -60,6 +60,7 @@ def _filter(name: str, service: RateLimitService, retry_after: str, headers: str
         f"""\
 "@type": {_FILTER}
 domain: {name}
+metadata_namespace: limits.{name}
 stat_prefix: limits_{name}
 timeout: {service.timeout:g}s
 failure_mode_deny: {str(deny).lower()}
