@@ -25,6 +25,7 @@ class Marker(StrEnum):
 
     BEFORE_AUTHZ = "before authz"
     BEHIND_AUTHZ = "behind authz"
+    ACCESS_LOG = "access log"
     CLUSTERS = "clusters"
 
 

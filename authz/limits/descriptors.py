@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from authz.limits.model import Ceiling, Scope
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from authz.limits.model import Addresses, BackendLimits, Limit, Limits, TierLimits
 
-__all__ = ["Entry", "Quota", "address_actions", "quota_actions", "quotas", "quoted"]
+__all__ = ["METADATA", "Entry", "Group", "Quota", "address_actions", "groups", "quota_actions", "quotas"]
 
 METADATA: Final = "envoy.filters.http.ext_authz"
 UNIT_PRIMITIVES: Final = "x-gitlab-authorized-unit-primitive"
@@ -29,6 +30,32 @@ _KEYS: Final = {
 """Whom a scope counts: the facts that tell its callers apart. authz gives `limited_instance_id` in one realm only."""
 
 
+class Group(StrEnum):
+    """Limits that one filter behind authz enforces, in the order of the filters; each has a file of that name.
+
+    What one refuses does not count in those behind it: nobody's surplus is taken from others.
+    """
+
+    USERS = "users"
+    INSTANCES = "instances"
+    UNIT_PRIMITIVES = "unit_primitives"
+    TIERS = "tiers"
+
+    @property
+    def scope(self) -> Scope:
+        """Whom its limits count."""
+        return {Group.USERS: Scope.USER, Group.INSTANCES: Scope.INSTANCE}.get(self, Scope.TIER)
+
+    @property
+    def marker(self) -> str:
+        """What a refusal says of it."""
+        return {Group.UNIT_PRIMITIVES: "unit-primitive"}.get(self, self.scope.value)
+
+    def holds(self, unit: str | None) -> bool:
+        """Whether its limits are those of a unit primitive, of a whole backend (None), or both."""
+        return self.scope is not Scope.TIER or (unit is not None) == (self is Group.UNIT_PRIMITIVES)
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One step of a descriptor; without a value, every value has a bucket of its own."""
@@ -37,7 +64,7 @@ class Entry:
     value: str = ""
 
     def __str__(self) -> str:
-        return f"{{key: {self.key}, value: {quoted(self.value)}}}" if self.value else f"{{key: {self.key}}}"
+        return f"{{key: {self.key}, value: {_quoted(self.value)}}}" if self.value else f"{{key: {self.key}}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +77,17 @@ class Quota:
     note: str
 
 
-def quotas(limits: Limits, scope: Scope) -> Iterator[Quota]:
-    """Every limit of a scope; exceptions stand before the limit they replace."""
+def groups(limits: Limits) -> tuple[Group, ...]:
+    """Return the groups that have limits, in the order of their filters."""
+    return tuple(group for group in Group if any(quotas(limits, group)))
+
+
+def quotas(limits: Limits, group: Group) -> Iterator[Quota]:
+    """Every limit of a group; exceptions stand before the limit they replace."""
+    scope = group.scope
     for backend, tier, unit in limits.tiers():
         limit = tier.of(scope)
-        if limit is None:
+        if limit is None or not group.holds(unit):
             continue
         whose = f"{backend.backend_service}, {f'{unit}, ' if unit else ''}tier {tier.tier}"
         if scope is Scope.INSTANCE and unit is None:
@@ -91,9 +124,9 @@ def _entries(
     )
 
 
-def quota_actions(limits: Limits, scope: Scope) -> Iterator[Line]:
-    """The `rate_limits` that make the descriptors of a scope, one for each kind of descriptor that has a limit."""
-    kinds = dict.fromkeys(_kind(quota) for quota in quotas(limits, scope))
+def quota_actions(limits: Limits, group: Group) -> Iterator[Line]:
+    """The `rate_limits` that make the descriptors of a group, one for each kind of descriptor that has a limit."""
+    kinds = dict.fromkeys(_kind(quota) for quota in quotas(limits, group))
     for unit, shadow in kinds:
         counted = f"requests for {unit}" if unit else "every request"
         yield Line(f"- actions:   # {counted}{', in shadow' if shadow else ''}")
@@ -103,7 +136,7 @@ def quota_actions(limits: Limits, scope: Scope) -> Iterator[Line]:
         if unit:
             yield from _unit_primitive(unit)
         yield from _tier(limits)
-        for key in _KEYS[scope]:
+        for key in _KEYS[group.scope]:
             yield _fact(key)
         if shadow:
             yield Line('  x_ratelimit_option: "OFF"   # what refuses nobody is nobody\'s limit to see')
@@ -146,10 +179,10 @@ def _listed(names: tuple[str, ...] | list[str]) -> str:
 
 def _unit_primitive(unit: str) -> Iterator[Line]:
     """A rule may answer with several, joined by commas; each of them counts, in the one bucket that it always has."""
-    regex = quoted(f"(.*,)?{re.escape(unit)}(,.*)?")
+    regex = _quoted(f"(.*,)?{re.escape(unit)}(,.*)?")
     yield Line("  - header_value_match:")
     yield Line("      descriptor_key: unit_primitive")
-    yield Line(f"      descriptor_value: {quoted(unit)}")
+    yield Line(f"      descriptor_value: {_quoted(unit)}")
     yield Line("      expect_match: true")
     yield Line(f"      headers: [{{name: {UNIT_PRIMITIVES}, string_match: {{safe_regex: {{regex: {regex}}}}}}}]")
 
@@ -170,7 +203,7 @@ def address_actions(addresses: Addresses) -> Iterator[Line]:
     yield Line(f"  - masked_remote_address: {mask}")
 
 
-def quoted(text: str) -> str:
+def _quoted(text: str) -> str:
     """Return a text as YAML that every version of it reads as text."""
     plain = _PLAIN.fullmatch(text) and text not in _AMBIGUOUS
     return text if plain else "'" + text.replace("'", "''") + "'"

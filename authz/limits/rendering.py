@@ -27,7 +27,7 @@ def rendered(limits: Limits, source: PurePath, bootstrap: str, origin: PurePath,
     header = Line(f"# rendered from {source.as_posix()} {command}")
     above = Line(f"# rendered from {origin.as_posix()} and {source.as_posix()} {command}")
     slots = {
-        "embedded": embedded_slots(into / "embedded"),
+        "embedded": embedded_slots(limits, into / "embedded"),
         "shared": shared_slots(limits, into / "shared"),
     }
     files = {f"{engine}/envoy.yaml": Page((above, *with_slots(bootstrap, each))) for engine, each in slots.items()}

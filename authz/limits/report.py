@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from authz.limits.descriptors import quotas
+from authz.limits.descriptors import Group, groups, quotas
 from authz.limits.embedded import HEADROOM, buckets
-from authz.limits.model import OnFailure, Scope
+from authz.limits.model import OnFailure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +23,8 @@ def report(limits: Limits) -> Iterator[str]:
     yield f"  enforces       attempts per address: {_said(addresses.attempts)}{_exempt(limits)}"
     yield from _quotas(limits)
     yield "  cannot         failed authentications and refusals per address: it counts before it knows the answer"
-    for name, (callers, count) in buckets(limits).items():
-        yield f"  keeps          {count} buckets a limit in {name}.yaml, {HEADROOM} for each of the {callers} expected"
+    for name, count in buckets(limits).items():
+        yield f"  keeps          {count} buckets for each limit of {name}, {HEADROOM} times as many as are expected"
     yield "shared: the rate limit service counts for all Envoys together"
     for what, limit in (
         ("failed authentications", addresses.failed_authentications),
@@ -40,17 +40,19 @@ def report(limits: Limits) -> Iterator[str]:
 
 
 def _quotas(limits: Limits) -> Iterator[str]:
-    for scope, words in (
-        (Scope.USER, "users"),
-        (Scope.INSTANCE, "instances"),
-        (Scope.TIER, "tiers as a whole"),
-    ):
-        found = tuple(quotas(limits, scope))
+    for group in groups(limits):
+        found = tuple(quotas(limits, group))
         shadowed = sum(quota.limit.shadow for quota in found)
         shadow = f", {shadowed} of them in shadow: counted, never refused" if shadowed else ""
-        exceptions = len(limits.exceptions) if scope is Scope.INSTANCE else 0
-        more = f", exceptions for {exceptions} of them" if exceptions else ""
-        yield f"  enforces       {words}: {len(found)} limits{shadow}{more}"
+        yield f"  enforces       {_WHOM[group]}: {len(found)} limits{shadow}"
+
+
+_WHOM: Final = {
+    Group.USERS: "users",
+    Group.INSTANCES: "instances, exceptions counted once a tier",
+    Group.UNIT_PRIMITIVES: "tiers as a whole, in one unit primitive",
+    Group.TIERS: "tiers as a whole",
+}
 
 
 def _said(limit: Limit) -> str:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from authz.limits.bootstrap import Marker
-from authz.limits.descriptors import METADATA, Entry, Quota, address_actions, quota_actions, quotas
-from authz.limits.model import OnFailure, Scope
+from authz.limits.descriptors import METADATA, Entry, Group, Quota, address_actions, groups, quota_actions, quotas
+from authz.limits.model import OnFailure
 from authz.limits.page import Line, Page, indented, lines
-from authz.limits.slots import ADDRESSES, HEADER, SCOPES, file_page, forget_headers, one_set_of_headers, slot
+from authz.limits.slots import ADDRESSES, behind_authz, file_page, marker, one_set_of_headers, retry_after, slot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,21 +21,27 @@ __all__ = ["service_files", "shared_files", "shared_slots"]
 
 CLUSTER: Final = "ratelimit"
 _FILTER: Final = "type.googleapis.com/envoy.extensions.filters.http.ratelimit.v3.RateLimit"
-_BY_SCOPE: Final = tuple(zip(SCOPES, (Scope.USER, Scope.INSTANCE, Scope.TIER), strict=True))
+_AUTHZ: Final = f"metadata.filter_metadata['{METADATA}']"
+_FAILED: Final = (
+    f"'user_id' in {_AUTHZ} && response.code_details != 'request_rate_limited' && !("
+    + " && ".join(f"'limits.{group}' in metadata.filter_metadata" for group in (Group.USERS, Group.TIERS))
+    + ")"
+)
+"""Whether the service gave no answer: an answer leaves metadata, and both of these ask for whoever has a token."""
 
 
 def shared_files(limits: Limits, header: Line) -> Mapping[str, Page]:
     """Return the filters' files by name."""
     return {
         ADDRESSES: file_page(ADDRESSES, header, _addresses(limits)),
-        **{name: file_page(name, header, _quota(limits, name, scope)) for name, scope in _BY_SCOPE},
+        **{group.value: file_page(group, header, _quota(limits, group)) for group in groups(limits)},
     }
 
 
 def service_files(limits: Limits, header: Line) -> Mapping[str, Page]:
     """Return the rate limit service's files by name: a domain each, since it reads one document a file."""
     domains = {ADDRESSES: _address_limits(limits.addresses)}
-    domains.update({name: tuple(quotas(limits, scope)) for name, scope in _BY_SCOPE})
+    domains.update({group.value: tuple(quotas(limits, group)) for group in groups(limits)})
     return {
         name: Page((header, Line(f"domain: {name}"), Line("descriptors:"), *_tree(quota)))
         for name, quota in domains.items()
@@ -44,20 +50,18 @@ def service_files(limits: Limits, header: Line) -> Mapping[str, Page]:
 
 def shared_slots(limits: Limits, folder: PurePath) -> Mapping[Marker, Sequence[Line]]:
     """Return what the bootstrap holds in place of its markers; the files lie in `folder`."""
-    users, *others = (slot(name, folder, _FILTER) for name in SCOPES)
     return {
         Marker.BEFORE_AUTHZ: (*one_set_of_headers(""), *slot(ADDRESSES, folder, _FILTER)),
-        Marker.BEHIND_AUTHZ: (*users, *forget_headers(), *(line for other in others for line in other)),
+        Marker.BEHIND_AUTHZ: behind_authz(groups(limits), folder, _FILTER),
+        Marker.ACCESS_LOG: (Line(f'limits_failed: "%CEL({_FAILED})%"'),),
         Marker.CLUSTERS: _cluster(limits.service),
     }
 
 
-def _filter(name: str, service: RateLimitService, retry_after: str, headers: str) -> tuple[Line, ...]:
+def _filter(name: str, scope: str, service: RateLimitService, retry: str, headers: str) -> tuple[Line, ...]:
     """What all of them have in common."""
-    header = "{{header: {{key: {}, value: {}}}, append_action: OVERWRITE_IF_EXISTS_OR_ADD}}".format
     deny = service.on_failure is OnFailure.DENY
-    return lines(
-        f"""\
+    common = f"""\
 "@type": {_FILTER}
 domain: {name}
 metadata_namespace: limits.{name}
@@ -67,18 +71,15 @@ failure_mode_deny: {str(deny).lower()}
 status_on_error: {{code: ServiceUnavailable}}
 rate_limited_as_resource_exhausted: true
 enable_x_ratelimit_headers: {headers}
-response_headers_to_add:
-- {header(HEADER, name)}
-- {header("retry-after", f'"{retry_after}"')}
 rate_limit_service: {{transport_api_version: V3, grpc_service: {{envoy_grpc: {{cluster_name: {CLUSTER}}}}}}}
-rate_limits:
+response_headers_to_add:
 """
-    )
+    return (*lines(common), marker(scope), retry_after(f'"{retry}"'), Line("rate_limits:"))
 
 
-def _quota(limits: Limits, name: str, scope: Scope) -> Iterator[Line]:
-    yield from _filter(name, limits.service, "%RESP(x-ratelimit-reset)%", "DRAFT_VERSION_03")
-    yield from quota_actions(limits, scope)
+def _quota(limits: Limits, group: Group) -> Iterator[Line]:
+    yield from _filter(group, group.marker, limits.service, "%RESP(x-ratelimit-reset)%", "DRAFT_VERSION_03")
+    yield from quota_actions(limits, group)
 
 
 def _addresses(limits: Limits) -> Iterator[Line]:
@@ -86,7 +87,7 @@ def _addresses(limits: Limits) -> Iterator[Line]:
     addresses = limits.addresses
     longest = max(each.limit.rate.unit.seconds for each in _address_limits(addresses))
     # What is left until an address is refused is nobody's business, and the service counts in windows.
-    yield from _filter(ADDRESSES, limits.service, str(longest), '"OFF"')
+    yield from _filter(ADDRESSES, "address", limits.service, str(longest), '"OFF"')
     for key, value in (("auth_outcome", "failed"), ("outcome", "denied")):
         yield Line(f"- actions:   # is {key} {value} over its limit?")
         yield Line(f"  - generic_key: {{descriptor_key: {key}, descriptor_value: {value}}}")
@@ -157,6 +158,15 @@ def _cluster(service: RateLimitService) -> tuple[Line, ...]:
       "@type": type.googleapis.com/{options}
       explicit_http_config:
         http2_protocol_options: {{connection_keepalive: {{interval: 30s, timeout: 5s}}}}
+  # A service or a Redis that hangs costs each request its timeout only until the next check.
+  common_lb_config: {{healthy_panic_threshold: {{value: 0}}}}
+  health_checks:
+  - timeout: 0.25s
+    interval: 1s
+    no_traffic_interval: 1s
+    unhealthy_threshold: 1
+    healthy_threshold: 1
+    grpc_health_check: {{service_name: ratelimit}}
   circuit_breakers:
     thresholds: [{{max_connections: 1024, max_pending_requests: 100000, max_requests: 100000, max_retries: 1000}}]
   load_assignment:

@@ -11,16 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import PurePath
 
-__all__ = ["ADDRESSES", "HEADER", "HEADERS", "SCOPES", "file_page", "forget_headers", "one_set_of_headers", "slot"]
+    from authz.limits.descriptors import Group
+
+__all__ = ["ADDRESSES", "behind_authz", "file_page", "marker", "one_set_of_headers", "retry_after", "slot"]
 
 ADDRESSES: Final = "addresses"
-SCOPES: Final = ("users", "instances", "tiers")
-"""The filters behind authz in their order: what a user or an instance is refused never counts against the others."""
-
-HEADER: Final = "x-gitlab-limited-by"
-"""Names the filter that refused; for the access log, and for clients that want to know."""
-
-HEADERS: Final = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")
+_HEADERS: Final = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")
 _MUTATION: Final = "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"
 
 
@@ -57,12 +53,12 @@ def file_page(name: str, header: Line, typed_config: Iterable[Line]) -> Page:
     )
 
 
-def one_set_of_headers(retry_after: str) -> tuple[Line, ...]:
+def one_set_of_headers(retry: str) -> tuple[Line, ...]:
     """Return the filter that leaves clients one value of each header, out of those that every limit adds.
 
     It stands before all limits, so it sees an answer last; the first value is that of the limit that refused.
     """
-    mutations = [(name, f"%RESP({name})%") for name in HEADERS]
+    mutations = [(name, f"%RESP({name})%") for name in _HEADERS]
     return (
         *lines(
             f"""\
@@ -74,7 +70,7 @@ def one_set_of_headers(retry_after: str) -> tuple[Line, ...]:
       response_mutations:
 """
         ),
-        *(_overwrite(name, value) for name, value in [*mutations, ("retry-after", retry_after)] if value),
+        *(_overwrite(name, value) for name, value in [*mutations, ("retry-after", retry)] if value),
     )
 
 
@@ -83,12 +79,30 @@ def _overwrite(name: str, value: str) -> Line:
     return Line(f"      - append: {{header: {header}, append_action: OVERWRITE_IF_EXISTS}}")
 
 
-def forget_headers() -> tuple[Line, ...]:
+def behind_authz(groups: Iterable[Group], folder: PurePath, kind: str) -> tuple[Line, ...]:
+    """Return the places of all filters behind authz."""
+    first, *others = (slot(group, folder, kind) for group in groups)
+    return (*first, *_forget_headers(), *(line for other in others for line in other))
+
+
+def marker(value: str) -> Line:
+    """Return the header by which the access log, and a client that wants to know, tell whose limit refused."""
+    header = f"{{key: x-ratelimit-scope, value: {value}}}"
+    return Line(f"- {{header: {header}, append_action: OVERWRITE_IF_EXISTS_OR_ADD}}")
+
+
+def retry_after(value: str) -> Line:
+    """Return the header that says in how many seconds to come back; the quotes are part of `value`."""
+    return Line(f"- {{header: {{key: retry-after, value: {value}}}, append_action: OVERWRITE_IF_EXISTS_OR_ADD}}")
+
+
+def _forget_headers() -> tuple[Line, ...]:
     """Return the filter that takes away what the limits behind it, and the backend, have said of themselves.
 
-    It stands behind the users' limit, which is therefore what an answer tells; a refusal (429) it leaves alone.
+    It stands behind the users' limit, which is therefore what an answer tells. A refusal is left alone; it is known by
+    its marker and not by its status, which is 200 for gRPC and may be a backend's own 429.
     """
-    removed = "".join(f"          - remove: {name}\n" for name in HEADERS)
+    removed = "".join(f"          - remove: {name}\n" for name in _HEADERS)
     return lines(
         f"""\
 # An answer that no limit refused tells what is left to its user, and nothing of instances, tiers or the backend's own.
@@ -107,11 +121,11 @@ def forget_headers() -> tuple[Line, ...]:
         - predicate:
             single_predicate:
               input:
-                name: status
+                name: refused
                 typed_config:
                   "@type": type.googleapis.com/envoy.type.matcher.v3.HttpResponseHeaderMatchInput
-                  header_name: ":status"
-              value_match: {{exact: "429"}}
+                  header_name: x-ratelimit-scope
+              value_match: {{safe_regex: {{google_re2: {{}}, regex: ".+"}}}}
           on_match:
             action:
               name: skip
