@@ -10,7 +10,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
   --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-core test-doors check apply check-envoy format mutants lock protos schemas \
+.PHONY: help up test test-core test-doors check apply limits check-envoy format mutants lock protos schemas \
   record-requests clean
 
 help: ## list the targets
@@ -49,8 +49,11 @@ check: $(READY) ## format, lint, types, layers, and Envoy's files as a whole
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m dev.envoy check
 
-apply: $(READY) ## hand edited routes and clusters to the running Envoy, after checking them
+apply: $(READY) ## hand edited routes, clusters and limits to the running Envoy, after checking them
 	@$(BIN)/python -m dev.envoy apply
+
+limits: $(READY) ## write what both engines read of envoy/limits.yaml and envoy/envoy.yaml into envoy/rendered
+	@$(BIN)/authz limits render
 
 check-envoy: $(READY) ## check envoy/ as a whole, with the real Envoy
 	@$(BIN)/python -m dev.envoy check

@@ -1,6 +1,7 @@
 """Check and apply what Envoy reads: `python -m dev.envoy check` and `python -m dev.envoy apply`."""
 
 import argparse
+import subprocess
 import sys
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     source = EnvoyFiles(asked.source)
     try:
-        problems = check(source)
+        problems = _limits(source, asked.what) or tuple(map(str, check(source)))
         if problems:
             print(*problems, sep="\n", file=sys.stderr)
             return FINDING
@@ -35,6 +36,17 @@ def main(arguments: list[str] | None = None) -> int:
         print(problem, file=sys.stderr)
         return FINDING
     return 0
+
+
+def _limits(source: EnvoyFiles, what: str) -> tuple[str, ...]:
+    """Before `apply` what people edited is rendered; `check` wants that to have been done."""
+    limits = source.folder / "limits.yaml"
+    if not limits.is_file():
+        return ()
+    where = ("--limits", limits, "--bootstrap", source.bootstrap, "--into", source.folder / "rendered")
+    command = (sys.executable, "-m", "authz", "limits", "render" if what == "apply" else "check", *map(str, where))
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    return tuple(run.stderr.splitlines()) if run.returncode else ()
 
 
 def _parser() -> argparse.ArgumentParser:
