@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
 
 from authz._proto.external_auth_pb2 import CheckResponse, OkHttpResponse
-from authz.server import Server
+from authz.server import Bounds, Server
 
 __all__ = ["main"]
 
@@ -15,12 +14,10 @@ __all__ = ["main"]
 def main(address: str) -> int:
     """Serve until SIGTERM; what is answered allows everything, so the address is a loopback one."""
     answer = CheckResponse(ok_response=OkHttpResponse()).SerializeToString()
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    server = Server(lambda _: answer)
+    server = Server(lambda _: answer, Bounds(1_000, 1.0), beat=lambda: None, refused=lambda: None)
+    signal.signal(signal.SIGTERM, lambda *_: server.stop(0))
     server.start([address])
-    stop.wait()
-    server.stop(0)
+    server.run()
     return 0
 
 

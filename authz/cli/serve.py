@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import logging
 import signal
-import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -15,7 +14,7 @@ from authz.check import Check
 from authz.cli.options import ENVIRONMENT, KEYS, POLICY, variable
 from authz.observe import LOG_LEVELS, described, fault, start_logging
 from authz.policy import load_policy
-from authz.server import Server
+from authz.server import Bounds, Server
 from authz.settings import AddressTemplate, ServeSettings
 from authz.sockets import AddressUnusableError
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["serve"]
 
 DRAIN_SECONDS: Final = 10.0
+BOUNDS: Final = Bounds(max_in_flight=1_000, max_age=1.0)
 _LATER: Final = {
     "--workers": "this version runs one worker",
     "--admin": "this version has no admin port",
@@ -123,23 +123,20 @@ def run(settings: ServeSettings) -> None:
         allow_unlabelled_routes=settings.allow_unlabelled_routes,
     )
     _tell(log, settings, policy)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     check = Check(
         policy,
         time.time,
         report=lambda error: log.error("internal_error: %s", fault(error)),
         tell=(lambda decision: log.debug("%s", described(decision))) if log.isEnabledFor(logging.DEBUG) else None,
     )
-    server = Server(check)
+    server = Server(check, BOUNDS, beat=lambda: None, refused=lambda: None)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: server.stop(DRAIN_SECONDS))
     _listen(server, addresses, log)
     # What was loaded stays for good: the collector need not look at it again.
     gc.collect()
     gc.freeze()
-    stop.wait()
-    log.info("stopping: requests in flight finish")
-    server.stop(DRAIN_SECONDS)
+    server.run()
     log.info("stopped")
 
 
