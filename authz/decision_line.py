@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from authz.binding import bindings
 from authz.correlation import request_id, trace_id
 from authz.decision import Allowed, caller
-from authz.judgement import demanded
+from authz.judgement import demanded, named_issuer
 from authz.lines import MAX_LINE
 from authz.observe import timestamp, to_json
 from authz.tokens import Refusal
@@ -151,10 +151,9 @@ def _proven(entry: Entry) -> dict[str, object]:
     if token is None:
         return {}
     claims = token.claims
-    named = token.issuer if isinstance(token, Refusal) else token.claims.issuer
-    signer = token.signer
+    issuer, signer = named_issuer(token), token.signer
     return {
-        "issuer": named and named.name,
+        "issuer": None if issuer is None else issuer.name,
         "key_id": signer and signer.key.kid,
         "certificates": (signer and signer.thumbprints) or None,
         **({} if claims is None else _claimed(claims, entry.caller or ("", ""))),

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from authz.model import AllOf, AnyOf, TokenRule
+from authz.tokens import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from authz.decision import Decision
-    from authz.model import Rule
-    from authz.tokens import Proof, Refusal
+    from authz.model import Issuer, Rule
+    from authz.tokens import Proof
 
-__all__ = ["Judgement", "demanded"]
+__all__ = ["Judgement", "demanded", "named_issuer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,13 @@ class Judgement:
     rule: Rule | None = None
     token: Proof | Refusal | None = None
     tier: str = ""
+
+
+def named_issuer(token: Proof | Refusal | None) -> Issuer | None:
+    """Return the issuer of ours that a token names, proven or not."""
+    if isinstance(token, Refusal):
+        return token.issuer
+    return None if token is None else token.claims.issuer
 
 
 def demanded(rule: Rule | None, headers: Mapping[str, str]) -> tuple[str, ...]:

@@ -59,6 +59,7 @@ class Tallies:
     seat_mismatches: Mapping[str, int] = field(default_factory=dict)
     unknown_seats: Mapping[str, int] = field(default_factory=dict)
     lines_dropped: Mapping[str, int] = field(default_factory=dict)
+    spans_dropped: int = 0
     overloads: int = 0
     in_flight: int = 0
 
@@ -82,6 +83,7 @@ class Tallies:
             seat_mismatches=_sum(self.seat_mismatches, other.seat_mismatches),
             unknown_seats=_sum(self.unknown_seats, other.unknown_seats),
             lines_dropped=_sum(self.lines_dropped, other.lines_dropped),
+            spans_dropped=self.spans_dropped + other.spans_dropped,
             overloads=self.overloads + other.overloads,
             in_flight=self.in_flight + other.in_flight,
         )

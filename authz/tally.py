@@ -71,7 +71,7 @@ class Tally:
         """Count a check that was refused for want of room."""
         self._overloads += 1
 
-    def snapshot(self, in_flight: int = 0, lines_dropped: Mapping[str, int] | None = None) -> Tallies:
+    def snapshot(self, in_flight: int, lines_dropped: Mapping[str, int], spans_dropped: int) -> Tallies:
         """Return the counts so far. Copies of dictionaries are one step each, so an answer may be counted meanwhile."""
         return Tallies(
             decisions=self._decisions.copy(),
@@ -82,7 +82,8 @@ class Tally:
             leaves=self._leaves.copy(),
             seat_mismatches=self._seat_mismatches.copy(),
             unknown_seats=self._unknown_seats.copy(),
-            lines_dropped=dict(lines_dropped or {}),
+            lines_dropped=dict(lines_dropped),
+            spans_dropped=spans_dropped,
             overloads=self._overloads,
             in_flight=in_flight,
         )
