@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
 
-from authz.decision import Denied, Reason
+from authz.decision import Denied
+from authz.judgement import Judgement
+from authz.observation import Observation
+from authz.reasons import Reason
 from authz.wire import UnreadableRequestError, to_request, to_response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from authz.decision import Decision
+    from authz.model import Request
     from authz.policy import Policy
 
-__all__ = ["Check"]
+__all__ = ["Check", "untold"]
 
-_NO_HEADERS: Mapping[str, str] = {}
-_FAILURE = Denied(Reason.INTERNAL_ERROR)
-_FAILURE_BYTES = to_response(_FAILURE, _NO_HEADERS)
+_FAILURE: Final = Denied(Reason.INTERNAL_ERROR)
+_FAILURE_BYTES: Final = to_response(_FAILURE, {})
+
+
+def untold(_observation: Observation) -> None:
+    """Tell nobody."""
 
 
 class Check:
     """Answers Envoy's question for every request.
 
-    `clock` gives seconds since the epoch; `report` hears of our bugs; `tell` hears every decision, if there is one.
+    `clock` gives seconds since the epoch; `report` hears of our bugs; `tell` hears of every answer, once it is written.
     """
 
     def __init__(
@@ -32,7 +40,7 @@ class Check:
         policy: Policy,
         clock: Callable[[], float],
         report: Callable[[Exception], None],
-        tell: Callable[[Decision], None] | None = None,
+        tell: Callable[[Observation], None] = untold,
     ) -> None:
         self.policy = policy
         self._clock = clock
@@ -41,21 +49,32 @@ class Check:
 
     def __call__(self, message: bytes) -> bytes:
         """Return the serialised answer; whatever goes wrong inside is a deny."""
+        started = perf_counter()
+        policy = self.policy
+        request = now = None
         try:
-            decision, headers = self._decide(message)
-            if self._tell is not None:
-                self._tell(decision)
-            return to_response(decision, headers)
+            now = self._clock()
+            request = to_request(message)
+            judgement = policy.judge(request, now)
+            answer = to_response(judgement.decision, request.headers)
+            self._tell(Observation(request, judgement, now, perf_counter() - started, policy.revision))
+        except UnreadableRequestError:
+            pass
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # noqa: BLE001  a missing answer could let pass; a panic in Rust is no Exception
             self._fail(error)
-            return _FAILURE_BYTES
+        else:
+            return answer
+        self._tell_of_failure(request, now, started)
+        return _FAILURE_BYTES
 
     def decide(self, message: bytes) -> Decision:
         """Return the decision itself, for those who explain, replay or test it."""
         try:
-            return self._decide(message)[0]
+            return self.policy.authorize(to_request(message), self._clock())
+        except UnreadableRequestError:
+            return _FAILURE
         except Exception as error:  # noqa: BLE001  as above
             self._fail(error)
             return _FAILURE
@@ -66,9 +85,12 @@ class Check:
         with contextlib.suppress(Exception):
             self._report(bug)
 
-    def _decide(self, message: bytes) -> tuple[Decision, Mapping[str, str]]:
+    def _tell_of_failure(self, request: Request | None, now: float | None, started: float) -> None:
+        """Tell of an answer that is a failure; that it cannot be told changes nothing."""
         try:
-            request = to_request(message)
-        except UnreadableRequestError:
-            return _FAILURE, _NO_HEADERS
-        return self.policy.authorize(request, self._clock()), request.headers
+            seconds = perf_counter() - started
+            self._tell(Observation(request, Judgement(_FAILURE), now, seconds, self.policy.revision))
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:  # noqa: BLE001, S110  it was reported, or it is what was reported
+            pass

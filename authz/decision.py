@@ -4,120 +4,26 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Final, assert_never
 
 from authz.model import AllOf, AnyOf, ByHeader, TokenType
+from authz.reasons import ANSWERS, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from authz.model import Claims, Request, Rule, TokenRule
+    from authz.reasons import Answer, TokenError
 
 __all__ = [
-    "ANSWERS",
     "UNKNOWN",
     "Allowed",
-    "Answer",
     "Decision",
     "Denied",
-    "GrpcCode",
     "Identity",
-    "Reason",
-    "TokenError",
+    "caller",
     "credentials",
     "decide",
     "label_denial",
 ]
-
-
-class Reason(StrEnum):
-    """Why a request was let in or refused: metric label, log field and heading in the docs at once."""
-
-    ALLOWED = "allowed"
-    PUBLIC = "public"
-    AMBIGUOUS_PATH = "ambiguous_path"
-    NO_RULE = "no_rule"
-    METHOD_NOT_ALLOWED = "method_not_allowed"
-    BACKEND_DISAGREEMENT = "backend_disagreement"
-    MISSING_AUTHORIZATION = "missing_authorization"
-    MALFORMED_AUTHORIZATION = "malformed_authorization"
-    UNSUPPORTED_AUTHENTICATION_TYPE = "unsupported_authentication_type"
-    INVALID_TOKEN = "invalid_token"  # noqa: S105  the name of a reason
-    HEADER_MISMATCH = "header_mismatch"
-    UNIT_PRIMITIVE_HEADER_MISSING = "unit_primitive_header_missing"
-    UNIT_PRIMITIVE_NOT_SERVED = "unit_primitive_not_served"
-    TOKEN_TYPE_NOT_ALLOWED = "token_type_not_allowed"  # noqa: S105  the name of a reason
-    MISSING_SCOPE = "missing_scope"
-    MISSING_HEADER = "missing_header"
-    NOT_READY = "not_ready"
-    INTERNAL_ERROR = "internal_error"
-
-
-class TokenError(StrEnum):
-    """Why a token was refused. For logs and metrics; a client never learns it."""
-
-    MALFORMED = "malformed"
-    TOO_LONG = "too_long"
-    FORBIDDEN_HEADER = "forbidden_header"
-    UNKNOWN_ISSUER = "unknown_issuer"
-    UNKNOWN_KEY = "unknown_key"
-    ALGORITHM_NOT_ALLOWED = "algorithm_not_allowed"
-    BAD_SIGNATURE = "bad_signature"
-    EXPIRED = "expired"
-    NOT_YET_VALID = "not_yet_valid"
-    WRONG_AUDIENCE = "wrong_audience"
-    WRONG_REALM = "wrong_realm"
-    MISSING_CLAIM = "missing_claim"
-    INVALID_CLAIM = "invalid_claim"
-    LIFETIME_TOO_LONG = "lifetime_too_long"
-    UNTRUSTED_CERTIFICATE = "untrusted_certificate"
-    REVOKED = "revoked"
-
-
-class GrpcCode(IntEnum):
-    """The gRPC status codes that we answer with (https://grpc.github.io/grpc/core/md_doc_statuscodes.html)."""
-
-    INVALID_ARGUMENT = 3
-    NOT_FOUND = 5
-    PERMISSION_DENIED = 7
-    UNAVAILABLE = 14
-    UNAUTHENTICATED = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a reason looks like from outside; `message` may hold one `{}` for a name taken from the rule."""
-
-    status: int
-    code: GrpcCode
-    message: str
-
-
-ANSWERS: Final[Mapping[Reason, Answer]] = {
-    Reason.AMBIGUOUS_PATH: Answer(400, GrpcCode.INVALID_ARGUMENT, "Invalid path"),
-    Reason.NO_RULE: Answer(404, GrpcCode.NOT_FOUND, "Not found"),
-    Reason.METHOD_NOT_ALLOWED: Answer(405, GrpcCode.INVALID_ARGUMENT, "Method not allowed"),
-    Reason.BACKEND_DISAGREEMENT: Answer(403, GrpcCode.PERMISSION_DENIED, "Forbidden"),
-    Reason.MISSING_AUTHORIZATION: Answer(401, GrpcCode.UNAUTHENTICATED, "No authorization header presented"),
-    Reason.MALFORMED_AUTHORIZATION: Answer(401, GrpcCode.UNAUTHENTICATED, "Invalid authorization header"),
-    Reason.UNSUPPORTED_AUTHENTICATION_TYPE: Answer(
-        401, GrpcCode.UNAUTHENTICATED, "Invalid authentication token type - only OIDC is supported"
-    ),
-    Reason.INVALID_TOKEN: Answer(401, GrpcCode.UNAUTHENTICATED, "Forbidden by auth provider"),
-    Reason.HEADER_MISMATCH: Answer(401, GrpcCode.UNAUTHENTICATED, "Header mismatch '{}'"),
-    Reason.UNIT_PRIMITIVE_HEADER_MISSING: Answer(
-        400, GrpcCode.INVALID_ARGUMENT, "Missing x-gitlab-unit-primitive header"
-    ),
-    Reason.UNIT_PRIMITIVE_NOT_SERVED: Answer(
-        400, GrpcCode.INVALID_ARGUMENT, "This endpoint cannot be used for this purpose"
-    ),
-    Reason.TOKEN_TYPE_NOT_ALLOWED: Answer(403, GrpcCode.PERMISSION_DENIED, "Unauthorized to access {}"),
-    Reason.MISSING_SCOPE: Answer(403, GrpcCode.PERMISSION_DENIED, "Unauthorized to access {}"),
-    Reason.MISSING_HEADER: Answer(400, GrpcCode.INVALID_ARGUMENT, "Missing {} header"),
-    Reason.NOT_READY: Answer(503, GrpcCode.UNAVAILABLE, "Service unavailable"),
-    Reason.INTERNAL_ERROR: Answer(503, GrpcCode.UNAVAILABLE, "Service unavailable"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,9 +173,15 @@ def _first_missing(wanted: AllOf | AnyOf, claims: Claims) -> str:
 
 
 def _identify(request: Request, claims: Claims, granted: str, tier: str) -> Identity:
+    instance_id, user_id = caller(request, claims)
+    return Identity(granted, claims.issuer.name, tier, instance_id, user_id, claims)
+
+
+def caller(request: Request, claims: Claims) -> tuple[str, str]:
+    """Return instance and user of a token, `unknown` where it names none; see `Identity` for what is proven."""
     instance_id, user_id = claims.instance_id, claims.subject
     if claims.issuer.token_type is TokenType.INSTANCE:
         instance_id = instance_id or claims.subject
         claimed = request.headers.get("x-gitlab-global-user-id", "")
         user_id = claimed if _USER_ID.fullmatch(claimed) else UNKNOWN
-    return Identity(granted, claims.issuer.name, tier, instance_id or UNKNOWN, user_id, claims)
+    return instance_id or UNKNOWN, user_id

@@ -1,29 +1,38 @@
-"""What operators see: log lines on standard error, none of them with a token or with text from a client."""
+"""What operators see: JSON lines on standard error, none of them with a token or the text of an exception."""
 
 from __future__ import annotations
 
+import json
 import logging
-import time
+import os
 import traceback
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from authz.decision import Allowed, Denied
+import structlog
 
 if TYPE_CHECKING:
-    from authz.decision import Decision
+    from collections.abc import Callable, Mapping
 
-__all__ = ["LOG_LEVELS", "described", "fault", "start_logging"]
+__all__ = ["LOG_LEVELS", "STDERR", "fault", "start_logging", "timestamp", "to_json", "to_stderr"]
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+STDERR: Final = 2
 
 
-def start_logging(level: str) -> logging.Logger:
-    """Return the service's logger, writing lines of time, level and message."""
-    formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
-    formatter.converter = time.gmtime
-    handler = logging.StreamHandler()
-    handler.setFormatter(formatter)
+def start_logging(level: str, put: Callable[[Callable[[], str]], None] | None = None) -> logging.Logger:
+    """Return the service's logger: each line an object of `time`, `level`, `event` and whatever `extra` holds.
+
+    `put` takes each line (`Lines.put`, where nobody may wait for a pipe); without it they go to standard error at once.
+    """
+    handler = _Handler(put or to_stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_log_level, structlog.stdlib.ExtraAdder(), _stamped],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _ordered, _RENDERER],
+        )
+    )
     logger = logging.getLogger("authz")
     logger.handlers = [handler]
     logger.propagate = False
@@ -38,11 +47,52 @@ def fault(error: Exception) -> str:
     return f"{type(error).__name__}{where}"
 
 
-def described(decision: Decision) -> str:
-    """Say what was decided and why, in our own words alone: nothing of it was written by a client."""
-    parts = [f"reason={decision.reason}", f"backend_service={decision.backend_service or '-'}"]
-    if isinstance(decision, Denied) and decision.token_error is not None:
-        parts.append(f"token_error={decision.token_error}")
-    if isinstance(decision, Allowed) and decision.identity is not None:
-        parts += [f"issuer={decision.identity.issuer}", f"unit_primitive={decision.identity.unit_primitive}"]
-    return " ".join(parts)
+def to_json(members: Mapping[str, object]) -> str:
+    """Return one line of JSON, in ASCII: whatever could end a line or move a terminal's cursor is escaped."""
+    return str(_RENDERER(None, "", dict(members)))
+
+
+def to_stderr(render: Callable[[], str]) -> None:
+    """Write a line to standard error; that nobody takes it is no reason to stop."""
+    try:
+        os.write(STDERR, render().encode() + b"\n")
+    except OSError:
+        return
+
+
+def timestamp(moment: float) -> str:
+    """Return seconds since the epoch as RFC 3339 has them, in UTC; empty for a moment beyond its years."""
+    try:
+        return datetime.fromtimestamp(moment, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    except (ValueError, OverflowError, OSError):
+        return ""
+
+
+class _Handler(logging.Handler):
+    def __init__(self, put: Callable[[Callable[[], str]], None]) -> None:
+        super().__init__()
+        self._put = put
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = self.format(record)
+        except Exception:  # noqa: BLE001  a line that cannot be told is no reason to refuse a request
+            line = to_json({"level": "error", "event": "a line could not be told"})
+        self._put(lambda: line)
+
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=lambda value: type(value).__name__)
+_RENDERER: Final = structlog.processors.JSONRenderer(serializer=lambda members, **_: _ENCODER.encode(members))
+
+
+def _stamped(_logger: object, _method: str, members: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    return {**members, "time": timestamp(members["_record"].created)}
+
+
+def _ordered(_logger: object, _method: str, members: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Put what every line has first; a traceback ends with the text of its exception, so there is none."""
+    members.pop("exc_info", None)
+    first: dict[str, Any] = {
+        name: members.pop(name) for name in ("time", "level", "event")
+    }  # Any: as structlog types it
+    return {**first, **members}

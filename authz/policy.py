@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from authz.catalog_files import read_catalog
-from authz.decision import Allowed, Denied, Reason, credentials, decide, label_denial
+from authz.decision import Allowed, Denied, credentials, decide, label_denial
 from authz.errors import Findings
 from authz.issuers import read_issuers
-from authz.keys import ChainVerifier, read_keys
+from authz.judgement import Judgement
+from authz.keys import ChainVerifier, read_keys, trusted
 from authz.memory import Memory
 from authz.model import PublicRule
 from authz.near_misses import report_near_misses, report_strange_keys
+from authz.reasons import Reason
 from authz.revocations import read_revocations
 from authz.rule_files import read_rules
 from authz.tiers import read_tiers
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
     from authz.catalog import Catalog
     from authz.decision import Decision
     from authz.errors import Problem
-    from authz.model import Issuer, Request
+    from authz.keys import Trusted
+    from authz.memory import MemoryUse
+    from authz.model import BackendService, Claims, Issuer, Request
     from authz.rules import Rules
     from authz.tiers import Tiers
 
@@ -42,36 +46,54 @@ class Policy:
     catalog: Catalog
     issuers: tuple[Issuer, ...]
     rules: Rules
+    signers: Signers
     verifier: Verifier
     tiers: Tiers
     allow_unlabelled_routes: bool
     revision: str
     warnings: tuple[Problem, ...]
+    trusted: Trusted
 
     def authorize(self, request: Request, now: float) -> Decision:
         """Decide on a request at `now`, in seconds since the epoch; the first check that fails answers."""
+        return self.judge(request, now).decision
+
+    def judge(self, request: Request, now: float) -> Judgement:
+        """Decide the same, and say from what."""
         rule = self.rules.match(request.method, request.target)
         if isinstance(rule, Denied):
-            return rule
+            return Judgement(rule)
         if request.label is not None or not self.allow_unlabelled_routes:
             disagreement = label_denial(request, rule)
             if disagreement is not None:
-                return disagreement
+                return Judgement(disagreement, rule)
         backend = rule.backend
         if isinstance(rule, PublicRule):
-            return Allowed(backend.name, None)
+            return Judgement(Allowed(backend.name, None), rule)
         token = credentials(request, rule)
         if isinstance(token, Denied):
-            return token
+            return Judgement(token, rule)
         proof = self.verifier.verify(token, backend, now)
         if isinstance(proof, Refusal):
-            return Denied(
-                Reason.INVALID_TOKEN,
-                backend_service=backend.name,
-                token_error=proof.error,
-                signature_valid=proof.signature_valid,
-            )
-        return decide(request, rule, proof.claims, self.tiers.of(proof.claims.seats))
+            return Judgement(_invalid(proof, backend), rule, proof, self._tier(proof.claims))
+        tier = self.tiers.of(proof.claims.seats)
+        return Judgement(decide(request, rule, proof.claims, tier), rule, proof, tier)
+
+    def memory_use(self) -> dict[str, MemoryUse]:
+        """Say what came of remembering proven tokens and chains, since this policy was loaded."""
+        return {"tokens": self.verifier.memory_use(), "chains": self.signers.memory_use()}
+
+    def _tier(self, claims: Claims | None) -> str:
+        return "" if claims is None else self.tiers.of(claims.seats)
+
+
+def _invalid(refusal: Refusal, backend: BackendService) -> Denied:
+    return Denied(
+        Reason.INVALID_TOKEN,
+        backend_service=backend.name,
+        token_error=refusal.error,
+        signature_valid=refusal.signature_valid,
+    )
 
 
 def load_policy(
@@ -107,11 +129,13 @@ def load_policy(
         catalog=catalog,
         issuers=issuers,
         rules=rules,
+        signers=signers,
         verifier=Verifier(issuers, signers, revocations, Memory(TOKENS_REMEMBERED)),
         tiers=tiers,
         allow_unlabelled_routes=allow_unlabelled_routes,
         revision=_revision(folder, keys),
         warnings=tuple(findings.warnings),
+        trusted=trusted(ring),
     )
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Final
 
 from google.protobuf.message import DecodeError
 
 from authz._proto.base_pb2 import HeaderValue, HeaderValueOption
 from authz._proto.external_auth_pb2 import CheckRequest, CheckResponse
-from authz.decision import UNKNOWN, Allowed, Denied, Reason
+from authz.correlation import request_id
+from authz.decision import UNKNOWN, Allowed, Denied
 from authz.model import Request, TokenType
+from authz.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,7 +25,6 @@ MAX_HEADERS: Final = 1_000
 MAX_HEADER_BYTES: Final = 128 * 1024
 LABEL: Final = "backend_service"
 SELF_MANAGED: Final = "self-managed"
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
 class UnreadableRequestError(Exception):
@@ -69,9 +69,9 @@ def _write_denial(response: CheckResponse, denied: Denied, headers: Mapping[str,
     response.status.code = answer.code.value
     response.status.message = message
     body = {"error": message, "reason": denied.reason.value}
-    request_id = headers.get("x-request-id", "")
-    if _REQUEST_ID.fullmatch(request_id):
-        body["request_id"] = request_id
+    named = request_id(headers)
+    if named is not None:
+        body["request_id"] = named
     http = response.denied_response
     http.status.code = answer.status
     http.body = json.dumps(body)

@@ -12,8 +12,8 @@ from dataclasses import replace
 from itertools import cycle
 from typing import TYPE_CHECKING, Final
 
-from authz.decision import TokenError
 from authz.memory import Memory
+from authz.reasons import TokenError
 from authz.tokens import Proof
 from benchmarks.measuring import Case
 from benchmarks.subjects import CHAIN, CLOCK, POLICY, ROOT, Forgetful, chain_token, policy_with, token

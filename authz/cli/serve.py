@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 import signal
 import time
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -12,13 +11,16 @@ import click
 
 from authz.check import Check
 from authz.cli.options import ENVIRONMENT, KEYS, POLICY, variable
-from authz.observe import LOG_LEVELS, described, fault, start_logging
+from authz.decision_log import DecisionLog
+from authz.lines import Lines
+from authz.observe import LOG_LEVELS, STDERR, fault, start_logging
 from authz.policy import load_policy
 from authz.server import Bounds, Server
 from authz.settings import AddressTemplate, ServeSettings
 from authz.sockets import AddressUnusableError
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Callable
 
     from authz.policy import Policy
@@ -87,7 +89,7 @@ def _refused_until_later(command: Callable[..., None]) -> Callable[..., None]:
     default="info",
     show_default=True,
     show_envvar=True,
-    help="Least severe lines to write; debug has one for each decision, and why a token was refused.",
+    help="Least severe lines to write; those of decisions are always written.",
 )
 @click.option(
     "--allow-empty-issuers",
@@ -114,7 +116,12 @@ def run(settings: ServeSettings) -> None:
     addresses = [template.address(0) for template in settings.listen]
     if len(set(addresses)) < len(addresses):
         raise click.UsageError("--listen names one address twice")
-    log = start_logging(settings.log_level)
+    with Lines(STDERR) as lines:
+        _serve(settings, addresses, lines)
+
+
+def _serve(settings: ServeSettings, addresses: list[str], lines: Lines) -> None:
+    log = start_logging(settings.log_level, lines.put)
     policy = load_policy(
         settings.policy,
         settings.keys,
@@ -127,7 +134,7 @@ def run(settings: ServeSettings) -> None:
         policy,
         time.time,
         report=lambda error: log.error("internal_error: %s", fault(error)),
-        tell=(lambda decision: log.debug("%s", described(decision))) if log.isEnabledFor(logging.DEBUG) else None,
+        tell=DecisionLog(lines.put, 1.0, worker=0).observe,
     )
     server = Server(check, BOUNDS, beat=lambda: None, refused=lambda: None)
     for number in (signal.SIGTERM, signal.SIGINT):

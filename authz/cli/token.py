@@ -16,7 +16,6 @@ import jwt
 from authz.catalog_files import read_catalog
 from authz.cli.customer import CustomerFlags, check_known, customer_options
 from authz.cli.options import POLICY, variable
-from authz.decision import TokenError
 from authz.documents import seconds
 from authz.entitlement import entitled_scopes
 from authz.errors import Findings
@@ -24,6 +23,7 @@ from authz.issuers import read_issuers
 from authz.keys.authority import read_chain
 from authz.keys.pairs import read_pair
 from authz.model import TokenType, Trust
+from authz.reasons import TokenError
 from authz.tokens import parse_claims, standing_error
 
 if TYPE_CHECKING:

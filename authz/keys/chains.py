@@ -22,7 +22,7 @@ from authz.model import Algorithm
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from authz.memory import Memory
+    from authz.memory import Memory, MemoryUse
     from authz.model import Issuer
 
 __all__ = ["ChainProof", "ChainVerifier"]
@@ -53,6 +53,10 @@ class ChainVerifier:
     def __init__(self, anchors: Mapping[str, Sequence[x509.Certificate]], memory: Memory[ChainProof]) -> None:
         self._anchors = {issuer: tuple(certificates) for issuer, certificates in anchors.items() if certificates}
         self._memory = memory
+
+    def memory_use(self) -> MemoryUse:
+        """Say what came of remembering chains so far."""
+        return self._memory.use()
 
     def verify(self, issuer: Issuer, x5c: object, now: float) -> ChainProof | None:
         """Return the proof for a chain as it stands in a token, or None. The work is bounded by four certificates."""

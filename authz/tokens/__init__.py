@@ -3,7 +3,7 @@
 from authz.tokens.claims import parse_claims, standing_error
 from authz.tokens.proof import Proof
 from authz.tokens.refusal import Refusal
-from authz.tokens.signers import Signers
+from authz.tokens.signers import Signer, Signers
 from authz.tokens.verifier import Verifier
 
-__all__ = ["Proof", "Refusal", "Signers", "Verifier", "parse_claims", "standing_error"]
+__all__ = ["Proof", "Refusal", "Signer", "Signers", "Verifier", "parse_claims", "standing_error"]

@@ -8,23 +8,28 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from authz.keys import VerificationKey
     from authz.model import Claims
+    from authz.tokens.signers import Signer
 
 __all__ = ["Proof"]
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Claims, the key that signed them, and the certificates that vouch for it (none for a packaged key).
+    """Claims, and who signed them.
 
     It may be remembered while it holds: from `valid_from` until `valid_until`, the earliest end of token and chain, in
     seconds since the epoch.
     """
 
     claims: Claims
-    key: VerificationKey
-    thumbprints: tuple[str, ...]
+    signer: Signer
     valid_from: float
     valid_until: float
+
+    @property
+    def key(self) -> VerificationKey:
+        """The key that signed."""
+        return self.signer.key
 
     def holds_at(self, now: float) -> bool:
         """Whether nothing that was proven has ended since."""

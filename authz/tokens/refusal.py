@@ -6,14 +6,27 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from authz.decision import TokenError
+    from authz.model import Claims, Issuer
+    from authz.reasons import TokenError
+    from authz.tokens.signers import Signer
 
 __all__ = ["Refusal"]
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a token was refused; `signature_valid` says that a known issuer did sign it."""
+    """Why a token was refused, and what was known of it by then.
+
+    `issuer` is one of ours that the token names, proven or not; `signer` is there once the signature has proven it, and
+    `claims` once they are known to be well formed.
+    """
 
     error: TokenError
-    signature_valid: bool = False
+    issuer: Issuer | None = None
+    signer: Signer | None = None
+    claims: Claims | None = None
+
+    @property
+    def signature_valid(self) -> bool:
+        """Whether a known issuer did sign it."""
+        return self.signer is not None

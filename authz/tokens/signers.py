@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from authz.decision import TokenError
 from authz.model import Trust
+from authz.reasons import TokenError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from authz.keys import ChainVerifier, KeyRing, VerificationKey
+    from authz.memory import MemoryUse
     from authz.model import Algorithm, Issuer
     from authz.tokens.jws import Jws
 
@@ -36,6 +37,10 @@ class Signers:
     def __init__(self, ring: KeyRing, chains: ChainVerifier) -> None:
         self._ring = ring
         self._chains = chains
+
+    def memory_use(self) -> MemoryUse:
+        """Say what came of remembering chains so far."""
+        return self._chains.memory_use()
 
     def candidates(self, jws: Jws, issuer: Issuer, now: float) -> Sequence[Signer] | TokenError:
         """Return the key that a chain or `kid` names, or the few that fit where a token may leave `kid` out."""

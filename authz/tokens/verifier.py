@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import jwt
 
-from authz.decision import TokenError
 from authz.model import Algorithm, Trust
+from authz.reasons import TokenError
 from authz.tokens.claims import parse_claims, standing_error
 from authz.tokens.jws import parse
 from authz.tokens.proof import Proof
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from authz.keys import VerificationKey
-    from authz.memory import Memory
+    from authz.memory import Memory, MemoryUse
     from authz.model import BackendService, Issuer
     from authz.revocations import Revocations
     from authz.tokens.jws import Jws
@@ -61,9 +61,14 @@ class Verifier:
             if proof.holds_at(now):
                 self._memory.put(digest, proof)
         error = standing_error(proof.claims, backend, now)
-        if error is None and self._revocations.hold(proof.claims, proof.key.kid, proof.thumbprints, now):
+        signer = proof.signer
+        if error is None and self._revocations.hold(proof.claims, signer.key.kid, signer.thumbprints, now):
             error = TokenError.REVOKED
-        return Refusal(error, signature_valid=True) if error is not None else proof
+        return Refusal(error, proof.claims.issuer, signer, proof.claims) if error is not None else proof
+
+    def memory_use(self) -> MemoryUse:
+        """Say what came of remembering proofs so far."""
+        return self._memory.use()
 
     def _prove(self, token: str, now: float) -> Proof | Refusal:
         """Check all that does not depend on the request."""
@@ -76,17 +81,17 @@ class Verifier:
         if isinstance(issuer, TokenError):
             return Refusal(issuer)
         if len(token) > _max_length(issuer):
-            return Refusal(TokenError.TOO_LONG)
+            return Refusal(TokenError.TOO_LONG, issuer)
         signers = self._signers.candidates(jws, issuer, now)
         if isinstance(signers, TokenError):
-            return Refusal(signers)
+            return Refusal(signers, issuer)
         signer = next((signer for signer in signers if _signed(jws, signer.key)), None)
         if signer is None:
-            return Refusal(TokenError.BAD_SIGNATURE)
+            return Refusal(TokenError.BAD_SIGNATURE, issuer)
         claims = parse_claims(jws.claims, issuer)
         if isinstance(claims, TokenError):
-            return Refusal(claims, signature_valid=True)
-        return Proof(claims, signer.key, signer.thumbprints, signer.valid_from, min(claims.expires, signer.valid_until))
+            return Refusal(claims, issuer, signer)
+        return Proof(claims, signer, signer.valid_from, min(claims.expires, signer.valid_until))
 
     def _issuer(self, jws: Jws) -> Issuer | TokenError:
         identifier = jws.claims.get("iss")

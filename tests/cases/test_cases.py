@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authz.decision import Denied, Reason, TokenError
+from authz.decision import Denied
+from authz.reasons import Reason, TokenError
 from tests.cases.crafting import craft
 from tests.cases.difference import difference
 from tests.cases.door import open_doors

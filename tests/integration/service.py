@@ -35,7 +35,7 @@ class Service:
 
     def addresses(self) -> list[str]:
         """Return where it listens, in the order of its flags."""
-        return re.findall(r"INFO listening on (\S+)\n", self.log())
+        return re.findall(r"\"event\":\"listening on ([^\"]+)\"", self.log())
 
     def wait_for(self, text: str, times: int = 1) -> None:
         """Wait until the log holds a text that often, or fail with what it holds instead."""
@@ -66,7 +66,7 @@ def running(
         )
     service = Service(process, file)
     try:
-        service.wait_for("INFO listening on ", listeners)
+        service.wait_for('"event":"listening on ', listeners)
         yield service
     finally:
         process.kill()

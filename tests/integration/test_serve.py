@@ -111,7 +111,7 @@ def test_a_flag_wins_over_its_variable(folder: Path) -> None:
 @pytest.mark.parametrize("flag", ["--allow-empty-issuers", "--allow-unlabelled-routes"])
 def test_a_flag_that_weakens_a_check_is_logged(folder: Path, flag: str) -> None:
     with running(folder, *SOCKET, flag) as service:
-        assert f"WARNING {flag} is set: a check is weakened\n" in service.log()
+        assert f'"level":"warning","event":"{flag} is set: a check is weakened"' in service.log()
     with running(folder, *SOCKET) as service:
         assert "weakened" not in service.log()
 
@@ -121,7 +121,7 @@ def test_a_signal_ends_it_well(folder: Path, number: signal.Signals) -> None:
     with running(folder, *SOCKET) as service:
         service.process.send_signal(number)
         assert service.ended() == 0
-        assert service.log().endswith("INFO stopped\n")
+        assert service.log().endswith('"event":"stopped"}\n')
 
 
 def test_requests_under_load_are_answered_or_refused_at_the_door_when_it_ends(folder: Path) -> None:
@@ -150,7 +150,7 @@ def test_requests_under_load_are_answered_or_refused_at_the_door_when_it_ends(fo
         codes = {finished.result(SECONDS) for finished in loads}
         assert codes <= {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
         assert service.ended() == 0
-        assert service.log().endswith("INFO stopped\n")
+        assert service.log().endswith('"event":"stopped"}\n')
 
 
 def test_a_socket_that_a_killed_service_left_is_taken_over(folder: Path) -> None:

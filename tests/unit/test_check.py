@@ -9,21 +9,26 @@ import pytest
 
 from authz._proto.external_auth_pb2 import CheckResponse
 from authz.check import Check
-from authz.decision import Denied, Reason
-from authz.observe import described
+from authz.decision import Denied
 from authz.policy import load_policy
+from authz.reasons import Reason
 from tests.cases.case_file import POLICY
 from tests.minting import NOW, Minter, request, write_keys
 
 if TYPE_CHECKING:
+    from authz.observation import Observation
     from authz.policy import Policy
 
 
 class Broken:
     """A policy with a bug in it."""
 
+    revision = "broken"
+
     def authorize(self, *_: object) -> NoReturn:
         raise KeyError("what a client said")
+
+    judge = authorize
 
 
 @pytest.fixture(scope="module")
@@ -78,24 +83,23 @@ def test_a_clock_that_fails_is_a_deny() -> None:
 
 
 def test_every_decision_is_told_with_what_the_client_never_learns(policy: Policy) -> None:
-    told: list[str] = []
-    check = Check(
-        policy,
-        lambda: float(NOW),
-        lambda error: pytest.fail(repr(error)),
-        lambda decision: told.append(described(decision)),
-    )
+    told: list[Observation] = []
+    check = Check(policy, lambda: float(NOW), lambda error: pytest.fail(repr(error)), told.append)
     for token in (Minter().token(), Minter().token(claims={"exp": NOW}), None):
         check(request(token=token))
     check(request("/ai/monitoring/healthz", method="GET"))
     check(request("/nowhere"))
-    assert told == [
-        "reason=allowed backend_service=ai_gateway issuer=customers-dot unit_primitive=complete_code",
-        "reason=invalid_token backend_service=ai_gateway token_error=expired",
-        "reason=missing_authorization backend_service=ai_gateway",
-        "reason=public backend_service=ai_gateway",
-        "reason=no_rule backend_service=-",
+    check(b"\xff")
+    reasons = [seen.judgement.decision.reason for seen in told]
+    assert reasons == ["allowed", "invalid_token", "missing_authorization", "public", "no_rule", "internal_error"]
+    assert {(seen.at, seen.revision) for seen in told} == {(float(NOW), policy.revision)}
+    assert all(seen.seconds > 0 for seen in told)
+    assert [seen.judgement.tier for seen in told] == ["small", "small", "", "", "", ""]
+    kids = [
+        seen.judgement.token and seen.judgement.token.signer and seen.judgement.token.signer.key.kid for seen in told
     ]
+    assert kids[0] == kids[1] is not None
+    assert told[-1].request is None
 
 
 def test_what_cannot_be_told_is_a_deny(policy: Policy) -> None:
@@ -106,6 +110,34 @@ def test_what_cannot_be_told_is_a_deny(policy: Policy) -> None:
     check = Check(policy, lambda: float(NOW), errors.append, full_disk)
     assert CheckResponse.FromString(check(request(token=Minter().token()))).status.code == 14
     assert [type(error) for error in errors] == [OSError]
+
+
+def test_a_bug_is_told_with_the_request_that_met_it() -> None:
+    told: list[Observation] = []
+    Check(cast("Any", Broken()), lambda: float(NOW), lambda _: None, told.append)(request("/a/b"))
+    ((seen),) = told
+    assert seen.request is not None
+    assert (seen.request.target, seen.judgement.decision, seen.at) == ("/a/b", Denied(Reason.INTERNAL_ERROR), NOW)
+
+
+def test_a_failed_clock_is_told_without_a_time(policy: Policy) -> None:
+    def stopped() -> NoReturn:
+        raise OSError
+
+    told: list[Observation] = []
+    Check(policy, stopped, lambda _: None, told.append)(request())
+    assert [(seen.request, seen.at) for seen in told] == [(None, None)]
+
+
+@pytest.mark.parametrize("wish", [KeyboardInterrupt, SystemExit])
+def test_whoever_is_told_may_end_the_process(policy: Policy, wish: type[BaseException]) -> None:
+    def ended(_: object) -> NoReturn:
+        raise wish
+
+    check = Check(policy, lambda: float(NOW), lambda _: None, ended)
+    for message in (request(), b"\xff"):
+        with pytest.raises(wish):
+            check(message)
 
 
 class Panic(BaseException):

@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 
-from authz.memory import Memory
+from authz.memory import Memory, MemoryUse
 
 
 def key(number: int) -> bytes:
@@ -69,3 +69,16 @@ def test_a_value_put_again_is_the_newer_one() -> None:
     memory.put(key(1), "newer")
     assert memory.get(key(1)) == "newer"
     assert len(memory) == 1
+
+
+def test_it_counts_what_it_knew_what_it_did_not_and_what_it_forgot() -> None:
+    memory: Memory[int] = Memory(4)
+    for number in range(4):
+        assert memory.get(key(number)) is None
+        memory.put(key(number), number)
+    assert memory.get(key(0)) == 0, "taken over into the younger half, which forgets the older one"
+    assert memory.use() == MemoryUse(hits=1, misses=4, evictions=1, entries=3)
+
+
+def test_what_came_of_two_memories_adds_up() -> None:
+    assert MemoryUse(1, 2, 3, 4) + MemoryUse(10, 20, 30, 40) == MemoryUse(11, 22, 33, 44)

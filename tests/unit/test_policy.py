@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authz.decision import Allowed, Denied, Reason, TokenError
+from authz.decision import Allowed, Denied
 from authz.errors import ConfigurationError
 from authz.model import Request
 from authz.policy import load_policy
+from authz.reasons import Reason, TokenError
 from tests.certificates import NOW, Certificate, pem, x5c
 from tests.signing import encode, key
 from tests.unit.files import told, write

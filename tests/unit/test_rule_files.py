@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from authz.decision import Denied, Reason
+from authz.decision import Denied
 from authz.errors import Findings
 from authz.model import AllOf, AnyOf, ByHeader, PublicRule, TokenRule, TokenType
+from authz.reasons import Reason
 from authz.rule_files import read_rules
 from tests.unit.examples import BACKEND, CATALOG, UNIT_PRIMITIVE
 from tests.unit.files import told, write

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from authz.decision import Denied, Reason
+from authz.decision import Denied
 from authz.model import PublicRule
+from authz.reasons import Reason
 from authz.rules import Choice, Endpoint, Rules, grow
 from authz.templates import parse_template
 from tests.unit.examples import BACKEND

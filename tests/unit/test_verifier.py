@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
-from authz.decision import TokenError
 from authz.keys import ChainProof, ChainVerifier, KeyRing, VerificationKey
 from authz.memory import Memory
 from authz.model import Algorithm, Claims, Trust
+from authz.reasons import TokenError
 from authz.revocations import NO_REVOCATIONS
 from authz.tokens import Proof, Refusal, Signers, Verifier
 from authz.tokens.verifier import MAX_LENGTH
@@ -150,9 +150,32 @@ AFTER_THE_SIGNATURE: Final = (
 def test_a_token_is_refused_for_its_first_fault_and_never_remembered_as_refused(name: str) -> None:
     token, error = REFUSED[name]
     tried = bench()
-    refusal = Refusal(error, signature_valid=name in AFTER_THE_SIGNATURE)
-    assert tried.verifier.verify(token, BACKEND, NOW) == refusal
+    refusal = tried.verifier.verify(token, BACKEND, NOW)
+    assert isinstance(refusal, Refusal)
+    assert (refusal.error, refusal.signature_valid) == (error, name in AFTER_THE_SIGNATURE)
     assert tried.verifier.verify(token, BACKEND, NOW) == refusal, "asked again"
+
+
+BEFORE_THE_ISSUER: Final = {TokenError.MALFORMED, TokenError.FORBIDDEN_HEADER, TokenError.UNKNOWN_ISSUER}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_refusal_says_who_was_named_who_signed_and_what_for_as_far_as_that_was_known(name: str) -> None:
+    token, error = REFUSED[name]
+    refusal = bench().verifier.verify(token, BACKEND, NOW)
+    assert isinstance(refusal, Refusal)
+    unnamed = error in BEFORE_THE_ISSUER or name in {"no issuer", "an issuer that is no text"}
+    assert refusal.issuer == (None if unnamed else ISSUER)
+    signer = refusal.signer and refusal.signer.key.kid
+    assert signer == (RSA.kid if name in AFTER_THE_SIGNATURE else None)
+    subject = refusal.claims and refusal.claims.subject
+    assert subject == ("s" if name in AFTER_THE_SIGNATURE[2:] else None)
+
+
+def test_a_token_longer_than_its_issuer_allows_still_names_it() -> None:
+    chained = replace(USER_ISSUER, trust=frozenset(Trust))
+    refusal = bench(ISSUER, second=chained).verifier.verify(minted(claims={"more": "x" * MAX_LENGTH}), BACKEND, NOW)
+    assert refusal == Refusal(TokenError.TOO_LONG, ISSUER)
 
 
 def test_a_key_of_another_algorithm_than_the_header_names_is_not_used() -> None:
@@ -195,7 +218,7 @@ def test_a_chain_is_refused_where_the_issuer_does_not_trust_chains_whatever_anch
         signers = Signers(KeyRing({issuer.name: kept(issuer, RSA)}, anchors), ChainVerifier(anchors, Memory(10)))
         verdicts.append(Verifier([issuer], signers, NO_REVOCATIONS, Memory(10)).verify(token, BACKEND, now))
     assert isinstance(verdicts[0], Proof)
-    assert verdicts[1] == Refusal(TokenError.UNTRUSTED_CERTIFICATE)
+    assert verdicts[1] == Refusal(TokenError.UNTRUSTED_CERTIFICATE, ISSUER)
 
 
 def test_a_packaged_key_signs_nothing_where_the_issuer_trusts_chains_alone() -> None:
@@ -271,15 +294,18 @@ def test_a_remembered_token_is_the_exact_token() -> None:
 def test_a_remembered_token_is_judged_anew_for_the_time(now: float, error: TokenError) -> None:
     tried = bench()
     token = minted()
-    assert isinstance(tried.verdict(token), Claims)
-    assert tried.verifier.verify(token, BACKEND, now) == Refusal(error, signature_valid=True)
+    proof = tried.verifier.verify(token, BACKEND, NOW)
+    assert isinstance(proof, Proof)
+    assert tried.verifier.verify(token, BACKEND, now) == Refusal(error, ISSUER, proof.signer, proof.claims)
 
 
 def test_a_remembered_token_is_judged_anew_for_the_backend() -> None:
     tried = bench()
     token = minted()
-    assert isinstance(tried.verdict(token), Claims)
-    assert tried.verifier.verify(token, OTHER_BACKEND, NOW) == Refusal(TokenError.WRONG_AUDIENCE, signature_valid=True)
+    proof = tried.verifier.verify(token, BACKEND, NOW)
+    assert isinstance(proof, Proof)
+    refusal = Refusal(TokenError.WRONG_AUDIENCE, ISSUER, proof.signer, proof.claims)
+    assert tried.verifier.verify(token, OTHER_BACKEND, NOW) == refusal
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,47 @@
+"""Header binding as logs tell it: what each header said of a claim that binds it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from authz.model import TokenType
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from authz.model import Claims
+
+__all__ = ["Binding", "bindings"]
+
+
+class Binding(StrEnum):
+    """What a header said of its claim; `not_checked` where no claim binds it, or none is proven."""
+
+    MATCH = "match"
+    MISMATCH = "mismatch"
+    ABSENT = "absent"
+    NOT_CHECKED = "not_checked"
+
+
+def bindings(headers: Mapping[str, str], claims: Claims | None) -> dict[str, Binding]:
+    """Return the outcome of each header; it is told of refused tokens too, once their claims are proven."""
+    if claims is None:
+        return dict.fromkeys(("realm", "instance", "user"), Binding.NOT_CHECKED)
+    by_instance = claims.issuer.token_type is TokenType.INSTANCE
+    return {
+        "realm": _outcome(headers.get("x-gitlab-realm"), claims.realm),
+        "instance": _outcome(
+            headers.get("x-gitlab-instance-id"), claims.instance_id, claims.subject if by_instance else ""
+        ),
+        "user": _outcome(headers.get("x-gitlab-global-user-id"), "" if by_instance else claims.subject),
+    }
+
+
+def _outcome(said: str | None, *claimed: str) -> Binding:
+    binding = [claim for claim in claimed if claim]
+    if not binding:
+        return Binding.NOT_CHECKED
+    if not said:
+        return Binding.ABSENT
+    return Binding.MATCH if all(said == claim for claim in binding) else Binding.MISMATCH

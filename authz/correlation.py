@@ -1,0 +1,33 @@
+"""Correlation: the names by which other logs know the same request, taken only where they look as they should."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["is_traced", "request_id", "trace_id"]
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
+_TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})")
+_SAMPLED: Final = 1
+
+
+def request_id(headers: Mapping[str, str]) -> str | None:
+    """Return the request's id, or None if it has none that is safe to repeat."""
+    named = headers.get("x-request-id", "")
+    return named if _REQUEST_ID.fullmatch(named) else None
+
+
+def trace_id(headers: Mapping[str, str]) -> str | None:
+    """Return the id of the trace that the request belongs to (W3C Trace Context, section 3.2), or None."""
+    parent = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
+    return parent[1] if parent else None
+
+
+def is_traced(headers: Mapping[str, str]) -> bool:
+    """Whether whoever began the request's trace records it; a request without a trace begins one."""
+    parent = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
+    return parent is None or bool(int(parent[2], 16) & _SAMPLED)

@@ -1,0 +1,28 @@
+"""An observation: one answer, and all that logs, metrics and traces may tell of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from authz.judgement import Judgement
+    from authz.model import Request
+
+__all__ = ["Observation"]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One answer that was given.
+
+    `request` is None if its bytes could not be read; `at` (seconds since the epoch) is None if the clock failed;
+    `seconds` is what the answer took; `revision` names the policy that decided. It holds the request with its token, so
+    it's for the moment alone: whoever keeps something keeps a copy of what may be kept.
+    """
+
+    request: Request | None
+    judgement: Judgement
+    at: float | None
+    seconds: float
+    revision: str

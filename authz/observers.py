@@ -1,0 +1,57 @@
+"""Observers: what a worker tells its answers to, put together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from authz.decision_log import DecisionLog
+from authz.tally import Tally
+
+if TYPE_CHECKING:
+    from authz.lines import Lines
+    from authz.observation import Observation
+    from authz.policy import Policy
+    from authz.tallies import Tallies
+    from authz.traces import Traces
+
+__all__ = ["Observers", "traced"]
+
+
+class Observers:
+    """Counts and logs each answer, and traces it where there is a collector.
+
+    `lines` is the worker's writer of lines, started and closed by the worker; so is `traces` (see `traced`).
+    """
+
+    def __init__(self, worker: int, allow_sample: float, lines: Lines, traces: Traces | None = None) -> None:
+        self._tally = Tally()
+        self._lines = lines
+        self._log = DecisionLog(lines.put, allow_sample, worker)
+        self._traces = traces
+
+    def __call__(self, observation: Observation) -> None:
+        """Tell all of them of an answer."""
+        self._tally.observe(observation)
+        self._log.observe(observation)
+        if self._traces is not None:
+            self._traces.observe(observation)
+
+    def overloaded(self) -> None:
+        """Count a check that was refused for want of room."""
+        self._tally.overloaded()
+
+    def follow(self, policy: Policy) -> None:
+        """Count what this policy remembers from now on; to be told before it decides."""
+        self._tally.follow(policy.memory_use)
+
+    def tallies(self, in_flight: int) -> Tallies:
+        """Return what was counted so far."""
+        spans = 0 if self._traces is None else self._traces.dropped()
+        return self._tally.snapshot(in_flight, self._lines.dropped(), spans)
+
+
+def traced(endpoint: str, worker: int, version: str) -> Traces:
+    """Return what sends traces to a collector; only now its library is loaded, which takes time and memory."""
+    from authz.traces import Traces  # noqa: PLC0415  most services send none
+
+    return Traces(endpoint, worker, version)
