@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["report"]
 
+BUCKET_BYTES: Final = 1_100
+"""What a bucket with the longest descriptor takes in Envoy 1.40, as its admin interface tells (/memory)."""
+
 
 def report(limits: Limits) -> Iterator[str]:
     """Yield the lines of the report."""
@@ -24,7 +27,10 @@ def report(limits: Limits) -> Iterator[str]:
     yield from _quotas(limits)
     yield "  cannot         failed authentications and refusals per address: it counts before it knows the answer"
     for name, count in buckets(limits).items():
-        yield f"  keeps          {count} buckets for each limit of {name}, {HEADROOM} times as many as are expected"
+        limited = sum(1 for _ in quotas(limits, Group(name))) if name in _WHOM else 1
+        size = count * limited * BUCKET_BYTES // 10**6
+        most = f"{HEADROOM} times as many as are expected, {size} MB if every one is used"
+        yield f"  keeps          {count} buckets for each limit of {name}: {most}"
     yield "shared: the rate limit service counts for all Envoys together"
     for what, limit in (
         ("failed authentications", addresses.failed_authentications),
