@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
-from authz.model import AllOf, AnyOf, ByHeader, PublicRule
+from authz.model import AllOf, AnyOf, PublicRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -63,10 +63,8 @@ def _rules(endpoint: Endpoint) -> Iterator[Rule]:
 
 
 def _combinations(access: Access) -> Iterator[tuple[str, ...]]:
-    match access:
-        case AllOf(names):
-            yield names
-        case AnyOf(names) | ByHeader(allowed=names):
-            yield from ((name,) for name in names)
-        case _ as unreachable:
-            assert_never(unreachable)
+    if isinstance(access, AllOf):
+        yield access.unit_primitives
+    else:
+        names = access.unit_primitives if isinstance(access, AnyOf) else access.allowed
+        yield from ((name,) for name in names)

@@ -411,6 +411,14 @@ def test_a_limit_that_is_never_reached_is_a_warning(
     assert warnings(tmp_path, *edits) == found
 
 
+def test_a_backend_without_any_tier_that_exists_is_told(tmp_path: Path) -> None:
+    beta = "  beta:\n    capacity: 10/second\n    tiers: {gold: {share: 10%, instance: 1/second, user: 1/second}}\n"
+    assert problems(tmp_path, ("addresses:\n", f"{beta}addresses:\n")) == [
+        "limits.yaml:10: tier 'any' is missing: it is the default, from which others draw",
+        "limits.yaml:10: tier 'gold' is not in the policy",
+    ]
+
+
 def test_a_file_that_does_not_exist_is_a_problem(tmp_path: Path) -> None:
     findings = Findings()
     assert read_limits(tmp_path / "limits.yaml", GROUND, findings) is None
