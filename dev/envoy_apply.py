@@ -11,7 +11,7 @@ from dev.envoy_files import EnvoyFiles, rendered, replace
 from dev.envoy_labels import targets
 from dev.envoy_routes import forwarding
 from dev.envoy_started import needs_a_restart
-from dev.envoy_yaml import read
+from dev.envoy_yaml import Tree, read
 
 TAKE_SECONDS = 10.0
 POLL_SECONDS = 0.05
@@ -58,7 +58,7 @@ def apply(source: EnvoyFiles, running: EnvoyFiles, ports: Mapping[int, int] = _N
         raise ApplyError(f"no Envoy reads {running.folder}; start one with make up, or name its folder with --to")
     admin = Admin(_admin_port(running.started))
     edits = _edits(source, running, ((source.clusters, running.clusters), (source.routes, running.routes)), ports)
-    limits = _edits(source, running, ((file, running.rendered / file.name) for file in source.limits), _NO_PORTS)
+    limits = _edited_limits(source, running)
     yield from needs_a_restart(source, running)
     for target in _in_order(source, running, edits):
         _move(admin, target, edits[target], CLUSTERS if target == running.clusters else ROUTES)
@@ -76,12 +76,29 @@ def _edits(
     return {
         target: text
         for origin, target in pairs
-        if target.is_file()  # a filter more or less is an edit of the bootstrap, and needs a restart
-        and (
+        if (
             (text := rendered(origin.read_text("utf-8"), source, running, ports)) != target.read_text("utf-8")
             or target.samefile(origin)  # edited in place, where Envoy has not noticed
         )
     }
+
+
+def _edited_limits(source: EnvoyFiles, running: EnvoyFiles) -> Mapping[Path, str]:
+    """Limits that count otherwise: Envoy does not load again what differs in a comment, nor does it forget its counts.
+
+    They are rendered by a move, so the ones that lie where they are read have been noticed.
+    """
+    return {
+        target: origin.read_text("utf-8")
+        for origin, target in ((file, running.rendered / file.name) for file in source.limits)
+        if target.is_file()  # a filter more or less is an edit of the bootstrap, and needs a restart
+        and _said(origin) != _said(target)
+    }
+
+
+def _said(file: Path) -> Tree:
+    document, _ = read(file)
+    return document.tree.get("resources") if document else None
 
 
 def _in_order(source: EnvoyFiles, running: EnvoyFiles, edits: Mapping[Path, str]) -> Iterator[Path]:

@@ -11,11 +11,11 @@ import click
 from authz.catalog_files import read_catalog
 from authz.cli.options import POLICY
 from authz.documents.storage import replace_all
-from authz.errors import Findings
-from authz.limits.answers import answers
+from authz.errors import ConfigurationError, Findings
 from authz.limits.bootstrap import read_bootstrap
 from authz.limits.comparison import compare, leftovers
-from authz.limits.reader import Ground, read_limits
+from authz.limits.ground import Ground, answers
+from authz.limits.reader import read_limits
 from authz.limits.rendering import rendered
 from authz.limits.report import report
 from authz.rule_files import read_rules
@@ -118,11 +118,11 @@ def _rendering(source: Path, bootstrap: Path, into: Path, policy: Path, findings
     )
     # Limits checked against a broken policy would have problems that are not theirs.
     findings.conclude()
-    read = read_limits(source, ground, findings)
     text = read_bootstrap(bootstrap, findings)
-    findings.conclude()
+    read = read_limits(source, ground, findings)
     if read is None:
-        raise AssertionError("limits that cannot be read are a problem")
+        raise ConfigurationError(findings.problems, findings.warnings)
+    findings.conclude()
     return _Rendering(source, into, read, rendered(read, source, text, bootstrap, into))
 
 

@@ -60,15 +60,12 @@ def _report_limits(page: Page, text: str, file: Path, source: PurePath, findings
     """Report the limits that differ; False where none does."""
     here, meant = numbered(text), page.limits
     before = len(findings.problems)
-    for label, line in meant.items():
-        limit = line.limit
-        if limit is None:
-            continue
+    for label, (line, limit) in meant.items():
         number, found, rate = here.get(label, (0, "", "nothing"))
         there = f"{_said(limit)} in {source.as_posix()}:{limit.line}"
         if rate != _said(limit):
             findings.problem(file, number, f"{label}: {rate} here, {there}; {_MEND}")
-        elif found != str(line):
+        elif found != line:
             findings.problem(file, number, f"{label}: counts something else than {there} means; {_MEND}")
     for label, (number, _, rate) in here.items():
         if label not in meant:

@@ -76,6 +76,12 @@ class Quota:
     label: str
     note: str
 
+    @property
+    def is_exception(self) -> bool:
+        """Whether it is one instance's own, in place of what every instance has."""
+        last = self.entries[-1]
+        return last.key == "limited_instance_id" and bool(last.value)
+
 
 def groups(limits: Limits) -> tuple[Group, ...]:
     """Return the groups that have limits, in the order of their filters."""

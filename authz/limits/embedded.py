@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["buckets", "embedded_files", "embedded_slots"]
 
 _FILTER: Final = "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
+_RESET: Final = "response.headers['x-ratelimit-reset']"
 _RETRY_AFTER: Final = (
-    "%CEL(response.code_details == 'local_rate_limited' "
-    "? response.headers['x-ratelimit-reset'] : response.headers['retry-after'])%"
+    f"%CEL(response.code_details != 'local_rate_limited' ? response.headers['retry-after'] "
+    f": {_RESET} == '0' ? '1' : {_RESET})%"
 )
+"""The refuser's own number. A bucket that refills faster than once a second says 0, which some clients take for now."""
 HEADROOM: Final = 2
 """An evicted bucket comes back full, so there are more of them than callers are expected."""
 

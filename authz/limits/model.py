@@ -100,7 +100,6 @@ class InstanceException:
 
     instance: str
     reason: str
-    line: int
     backends: Mapping[str, Limit]
 
 

@@ -48,9 +48,9 @@ class Page:
         return "".join(f"{line}\n" for line in self.lines)
 
     @property
-    def limits(self) -> Mapping[str, Line]:
+    def limits(self) -> Mapping[str, tuple[str, Limit]]:
         """The lines that hold a limit, by label."""
-        return {line.label: line for line in self.lines if line.label}
+        return {line.label: (str(line), line.limit) for line in self.lines if line.limit is not None}
 
 
 def lines(text: str) -> tuple[Line, ...]:

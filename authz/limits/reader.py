@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -41,26 +39,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from authz.catalog import Catalog
     from authz.documents import Document, Where
     from authz.errors import Findings
-    from authz.tiers import Tiers
+    from authz.limits.ground import Ground
 
-__all__ = ["Ground", "read_limits"]
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """What of a policy limits refer to; `answers` are the combinations of unit primitives by backend with rules."""
-
-    catalog: Catalog
-    tiers: Tiers
-    answers: Mapping[str, frozenset[tuple[str, ...]]]
-
-    @property
-    def tier_names(self) -> tuple[str, ...]:
-        """The tiers, smallest customers first."""
-        return (self.tiers.default, *(name for _, name in reversed(self.tiers.descending)))
+__all__ = ["read_limits"]
 
 
 def read_limits(file: Path, ground: Ground, findings: Findings) -> Limits | None:
@@ -126,8 +109,7 @@ class _Reader:
 
     def _check_unit_primitive(self, backend: str, unit: str, entry: UnitPrimitiveEntry, beside: BackendEntry) -> None:
         where: Where = ("backend_services", backend, "unit_primitives", unit)
-        combinations = self._ground.answers.get(backend, frozenset())
-        served = sorted(set(chain.from_iterable(combinations)))
+        served = self._ground.unit_primitives(backend)
         if unit not in self._ground.catalog.unit_primitives:
             near = _near(unit, self._ground.catalog.unit_primitives)
             self._report(where, f"unit primitive '{unit}' is not in the catalog{near}")
@@ -187,7 +169,7 @@ class _Reader:
                 name: self._said(each.instance, (*inside, name, "instance"))
                 for name, each in entry.backend_services.items()
             }
-            yield InstanceException(instance, entry.reason, line, MappingProxyType(limits))
+            yield InstanceException(instance, entry.reason, MappingProxyType(limits))
 
     def _addresses(self, entry: AddressesEntry) -> Addresses:
         for position, network in enumerate(entry.exempt):

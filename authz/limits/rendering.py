@@ -24,8 +24,8 @@ def rendered(limits: Limits, source: PurePath, bootstrap: str, origin: PurePath,
     `source` is where the limits stand and `origin` where the text of `bootstrap` does; both are named in the headers.
     """
     command = "by `authz limits render`: edit that"
-    header = Line(f"# rendered from {source.as_posix()} {command}")
-    above = Line(f"# rendered from {origin.as_posix()} and {source.as_posix()} {command}")
+    header = Line(f"# rendered from {_named(source)} {command}")
+    above = Line(f"# rendered from {_named(origin)} and {_named(source)} {command}")
     slots = {
         "embedded": embedded_slots(limits, into / "embedded"),
         "shared": shared_slots(limits, into / "shared"),
@@ -38,3 +38,8 @@ def rendered(limits: Limits, source: PurePath, bootstrap: str, origin: PurePath,
     ):
         files.update({f"{folder}/{name}.yaml": page for name, page in pages.items()})
     return files
+
+
+def _named(file: PurePath) -> str:
+    """Return what tells a file from others, in every clone and every copy the same."""
+    return "/".join(file.parts[-2:])

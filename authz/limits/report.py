@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from authz.limits.descriptors import Group, groups, quotas
 from authz.limits.embedded import HEADROOM, buckets
 from authz.limits.model import OnFailure
+from authz.limits.slots import ADDRESSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from authz.limits.model import Limit, Limits
 
 __all__ = ["report"]
+
+BUCKET_BYTES: Final = 1_100
+"""What a bucket with the longest descriptor takes in Envoy 1.40, as its admin interface tells (/memory)."""
 
 
 def report(limits: Limits) -> Iterator[str]:
@@ -24,7 +28,7 @@ def report(limits: Limits) -> Iterator[str]:
     yield from _quotas(limits)
     yield "  cannot         failed authentications and refusals per address: it counts before it knows the answer"
     for name, count in buckets(limits).items():
-        yield f"  keeps          {count} buckets for each limit of {name}, {HEADROOM} times as many as are expected"
+        yield f"  keeps          {_buckets(limits, name, count)}"
     yield "shared: the rate limit service counts for all Envoys together"
     for what, limit in (
         ("failed authentications", addresses.failed_authentications),
@@ -42,17 +46,34 @@ def report(limits: Limits) -> Iterator[str]:
 def _quotas(limits: Limits) -> Iterator[str]:
     for group in groups(limits):
         found = tuple(quotas(limits, group))
+        common = sum(not quota.is_exception for quota in found)
+        exceptions = len(limits.exceptions) if common < len(found) else 0
         shadowed = sum(quota.limit.shadow for quota in found)
-        shadow = f", {shadowed} of them in shadow: counted, never refused" if shadowed else ""
-        yield f"  enforces       {_WHOM[group]}: {len(found)} limits{shadow}"
+        yield (
+            f"  enforces       {_WHOM[group]}: {_counted(common, 'limit')}"
+            + (f" and {_counted(exceptions, 'exception')}" if exceptions else "")
+            + (f"; {shadowed} in shadow: counted, never refused" if shadowed else "")
+        )
 
 
 _WHOM: Final = {
     Group.USERS: "users",
-    Group.INSTANCES: "instances, exceptions counted once a tier",
-    Group.UNIT_PRIMITIVES: "tiers as a whole, in one unit primitive",
+    Group.INSTANCES: "instances",
+    Group.UNIT_PRIMITIVES: "tiers as a whole, for one unit primitive",
     Group.TIERS: "tiers as a whole",
 }
+
+
+def _buckets(limits: Limits, name: str, count: int) -> str:
+    """Say how many buckets a filter keeps, and what they come to."""
+    common = 1 if name == ADDRESSES else sum(not quota.is_exception for quota in quotas(limits, Group(name)))
+    size = common * count * BUCKET_BYTES // 10**6
+    many = f"{count} buckets for each limit of {name}, {HEADROOM} times as many as are expected"
+    return f"{many}: {size} MB if every one is used"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _said(limit: Limit) -> str:
@@ -61,4 +82,4 @@ def _said(limit: Limit) -> str:
 
 def _exempt(limits: Limits) -> str:
     count = len(limits.addresses.exempt)
-    return f", except {count} network{'s' if count > 1 else ''}" if count else ""
+    return f", except {_counted(count, 'network')}" if count else ""

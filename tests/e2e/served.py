@@ -52,10 +52,12 @@ class Envoy:
                 yield json.loads(line)
 
 
-def start_envoy(family: Family, folder: Path, name: str, ports: Mapping[int, int], edits: Edits = ()) -> Envoy:
-    """Start the shipped configuration on ports that the system picks, with texts of the bootstrap replaced."""
-    files = EnvoyFiles(folder / name)
-    render(SHIPPED, files, {**ports, PLAIN: 0, TLS: 0, ADMIN: 0})
+def start_envoy(
+    family: Family, folder: Path, name: str, source: EnvoyFiles, ports: Mapping[int, int], edits: Edits = ()
+) -> Envoy:
+    """Start a configuration on ports that the system picks, with texts of its bootstrap replaced."""
+    files = EnvoyFiles(folder / name, source.engine)
+    render(source, files, {**ports, PLAIN: 0, TLS: 0, ADMIN: 0})
     edit(files.started, edits)
     address = folder / "run" / f"{name}-admin"
     serve = [*command(files.started, access_log_flush_ms=FLUSH_MS), "--admin-address-path", str(address)]

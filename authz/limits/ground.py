@@ -1,18 +1,39 @@
-"""What rules can answer with: the unit primitives that stand in the metadata of an allowed request, by backend."""
+"""The ground that limits stand on: what of a policy they refer to."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_never
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from authz.model import AllOf, AnyOf, ByHeader, PublicRule
+from authz.model import AllOf, AnyOf, PublicRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from authz.catalog import Catalog
     from authz.model import Access, Rule
     from authz.rules import Branch, Endpoint, Rules
+    from authz.tiers import Tiers
 
-__all__ = ["answers"]
+__all__ = ["Ground", "answers"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What limits may name; `answers` are the combinations of unit primitives by backend service that has rules."""
+
+    catalog: Catalog
+    tiers: Tiers
+    answers: Mapping[str, frozenset[tuple[str, ...]]]
+
+    @property
+    def tier_names(self) -> tuple[str, ...]:
+        """The tiers, smallest customers first."""
+        return (self.tiers.default, *(name for _, name in reversed(self.tiers.descending)))
+
+    def unit_primitives(self, backend: str) -> tuple[str, ...]:
+        """What requests to a backend can be counted by, sorted."""
+        return tuple(sorted({name for names in self.answers.get(backend, ()) for name in names}))
 
 
 def answers(rules: Rules) -> Mapping[str, frozenset[tuple[str, ...]]]:
@@ -42,10 +63,8 @@ def _rules(endpoint: Endpoint) -> Iterator[Rule]:
 
 
 def _combinations(access: Access) -> Iterator[tuple[str, ...]]:
-    match access:
-        case AllOf(names):
-            yield names
-        case AnyOf(names) | ByHeader(allowed=names):
-            yield from ((name,) for name in names)
-        case _ as unreachable:
-            assert_never(unreachable)
+    if isinstance(access, AllOf):
+        yield access.unit_primitives
+    else:
+        names = access.unit_primitives if isinstance(access, AnyOf) else access.allowed
+        yield from ((name,) for name in names)
