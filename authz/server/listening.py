@@ -18,7 +18,7 @@ __all__ = ["listen", "new_listener"]
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 MAX_METADATA_BYTES: Final = 16 * 1024
 SOCKET_UMASK: Final = 0o117
-MAX_UNSEEN_CALLS: Final = 512
+MAX_UNSEEN_CALLS: Final = 2_048
 """Calls that the core keeps while the loop is busy; it refuses those beyond itself."""
 _OPTIONS: Final = (
     # A second server on the same port must fail, not share it in silence.
@@ -32,7 +32,7 @@ _OPTIONS: Final = (
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 1_000),
     ("grpc.http2.max_ping_strikes", 0),
     # By default the core keeps up to 3,000, for 30 s: Envoy has asked somebody else long before.
-    ("grpc.server.max_pending_requests", MAX_UNSEEN_CALLS // 2),
+    ("grpc.server.max_pending_requests", MAX_UNSEEN_CALLS - 48),
     ("grpc.server.max_pending_requests_hard_limit", MAX_UNSEEN_CALLS),
     ("grpc.server_max_unrequested_time_in_server", 5),
 )
