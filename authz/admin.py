@@ -26,6 +26,7 @@ __all__ = ["Admin"]
 MAX_CONNECTIONS: Final = 32
 SECONDS: Final = 5.0
 """What a client may take for each step of its request or its answer."""
+POLL_SECONDS: Final = 0.05
 _JSON: Final = "application/json"
 
 
@@ -52,7 +53,7 @@ class Admin:
             self._server = _Server(host.strip("[]"), int(port), self._pages)
         except OSError as error:
             raise AddressUnusableError(f"cannot listen on {self._address}: {error.strerror}") from None
-        threading.Thread(target=self._server.serve_forever, name="admin", daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(POLL_SECONDS,), name="admin", daemon=True).start()
         return f"{host}:{self._server.server_port}"
 
     def stop(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from authz.model import TokenType
 
@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
     from authz.model import Claims
 
-__all__ = ["Binding", "bindings"]
+__all__ = ["Binding", "Said", "bindings", "said"]
+
+BEYOND_CLAIMS: Final = 257
+"""No claim that binds a header is as long as that."""
 
 
 class Binding(StrEnum):
@@ -24,21 +27,34 @@ class Binding(StrEnum):
     NOT_CHECKED = "not_checked"
 
 
-def bindings(headers: Mapping[str, str], claims: Claims | None) -> dict[str, Binding]:
+Said = tuple[str, str, str]
+"""What the headers of realm, instance and user say, as far as a claim could agree with it."""
+
+
+def said(headers: Mapping[str, str]) -> Said:
+    """Take from a request what `bindings` compares."""
+    get = headers.get
+    return (
+        get("x-gitlab-realm", "")[:BEYOND_CLAIMS],
+        get("x-gitlab-instance-id", "")[:BEYOND_CLAIMS],
+        get("x-gitlab-global-user-id", "")[:BEYOND_CLAIMS],
+    )
+
+
+def bindings(headers: Said, claims: Claims | None) -> dict[str, Binding]:
     """Return the outcome of each header; it is told of refused tokens too, once their claims are proven."""
     if claims is None:
         return dict.fromkeys(("realm", "instance", "user"), Binding.NOT_CHECKED)
+    realm, instance, user = headers
     by_instance = claims.issuer.token_type is TokenType.INSTANCE
     return {
-        "realm": _outcome(headers.get("x-gitlab-realm"), claims.realm),
-        "instance": _outcome(
-            headers.get("x-gitlab-instance-id"), claims.instance_id, claims.subject if by_instance else ""
-        ),
-        "user": _outcome(headers.get("x-gitlab-global-user-id"), "" if by_instance else claims.subject),
+        "realm": _outcome(realm, claims.realm),
+        "instance": _outcome(instance, claims.instance_id, claims.subject if by_instance else ""),
+        "user": _outcome(user, "" if by_instance else claims.subject),
     }
 
 
-def _outcome(said: str | None, *claimed: str) -> Binding:
+def _outcome(said: str, *claimed: str) -> Binding:
     binding = [claim for claim in claimed if claim]
     if not binding:
         return Binding.NOT_CHECKED

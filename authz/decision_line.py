@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from authz.binding import bindings
+from authz.binding import bindings, said
 from authz.correlation import request_id, trace_id
 from authz.decision import Allowed, caller
 from authz.judgement import demanded, named_issuer
@@ -17,15 +16,14 @@ from authz.tokens import Refusal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authz.binding import Binding
+    from authz.binding import Said
     from authz.judgement import Judgement
-    from authz.model import Claims
+    from authz.model import Claims, Request
     from authz.observation import Observation
 
 __all__ = ["Entry", "extract", "render"]
 
 MAX_PATH: Final = 1_024
-MAX_SHORT_PATH: Final = 128
 MAX_METHOD: Final = 32
 MAX_LABEL: Final = 64
 LEAST_TOKEN: Final = 16
@@ -33,11 +31,11 @@ LEAST_TOKEN: Final = 16
 NOT_SAID: Final = "[token]"
 _TOKEN: Final = re.compile(r"ey[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+){1,2}\.?|ey[A-Za-z0-9_-]{16,}$")
 _PURPOSE: Final = re.compile(r"[a-z0-9_]{1,64}")
+_SHORT: Final = {"path": 64, "method": 8, "route_label": 16}
 _MICRO: Final = 1e6
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """What a line is made from: bounded copies of what may be told, and never the request itself.
 
     `purpose` is the unit primitive that a header names, if it could be one.
@@ -55,7 +53,7 @@ class Entry:
     purpose: str | None = None
     caller: tuple[str, str] | None = None
     unit_primitives: tuple[str, ...] = ()
-    headers: Mapping[str, Binding] | None = None
+    said: Said | None = None
 
 
 def extract(observation: Observation) -> Entry:
@@ -76,19 +74,21 @@ def extract(observation: Observation) -> Entry:
         path=_path(request.target, authorization),
         label=request.label and request.label[:MAX_LABEL],
         purpose=purpose if _PURPOSE.fullmatch(purpose) else None,
-        caller=None if claims is None else _without_token(caller(request, claims), authorization),
+        caller=None if claims is None else _caller(request, judgement, claims),
         unit_primitives=_unit_primitives(judgement, headers),
-        headers=bindings(headers, claims),
+        said=said(headers),
     )
 
 
 def render(entry: Entry, worker: int) -> str:
-    """Return the line, which fits one write: where it would not, the path is cut shorter and lists are left out."""
+    """Return the line, which fits one write: where it would not, it is cut shorter, without its lists."""
     members = _members(entry, worker)
     line = to_json(members)
     if len(line) < MAX_LINE:
         return line
-    members["path"] = str(members["path"])[:MAX_SHORT_PATH]
+    for name, characters in _SHORT.items():
+        if name in members:
+            members[name] = str(members[name])[:characters]
     for name in ("scopes", "audiences", "certificates", "unit_primitives"):
         members.pop(name, None)
     return to_json({**members, "cut": True})
@@ -102,10 +102,13 @@ def _path(target: str, authorization: str) -> str:
     return path[:MAX_PATH]
 
 
-def _without_token(who: tuple[str, str], authorization: str) -> tuple[str, str]:
-    """Leave out a user that is a piece of the token: under an instance token it is whatever the client sends."""
-    instance_id, user_id = who
-    return instance_id, NOT_SAID if len(user_id) >= LEAST_TOKEN and user_id in authorization else user_id
+def _caller(request: Request, judgement: Judgement, claims: Claims) -> tuple[str, str]:
+    """Return instance and user, but no user that is a piece of the token: who it is may be what the client says."""
+    decision = judgement.decision
+    identity = decision.identity if isinstance(decision, Allowed) else None
+    instance_id, user_id = caller(request, claims) if identity is None else (identity.instance_id, identity.user_id)
+    is_piece = len(user_id) >= LEAST_TOKEN and user_id in request.headers.get("authorization", "")
+    return instance_id, NOT_SAID if is_piece else user_id
 
 
 def _unit_primitives(judgement: Judgement, headers: Mapping[str, str]) -> tuple[str, ...]:
@@ -130,14 +133,14 @@ def _members(entry: Entry, worker: int) -> dict[str, object]:
         "request_id": entry.request_id,
         "trace_id": entry.trace_id,
         "method": entry.method,
-        "path": _TOKEN.sub(NOT_SAID, entry.path),
+        "path": _TOKEN.sub(NOT_SAID, entry.path) if "ey" in entry.path else entry.path,
         "route_label": entry.label,
         "backend_service": decision.backend_service,
         "unit_primitives": entry.unit_primitives or None,
         "unit_primitive_header": entry.purpose,
         "tier": entry.judgement.tier or None,
         **_proven(entry),
-        "headers": entry.headers,
+        "headers": entry.said and bindings(entry.said, None if token is None else token.claims),
         "revision": entry.revision,
         "duration_us": round(entry.seconds * _MICRO),
         "worker": worker,
@@ -172,7 +175,11 @@ def _claimed(claims: Claims, who: tuple[str, str]) -> dict[str, object]:
         "scopes": sorted(claims.scopes),
         "audiences": sorted(claims.audiences),
         "seats": claims.seats,
-        "issued": claims.issued,
-        "not_before": claims.not_before,
-        "expires": claims.expires,
+        "issued": _date(claims.issued),
+        "not_before": None if claims.not_before is None else _date(claims.not_before),
+        "expires": _date(claims.expires),
     }
+
+
+def _date(seconds: float) -> float:
+    return int(seconds) if seconds.is_integer() else seconds

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
 from authz.tallies import BOUNDS
@@ -22,7 +22,8 @@ L = TypeVar("L", bound=tuple[str, ...])
 
 __all__ = ["CONTENT_TYPE", "MAX_LEAVES_SHOWN", "Metrics"]
 
-CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+"""The text format that every Prometheus reads."""
 MAX_LEAVES_SHOWN: Final = 64
 
 

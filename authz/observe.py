@@ -63,7 +63,7 @@ def to_stderr(render: Callable[[], str]) -> None:
 def timestamp(moment: float) -> str:
     """Return seconds since the epoch as RFC 3339 has them, in UTC; empty for a moment beyond its years."""
     try:
-        return datetime.fromtimestamp(moment, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        return f"{datetime.fromtimestamp(moment, UTC).isoformat(timespec='microseconds')[:-6]}Z"
     except (ValueError, OverflowError, OSError):
         return ""
 
@@ -81,7 +81,9 @@ class _Handler(logging.Handler):
         self._put(lambda: line)
 
 
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=lambda value: type(value).__name__)
+_ENCODER: Final = json.JSONEncoder(
+    ensure_ascii=True, separators=(",", ":"), check_circular=False, default=lambda value: type(value).__name__
+)
 _RENDERER: Final = structlog.processors.JSONRenderer(serializer=lambda members, **_: _ENCODER.encode(members))
 
 

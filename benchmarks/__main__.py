@@ -8,7 +8,7 @@ from typing import Final
 
 from benchmarks.measuring import measure, table
 
-STEPS: Final = ("parse", "match", "verify", "chains", "revocations", "decide", "serialise", "whole")
+STEPS: Final = ("parse", "match", "verify", "chains", "revocations", "decide", "serialise", "whole", "observe")
 
 
 def main(wanted: list[str]) -> int:

@@ -1,0 +1,64 @@
+"""Observe: what it costs to count an answer, to log it, and to trace it, on top of the answer itself.
+
+Side by side: the heart that tells nobody, that counts, and that counts and logs every allow (its line is taken from the
+request at once and written by another thread, whose part is timed by itself). Traces are timed without a collector.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from authz.check import Check, untold
+from authz.decision_line import extract, render
+from authz.decision_log import DecisionLog
+from authz.memory import Memory
+from authz.tally import Tally
+from benchmarks.measuring import Case
+from benchmarks.subjects import CLOCK, check_request, policy_with, token
+from benchmarks.whole import fail
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from authz.observation import Observation
+
+__all__ = ["cases"]
+
+
+def cases() -> Iterator[Case]:
+    """Yield what is timed."""
+    policy = policy_with(Memory(100))
+    seen: list[Observation] = []
+    requests = {
+        "allow": check_request(token()),
+        "public": check_request(None, "/ai/monitoring/healthz", "GET"),
+        "refuse: no token": check_request(None),
+    }
+    tellings: dict[str, Callable[[Observation], None]] = {
+        "nobody": untold,
+        "counts": Tally().observe,
+        "counts, sampled out": both(Tally(), DecisionLog(lambda _: None, 1e-6, 0)),
+        "counts and log": both(Tally(), DecisionLog(lambda _: None, 1.0, 0)),
+    }
+    for name, message in requests.items():
+        Check(policy, lambda: CLOCK, fail, seen.append)(message)
+        for telling, tell in tellings.items():
+            yield whole(f"{name}, {telling}", Check(policy, lambda: CLOCK, fail, tell), message)
+    for name, observation in zip(requests, seen, strict=True):
+        entry = extract(observation)
+        yield Case(f"render the line: {name}", lambda entry=entry: render(entry, 0))  # type: ignore[misc]  # no default of a lambda has a type
+
+
+def both(tally: Tally, log: DecisionLog) -> Callable[[Observation], None]:
+    """Return what tells them both."""
+
+    def tell(observation: Observation) -> None:
+        tally.observe(observation)
+        log.observe(observation)
+
+    return tell
+
+
+def whole(name: str, check: Check, message: bytes) -> Case:
+    """Return the case of one request."""
+    return Case(f"observe: {name}", lambda: check(message))

@@ -1,0 +1,151 @@
+"""Metrics are what Prometheus expects, and hold what was counted."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass, replace
+from typing import Final
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from authz.admin_state import FailedReload, PolicyState, WorkerCounts
+from authz.keys import Anchor, PackagedKey, Trusted
+from authz.memory import MemoryUse
+from authz.metrics import MAX_LEAVES_SHOWN, Metrics
+from authz.reasons import Reason
+from authz.tallies import BOUNDS, Durations, LeafUse, Tallies
+
+COUNTED: Final = Tallies(
+    decisions={(Reason.ALLOWED, "ai_gateway", "duo_chat", "small"): 3, ("no_rule", "", "", ""): 1},
+    token_errors={("expired", "customers-dot"): 2, ("malformed", "unknown"): 4},
+    durations=Durations((1, 2, *([0] * (len(BOUNDS) - 1))), 0.000_2),
+    memories={"tokens": MemoryUse(5, 6, 7, 8), "chains": MemoryUse(1, 2, 3, 4)},
+    key_uses={("customers-dot", "k-1"): 1_000.0, ("customers-dot", "gone"): 900.0},
+    leaves={("customers-dot", "x5c:aa"): LeafUse(1_000.0, 5_000.0)},
+    seat_mismatches={"customers-dot": 9},
+    unknown_seats={"gitlab-com": 10},
+    lines_dropped={"overflow": 11, "unwritable": 0},
+    spans_dropped=12,
+    overloads=13,
+    in_flight=14,
+)
+LOADED: Final = PolicyState(
+    revision="beff6cf4df160dbc",
+    loaded_at=2_000.0,
+    reloads=3,
+    reload_failures=1,
+    trusted=Trusted(
+        keys=(PackagedKey("customers-dot", "k-1", 100.0), PackagedKey("gitlab-com", "k-2", None)),
+        anchors=(Anchor("customers-dot", "ab" * 32, 9_000.0),),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A supervisor's state that stands still."""
+
+    counted: Tallies = COUNTED
+    loaded: PolicyState = LOADED
+    ready: bool = True
+
+    def tallies(self) -> Tallies:
+        return self.counted
+
+    def workers(self) -> WorkerCounts:
+        return WorkerCounts(running=2, wanted=3, restarts=4)
+
+    def policy(self) -> PolicyState:
+        return self.loaded
+
+    def is_ready(self) -> bool:
+        return self.ready
+
+
+def samples(state: State) -> dict[str, float]:
+    """Return every sample by its name and labels, these in the order of the alphabet."""
+    families = text_string_to_metric_families(Metrics(state, "1.2.3").text().decode())
+    return {
+        " ".join([sample.name, *sorted(f"{name}={value}" for name, value in sample.labels.items())]): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def test_every_count_is_there() -> None:
+    found = {name: value for name, value in samples(State()).items() if "_bucket" not in name}
+    assert found == {
+        "authz_decisions_total backend_service=ai_gateway reason=allowed tier=small unit_primitive=duo_chat": 3,
+        "authz_decisions_total backend_service= reason=no_rule tier= unit_primitive=": 1,
+        "authz_token_errors_total issuer=customers-dot token_error=expired": 2,
+        "authz_token_errors_total issuer=unknown token_error=malformed": 4,
+        "authz_check_duration_seconds_count": 3,
+        "authz_check_duration_seconds_sum": 0.000_2,
+        "authz_seat_count_mismatches_total issuer=customers-dot": 9,
+        "authz_unknown_seat_counts_total issuer=gitlab-com": 10,
+        "authz_cache_hits_total cache=tokens": 5,
+        "authz_cache_hits_total cache=chains": 1,
+        "authz_cache_misses_total cache=tokens": 6,
+        "authz_cache_misses_total cache=chains": 2,
+        "authz_cache_evictions_total cache=tokens": 7,
+        "authz_cache_evictions_total cache=chains": 3,
+        "authz_cache_entries cache=tokens": 8,
+        "authz_cache_entries cache=chains": 4,
+        "authz_build_info version=1.2.3": 1,
+        "authz_workers_running": 2,
+        "authz_workers_wanted": 3,
+        "authz_worker_restarts_total": 4,
+        "authz_checks_in_flight": 14,
+        "authz_overload_refusals_total": 13,
+        "authz_log_lines_dropped_total cause=overflow": 11,
+        "authz_log_lines_dropped_total cause=unwritable": 0,
+        "authz_spans_dropped_total": 12,
+        "authz_policy_info revision=beff6cf4df160dbc": 1,
+        "authz_policy_loaded_timestamp_seconds": 2_000,
+        "authz_policy_reloads_total outcome=success": 3,
+        "authz_policy_reloads_total outcome=failure": 1,
+        "authz_policy_last_reload_successful": 1,
+        "authz_key_created_timestamp_seconds issuer=customers-dot key_id=k-1": 100,
+        "authz_key_last_used_timestamp_seconds issuer=customers-dot key_id=k-1": 1_000,
+        f"authz_anchor_expiry_timestamp_seconds issuer=customers-dot thumbprint={'ab' * 32}": 9_000,
+        "authz_leaf_expiry_timestamp_seconds issuer=customers-dot key_id=x5c:aa": 5_000,
+    }
+
+
+def test_buckets_hold_what_is_below_them() -> None:
+    found = samples(State())
+    assert found["authz_check_duration_seconds_bucket le=5e-05"] == 1
+    assert found["authz_check_duration_seconds_bucket le=0.0001"] == 3
+    assert found["authz_check_duration_seconds_bucket le=+Inf"] == 3
+
+
+def test_a_policy_that_could_not_be_loaded_is_told() -> None:
+    failed = replace(LOADED, last_failure=FailedReload(1.0, ()))
+    assert samples(State(loaded=failed))["authz_policy_last_reload_successful"] == 0
+
+
+def test_leaves_are_bounded_over_all_workers() -> None:
+    leaves = {("i", f"x5c:{number}"): LeafUse(float(number), 1.0) for number in range(MAX_LEAVES_SHOWN + 10)}
+    shown = [name for name in samples(State(Tallies(leaves=leaves))) if name.startswith("authz_leaf")]
+    assert len(shown) == MAX_LEAVES_SHOWN
+    assert "authz_leaf_expiry_timestamp_seconds issuer=i key_id=x5c:0" not in shown
+
+
+def test_a_service_that_has_answered_nothing_yet_has_metrics() -> None:
+    found = samples(State(Tallies(), PolicyState("r", 1.0)))
+    assert found["authz_check_duration_seconds_count"] == 0
+
+
+def test_every_metric_is_named_and_described_as_prometheus_asks() -> None:
+    text = Metrics(State(), "1").text()
+    for family in text_string_to_metric_families(text.decode()):
+        assert re.fullmatch(r"authz_[a-z]+(_[a-z]+)*", family.name)
+        assert family.documentation.endswith(".")
+        assert family.type in {"counter", "gauge", "histogram"}
+        assert all(sample.name.endswith("_total") for sample in family.samples if family.type == "counter")
+    promtool = shutil.which("promtool")
+    if promtool is not None:  # Debian's package `prometheus` has it; it knows more rules than stand above
+        done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
