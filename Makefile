@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCKED := $(VENV)/.locked
 READY := $(VENV)/.ready
-DECIDING := decision reasons rules tokens keys revocations entitlement versions memory
+DECIDING := decision reasons judgement binding rules tokens keys revocations entitlement versions memory limits
 MUTATION := .venv-mutation
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --custom-compile-command "make lock"

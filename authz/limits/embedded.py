@@ -58,13 +58,24 @@ def _addresses(limits: Limits) -> Iterator[Line]:
     addresses = limits.addresses
     entries = [*([Entry("exempt", "no")] if addresses.exempt else []), Entry("masked_remote_address")]
     yield from _filter(limits, ADDRESSES, "address")
+    yield from _told_when_refused(addresses.attempts)
     yield Line("rate_limits:")
     yield Line("- actions:")
     yield from address_actions(addresses)
-    if addresses.attempts.shadow:
-        yield Line('  x_ratelimit_option: "OFF"')
+    yield Line(
+        '  x_ratelimit_option: "OFF"   # or every answer without a user\'s limit would tell how busy its address is'
+    )
     yield Line("descriptors:")
     yield _descriptor(entries, addresses.attempts, "attempts, per address")
+
+
+def _told_when_refused(limit: Limit) -> Iterator[Line]:
+    """What the filter would say of its one limit; the next token comes after this many seconds at the latest."""
+    rate = limit.rate
+    seconds = -(-rate.unit.seconds // rate.requests)
+    for name, value in (("limit", rate.requests), ("remaining", 0), ("reset", seconds)):
+        header = f'{{key: x-ratelimit-{name}, value: "{value}"}}'
+        yield Line(f"- {{header: {header}, append_action: OVERWRITE_IF_EXISTS_OR_ADD}}")
 
 
 def _quota(limits: Limits, group: Group) -> Iterator[Line]:

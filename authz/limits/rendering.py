@@ -19,7 +19,7 @@ __all__ = ["rendered"]
 
 
 def rendered(limits: Limits, source: PurePath, bootstrap: str, origin: PurePath, into: PurePath) -> Mapping[str, Page]:
-    """Return every file by its name below `into`.
+    """Return every file by its name below `into`, in the order in which they may be written.
 
     `source` is where the limits stand and `origin` where the text of `bootstrap` does; both are named in the headers.
     """
@@ -30,13 +30,16 @@ def rendered(limits: Limits, source: PurePath, bootstrap: str, origin: PurePath,
         "embedded": embedded_slots(limits, into / "embedded"),
         "shared": shared_slots(limits, into / "shared"),
     }
-    files = {f"{engine}/envoy.yaml": Page((above, *with_slots(bootstrap, each))) for engine, each in slots.items()}
+    files: dict[str, Page] = {}
     for folder, pages in (
         ("embedded", embedded_files(limits, header)),
         ("shared", shared_files(limits, header)),
         ("shared/ratelimit", service_files(limits, header)),
     ):
         files.update({f"{folder}/{name}.yaml": page for name, page in pages.items()})
+    # A bootstrap comes last: it waits for files that must be there.
+    for engine, each in slots.items():
+        files[f"{engine}/envoy.yaml"] = Page((above, *with_slots(bootstrap, each)))
     return files
 
 
