@@ -101,6 +101,7 @@ def _json(members: Mapping[str, object]) -> bytes:
 class _Server(ThreadingHTTPServer):
     """A thread for each connection, of which there are few: for a new one too many the oldest is given up."""
 
+    request_queue_size = 2 * MAX_CONNECTIONS
     daemon_threads = True
     block_on_close = False
 

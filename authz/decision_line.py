@@ -86,9 +86,8 @@ def render(entry: Entry, worker: int) -> str:
     line = to_json(members)
     if len(line) < MAX_LINE:
         return line
-    for name, characters in _SHORT.items():
-        if name in members:
-            members[name] = str(members[name])[:characters]
+    for name in members.keys() & _SHORT.keys():
+        members[name] = str(members[name])[: _SHORT[name]]
     for name in ("scopes", "audiences", "certificates", "unit_primitives"):
         members.pop(name, None)
     return to_json({**members, "cut": True})

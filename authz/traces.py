@@ -86,10 +86,11 @@ class Traces:
         return self._exporter.failed
 
     def close(self, seconds: float) -> None:
-        """Send what waits, for at most that long."""
+        """Send what waits, for at most that long; whatever goes on after it is cut short."""
         ending = threading.Thread(target=self._processor.shutdown, name="traces", daemon=True)
         ending.start()
         ending.join(seconds)
+        self._exporter.shutdown()
 
 
 def spans_url(endpoint: str) -> str:
