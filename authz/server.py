@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import grpc
@@ -14,7 +16,7 @@ from authz.sockets import AddressUnusableError, make_free
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["SERVICE", "Server"]
+__all__ = ["SERVICE", "Bounds", "Server"]
 
 SERVICE: Final = "envoy.service.auth.v3.Authorization"
 THREADS: Final = 4
@@ -35,10 +37,31 @@ _OPTIONS: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Placeholder of the engine's bounds."""
+
+    max_in_flight: int
+    max_age: float
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
 class Server:
     """Serves `check`, a function from CheckRequest bytes to CheckResponse bytes that never raises."""
 
-    def __init__(self, check: Callable[[bytes], bytes]) -> None:
+    def __init__(
+        self,
+        check: Callable[[bytes], bytes],
+        bounds: Bounds | None = None,
+        beat: Callable[[], None] = _nothing,
+        refused: Callable[[], None] = _nothing,
+    ) -> None:
+        self._beat = beat
+        self._stopped = threading.Event()
+        self._grace = 0.0
         self._health = health.HealthServicer()
         self._server = grpc.server(ThreadPoolExecutor(THREADS, "check"), options=_OPTIONS)
         handler = grpc.unary_unary_rpc_method_handler(lambda message, _context: check(message))
@@ -68,7 +91,21 @@ class Server:
             self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         return bound
 
+    def run(self) -> None:
+        """Serve until stopped."""
+        while not self._stopped.wait(0.25):
+            self._beat()
+        self._server.stop(self._grace).wait()
+
+    def drain(self) -> None:
+        """Say NOT_SERVING."""
+        self._health.enter_graceful_shutdown()
+
     def stop(self, grace: float) -> None:
         """Take no new request, finish those in flight for up to `grace` seconds, and return."""
-        self._health.enter_graceful_shutdown()
-        self._server.stop(grace).wait()
+        self._grace = grace
+        self._stopped.set()
+
+    def in_flight(self) -> int:
+        """Return 0."""
+        return 0

@@ -3,5 +3,16 @@
 from authz.keys.chains import ChainProof, ChainVerifier
 from authz.keys.key import VerificationKey
 from authz.keys.ring import KeyRing, read_keys
+from authz.keys.trusted import Anchor, PackagedKey, Trusted, trusted
 
-__all__ = ["ChainProof", "ChainVerifier", "KeyRing", "VerificationKey", "read_keys"]
+__all__ = [
+    "Anchor",
+    "ChainProof",
+    "ChainVerifier",
+    "KeyRing",
+    "PackagedKey",
+    "Trusted",
+    "VerificationKey",
+    "read_keys",
+    "trusted",
+]

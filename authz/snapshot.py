@@ -1,0 +1,118 @@
+"""A snapshot: one consistent copy of policy and keys, which every worker loads, whatever happens to the originals."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from authz.errors import ConfigurationError, Problem
+from authz.policy import load_policy
+from authz.revision import files
+
+if TYPE_CHECKING:
+    from authz.policy import Policy
+
+__all__ = ["Snapshot", "Sources", "take"]
+
+TRIES: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where policy and keys lie, and what of them is to be loaded."""
+
+    policy: Path
+    keys: Path
+    environment: str
+    allow_empty_issuers: bool
+    allow_unlabelled_routes: bool
+
+    def load(self) -> Policy:
+        """Read both folders. Raises ConfigurationError with every problem of both."""
+        return load_policy(
+            self.policy,
+            self.keys,
+            self.environment,
+            allow_empty_issuers=self.allow_empty_issuers,
+            allow_unlabelled_routes=self.allow_unlabelled_routes,
+        )
+
+    def within(self, folder: Path) -> Sources:
+        """Return the same sources, as a snapshot's folder holds them."""
+        return Sources(
+            folder / "policy",
+            folder / "keys",
+            self.environment,
+            self.allow_empty_issuers,
+            self.allow_unlabelled_routes,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A folder that nobody changes, the revision of what lies in it, and the policy that it makes.
+
+    `keyed` names the issuers that can be verified: those with a key or a trust anchor.
+    """
+
+    folder: Path
+    policy: Policy
+    keyed: frozenset[str]
+
+    @property
+    def revision(self) -> str:
+        """Return the digest of the files."""
+        return self.policy.revision
+
+    def remove(self) -> None:
+        """Delete the copy."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def take(sources: Sources, folder: Path, running: Snapshot | None) -> Snapshot:
+    """Copy policy and keys into a new folder, as they were at one moment.
+
+    Raises ConfigurationError: something in them is wrong, they do not hold still, or an issuer has lost the keys that
+    it has in the snapshot that is `running`. Raises OSError where the copy cannot be written.
+    """
+    for attempt in range(TRIES):
+        original = sources.load()  # what is wrong is told with the names that its owners know
+        place = folder / f"{original.revision}-{attempt}"
+        copied = _copied(sources, place)
+        if copied is not None and copied.revision == original.revision:
+            keyed = _keyed(copied)
+            _refuse_loss(sources, copied, keyed, running)
+            return Snapshot(place, copied, keyed)
+        shutil.rmtree(place)
+    raise ConfigurationError([Problem(sources.policy, 0, "changes while it is read, and so may the keys: try again")])
+
+
+def _copied(sources: Sources, place: Path) -> Policy | None:
+    """Copy what a revision is made of, and load the copy, or return None where that is not what was there before."""
+    copies = sources.within(place)
+    for original, copy in ((sources.policy, copies.policy), (sources.keys, copies.keys)):
+        copy.mkdir(parents=True)
+        for name, content in files(original):
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            (copy / name).write_bytes(content)
+    try:
+        return copies.load()
+    except ConfigurationError:
+        return None
+
+
+def _keyed(policy: Policy) -> frozenset[str]:
+    return frozenset(each.issuer for each in (*policy.trusted.keys, *policy.trusted.anchors))
+
+
+def _refuse_loss(sources: Sources, policy: Policy, keyed: frozenset[str], running: Snapshot | None) -> None:
+    """Refuse to leave an issuer without keys that has some now: a folder that was emptied is more likely a slip."""
+    held = running.keyed if running is not None else frozenset[str]()
+    lost = sorted(issuer.name for issuer in policy.issuers if issuer.name in held - keyed)
+    if lost:
+        mend = "put one back, or start anew with --allow-empty-issuers"
+        raise ConfigurationError(
+            [Problem(sources.keys, 0, f"issuer '{name}' has keys in force and none here: {mend}") for name in lost]
+        )
