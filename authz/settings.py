@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["MAX_WORKERS", "AddressTemplate", "ServeSettings", "contradiction", "cores", "default_workers", "parse_network"]
+__all__ = [
+    "MAX_WORKERS",
+    "AddressTemplate",
+    "ServeSettings",
+    "contradiction",
+    "cores",
+    "default_workers",
+    "parse_collector",
+    "parse_network",
+]
 
 MAX_SOCKET_PATH: Final = 107
 MAX_PORT: Final = 65_535
@@ -113,6 +122,13 @@ def parse_network(text: str) -> str:
     network = _NETWORK.fullmatch(text)
     if network is None or int(network["port"]) > MAX_PORT:
         raise ValueError(f"'{text}' is no address: write HOST:PORT")
+    return text
+
+
+def parse_collector(text: str) -> str:
+    """Return the URL of a collector of traces. Raises ValueError for anything else."""
+    if re.fullmatch(r"https?://[^\s/]+(/\S*)?", text) is None:
+        raise ValueError(f"'{text}' is no URL: write http://HOST:PORT")
     return text
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from authz.errors import ConfigurationError, Problem
@@ -12,7 +11,10 @@ from authz.policy import load_policy
 from authz.revision import files
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from authz.policy import Policy
+    from authz.settings import ServeSettings
 
 __all__ = ["Snapshot", "Sources", "take"]
 
@@ -29,6 +31,17 @@ class Sources:
     allow_empty_issuers: bool
     allow_unlabelled_routes: bool
 
+    @classmethod
+    def of(cls, settings: ServeSettings) -> Sources:
+        """Return the sources that a service was asked to load."""
+        return cls(
+            settings.policy,
+            settings.keys,
+            settings.environment,
+            settings.allow_empty_issuers,
+            settings.allow_unlabelled_routes,
+        )
+
     def load(self) -> Policy:
         """Read both folders. Raises ConfigurationError with every problem of both."""
         return load_policy(
@@ -41,16 +54,10 @@ class Sources:
 
     def within(self, folder: Path) -> Sources:
         """Return the same sources, as a snapshot's folder holds them."""
-        return Sources(
-            folder / "policy",
-            folder / "keys",
-            self.environment,
-            self.allow_empty_issuers,
-            self.allow_unlabelled_routes,
-        )
+        return replace(self, policy=folder / "policy", keys=folder / "keys")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
     """A folder that nobody changes, the revision of what lies in it, and the policy that it makes.
 
@@ -104,7 +111,8 @@ def _copied(sources: Sources, place: Path) -> Policy | None:
 
 
 def _keyed(policy: Policy) -> frozenset[str]:
-    return frozenset(each.issuer for each in (*policy.trusted.keys, *policy.trusted.anchors))
+    trusted = policy.trusted
+    return frozenset([*(key.issuer for key in trusted.keys), *(anchor.issuer for anchor in trusted.anchors)])
 
 
 def _refuse_loss(sources: Sources, policy: Policy, keyed: frozenset[str], running: Snapshot | None) -> None:

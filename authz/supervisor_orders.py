@@ -1,0 +1,69 @@
+"""Orders: what the crew's bookkeeping wants done in the world."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from authz.messages import ToWorker
+    from authz.snapshot import Snapshot
+
+__all__ = ["Abandon", "End", "Kill", "Note", "Order", "Send", "Spawn", "Swapped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Start a process for that worker."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Tell that worker's process something."""
+
+    number: int
+    message: ToWorker
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """End that worker's process at once."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Tell the operators; `level` is a level of the log."""
+
+    level: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Swapped:
+    """A snapshot is in force everywhere; before it was another, or none."""
+
+    before: Snapshot
+    after: Snapshot
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Abandon:
+    """A snapshot cannot come into force; the text says why."""
+
+    snapshot: Snapshot
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """There is nothing left to do; `failure` says why that is no good end."""
+
+    failure: str | None
+
+
+Order = Spawn | Send | Kill | Note | Swapped | Abandon | End
