@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,19 +12,19 @@ from watchfiles import watch
 
 from authz.errors import ConfigurationError
 from authz.observe import fault
-from authz.revision import folders
+from authz.places import places
 from authz.snapshot import take
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
+    from authz.places import Places
     from authz.snapshot import Snapshot, Sources
 
-__all__ = ["Blind", "Places", "Refused", "Reloader", "Report", "Taken", "Watch", "places"]
+__all__ = ["Blind", "Refused", "Reloader", "Report", "Taken", "Watch"]
 
 QUIET_MS: Final = 100
 LONGEST_MS: Final = 1_000
-MAX_LINKS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,70 +102,6 @@ class Reloader:
             return Refused((f"cannot copy it to {place}: {error.strerror or type(error).__name__}",), asked)
         except Exception as error:  # noqa: BLE001  whatever it is, the next request must find somebody waiting
             return Refused((f"internal_error: {fault(error)}",), asked)
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """What tells of a change: folders, of which every entry counts, and single entries of other folders.
-
-    `identities` tell a folder from another that took its name.
-    """
-
-    folders: frozenset[Path]
-    entries: frozenset[Path]
-    identities: frozenset[tuple[int, int]]
-
-    def watched(self) -> frozenset[Path]:
-        """Return the folders to watch, none of them recursively."""
-        return self.folders | {folder for entry in self.entries if (folder := entry.parent).is_dir()}
-
-    def matter(self, path: Path) -> bool:
-        """Say whether a change there can change what is read."""
-        return path.parent in self.folders or path in self.folders or path in self.entries
-
-
-def places(*tops: Path) -> Places:
-    """Find what to watch. Files are often reached through links, which change where nobody would look for a change."""
-    inside: set[Path] = set()
-    entries: set[Path] = set()
-    for top in tops:
-        entries.update(_way(top.absolute()))
-        for folder in folders(top):
-            inside.add(folder.resolve())
-            entries.update(_way(folder.absolute()))
-            for file in _links(folder):
-                entries.update(_way(file.absolute()))
-    statuses = [path.stat() for path in inside if path.is_dir()]
-    return Places(frozenset(inside), frozenset(entries), frozenset((each.st_dev, each.st_ino) for each in statuses))
-
-
-def _links(folder: Path) -> Iterator[Path]:
-    try:
-        yield from (Path(entry.path) for entry in os.scandir(folder) if entry.is_symlink())
-    except OSError:
-        return
-
-
-def _way(path: Path) -> Iterator[Path]:
-    """Yield the entries of folders that a path leads through where another could be put: links, and its end."""
-    at, links = Path(path.anchor), 0
-    rest = list(path.parts[1:])
-    while rest:
-        entry = at / rest.pop(0)
-        if not os.path.lexists(entry):
-            yield entry
-            return
-        if entry.is_symlink() and links < MAX_LINKS:
-            links += 1
-            yield entry
-            target = entry.readlink()
-            at = Path(target.anchor) if target.is_absolute() else at
-            rest = [*(target.parts[1:] if target.is_absolute() else target.parts), *rest]
-        elif entry.name == "..":
-            at = at.parent
-        else:
-            at = entry
-    yield at
 
 
 class Watch:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from authz.errors import ConfigurationError, Problem
+from authz.messages import Load
 from authz.policy import load_policy
 from authz.revision import files
 
@@ -57,7 +58,7 @@ class Sources:
         return replace(self, policy=folder / "policy", keys=folder / "keys")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """A folder that nobody changes, the revision of what lies in it, and the policy that it makes.
 
@@ -72,6 +73,10 @@ class Snapshot:
     def revision(self) -> str:
         """Return the digest of the files."""
         return self.policy.revision
+
+    def order(self) -> Load:
+        """Return what tells a worker to load it."""
+        return Load(self.folder, self.revision)
 
     def remove(self) -> None:
         """Delete the copy."""

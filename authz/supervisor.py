@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from authz.endpoints import EndpointsFile
-    from authz.messages import FromWorker
+    from authz.messages import FromWorker, Load
     from authz.reload import Report
     from authz.settings import ServeSettings
     from authz.snapshot import Snapshot
@@ -50,9 +50,10 @@ class Supervisor:
         self._endpoints = endpoints
         self._log = log
         drain = settings.drain + FINISH_SECONDS + _MARGIN_SECONDS
-        self._crew = Crew(settings.workers, snapshot, drain, time.monotonic())
+        self._crew = Crew(settings.workers, snapshot.order(), drain, time.monotonic())
         self._processes: dict[int, WorkerProcess] = {}
-        self._snapshots = [snapshot]
+        self._running = snapshot
+        self._snapshots = {snapshot.folder: snapshot}
         self._published: tuple[str, ...] | None = None
         self._retry_due: float | None = None
         self._refused: tuple[str, ...] = ()
@@ -60,11 +61,11 @@ class Supervisor:
 
     def running(self) -> Snapshot:
         """Return the snapshot that is in force."""
-        return self._crew.current
+        return self._running
 
     def run(self, reload: Callable[[], None]) -> int:
         """Serve until SIGTERM or SIGINT and return the exit code; SIGHUP calls `reload`."""
-        self._tell_of(self._crew.current)
+        self._tell_of(self._running)
         try:
             while self._code is None:
                 self._do(self._crew.tick(time.monotonic()))
@@ -135,13 +136,13 @@ class Supervisor:
                 self._log.warning("cannot watch policy and keys, only SIGHUP reloads them: %s", text)
 
     def _offer(self, snapshot: Snapshot, *, asked: bool) -> None:
-        self._snapshots.append(snapshot)
+        self._snapshots[snapshot.folder] = snapshot
         if snapshot.revision == self._crew.latest().revision:
             if asked or self._refused:
                 self._log.info("policy %s is unchanged, revision %s", self._settings.policy, snapshot.revision)
             self._refused = ()
             return
-        self._do(self._crew.offer(snapshot, time.monotonic()))
+        self._do(self._crew.offer(snapshot.order(), time.monotonic()))
 
     def _refuse(self, problems: tuple[str, ...]) -> None:
         self._refused = problems
@@ -182,9 +183,10 @@ class Supervisor:
         self._processes[number] = process
         self._log.info("worker %d is process %d", number, process.pid)
 
-    def _swapped(self, before: Snapshot, after: Snapshot, workers: int) -> None:
+    def _swapped(self, before: Load, after: Load, workers: int) -> None:
         self._refused = ()
-        self._tell_of(after)
+        self._running = self._snapshots[after.folder]
+        self._tell_of(self._running)
         self._log.info(
             "policy %s revision %s -> %s: %d workers", self._settings.policy, before.revision, after.revision, workers
         )
@@ -216,7 +218,6 @@ class Supervisor:
 
     def _forget(self) -> None:
         """Delete the snapshots that nobody will read any more."""
-        needed = self._crew.needed()
-        for snapshot in [each for each in self._snapshots if each not in needed]:
-            self._snapshots.remove(snapshot)
-            snapshot.remove()
+        needed = {order.folder for order in self._crew.needed()}
+        for folder in self._snapshots.keys() - needed:
+            self._snapshots.pop(folder).remove()

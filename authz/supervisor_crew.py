@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authz.messages import Beat, Drain, Draining, Failed, Listening, Load, Loaded, Swap
+from authz.messages import Beat, Drain, Draining, Failed, Listening, Loaded, Swap
 from authz.supervisor_member import START_SECONDS, Member, Phase
 from authz.supervisor_orders import Abandon, End, Kill, Note, Send, Spawn, Swapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from authz.messages import FromWorker
-    from authz.snapshot import Snapshot
+    from authz.messages import FromWorker, Load
     from authz.supervisor_orders import Order
 
 __all__ = ["Crew"]
@@ -25,15 +24,18 @@ LOAD_SECONDS: Final = 30.0
 
 
 class Crew:
-    """`size` workers that serve `snapshot`; one that drains has `drain` seconds to be gone."""
+    """`size` workers that decide by one snapshot; one that drains has `drain` seconds to be gone.
 
-    def __init__(self, size: int, snapshot: Snapshot, drain: float, now: float) -> None:
+    A snapshot is known by the order to load it.
+    """
+
+    def __init__(self, size: int, snapshot: Load, drain: float, now: float) -> None:
         self.members = [Member(number, now) for number in range(size)]
         self.current = snapshot
         self.restarts = 0
-        self._coming: Snapshot | None = None
+        self._coming: Load | None = None
         self._coming_due = 0.0
-        self._next: Snapshot | None = None
+        self._next: Load | None = None
         self._drain = drain
         self._leaving = False
 
@@ -52,11 +54,11 @@ class Crew:
         asked = {Phase.SERVING, Phase.DRAINING} if self._leaving else {Phase.SERVING}
         return tuple(member.addresses[0] for member in self.members if member.phase in asked and member.addresses)
 
-    def latest(self) -> Snapshot:
+    def latest(self) -> Load:
         """Return the snapshot that is in force once everything offered is."""
         return self._next or self._coming or self.current
 
-    def needed(self) -> frozenset[Snapshot]:
+    def needed(self) -> frozenset[Load]:
         """Return the snapshots that a worker may yet read."""
         told = (member.told for member in self.members)
         return frozenset(each for each in (self.current, self._coming, self._next, *told) if each is not None)
@@ -86,7 +88,7 @@ class Crew:
                     orders += self._doom(member, "does not move")
                 case Phase.DRAINING:
                     orders += self._doom(member, "did not finish in time")
-                case Phase.GONE:
+                case _:
                     pass
         if self._coming is not None and self._coming_due <= now:
             orders += self._lose_patience(self._coming, now)
@@ -117,11 +119,12 @@ class Crew:
         drained = member.phase is Phase.DRAINING and not member.doomed
         if drained:
             member.reason = "has drained"
+        began = member.serves != ""
         pause = member.end(how, now)
         orders: list[Order] = []
         if self._leaving:
             member.leave()
-            if not drained:
+            if began and not drained:
                 orders.append(Note("warning", f"worker {number} {member.reason}"))
             if all(each.phase is Phase.GONE for each in self.members):
                 return [*orders, End(None)]
@@ -133,7 +136,7 @@ class Crew:
                 return [*orders, End(f"no worker can start, tried {STARTS} times: {member.reason}")]
         return orders + self._settle(now)
 
-    def offer(self, snapshot: Snapshot, now: float) -> list[Order]:
+    def offer(self, snapshot: Load, now: float) -> list[Order]:
         """Bring a snapshot into force: every worker loads it, then all swap. Of several that wait the latest wins."""
         if self._coming is not None:
             self._next = snapshot
@@ -186,9 +189,9 @@ class Crew:
         member.drain(now, self._drain)
         return [Note("info", f"worker {member.number} drains")]
 
-    def _load(self, member: Member, snapshot: Snapshot) -> Send:
+    def _load(self, member: Member, snapshot: Load) -> Send:
         member.told, member.ready = snapshot, ""
-        return Send(member.number, Load(snapshot.folder, snapshot.revision))
+        return Send(member.number, snapshot)
 
     def _doom(self, member: Member, reason: str) -> list[Order]:
         member.doomed, member.reason = True, reason
@@ -211,7 +214,7 @@ class Crew:
         swaps = [Send(member.number, Swap(coming.revision)) for member in crew]
         return [*swaps, Swapped(before, coming, len(crew)), *self._offer_next(now)]
 
-    def _lose_patience(self, coming: Snapshot, now: float) -> list[Order]:
+    def _lose_patience(self, coming: Load, now: float) -> list[Order]:
         """End who does not get it loaded, if others do; else it is the snapshot that must go."""
         crew = list(self._participants())
         slow = [member for member in crew if member.told is not coming or member.ready != coming.revision]
@@ -220,7 +223,7 @@ class Crew:
         orders = _flat(self._doom(member, f"did not load a policy within {LOAD_SECONDS:.0f}s") for member in slow)
         return orders + self._settle(now)
 
-    def _abandon(self, coming: Snapshot, text: str, now: float) -> list[Order]:
+    def _abandon(self, coming: Load, text: str, now: float) -> list[Order]:
         self._coming = None
         return [Abandon(coming, text), *self._offer_next(now)]
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from authz.snapshot import Snapshot
+    from authz.messages import Load
 
 __all__ = ["Member", "Phase"]
 
@@ -32,7 +32,7 @@ class Phase(StrEnum):
 class Member:
     """What the supervisor knows of one worker. Times are seconds of one monotonic clock.
 
-    `due` is when the next thing is to be done about it; `told` is the snapshot it was last told to load, `ready` the
+    `due` is when the next thing is to be done about it; `told` is what it was last told to load, `ready` the
     revision it has loaded, `serves` the one it was told to decide by.
     """
 
@@ -41,7 +41,7 @@ class Member:
     phase: Phase = Phase.RESTING
     since: float = 0.0
     addresses: tuple[str, ...] = ()
-    told: Snapshot | None = None
+    told: Load | None = None
     ready: str = ""
     serves: str = ""
     failures: int = 0
@@ -57,7 +57,7 @@ class Member:
         """Say whether it answers requests, or is about to: then it must swap when the others do."""
         return self.is_running() and self.serves != "" and not self.doomed
 
-    def start(self, snapshot: Snapshot, now: float) -> None:
+    def start(self, snapshot: Load, now: float) -> None:
         """Note that a process starts, with that snapshot to load."""
         self.phase, self.since, self.due = Phase.STARTING, now, now + START_SECONDS
         self.addresses, self.ready, self.serves, self.doomed = (), "", "", False

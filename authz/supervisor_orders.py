@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from authz.messages import ToWorker
-    from authz.snapshot import Snapshot
+    from authz.messages import Load, ToWorker
 
 __all__ = ["Abandon", "End", "Kill", "Note", "Order", "Send", "Spawn", "Swapped"]
 
@@ -44,10 +43,10 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Swapped:
-    """A snapshot is in force everywhere; before it was another, or none."""
+    """A snapshot is in force everywhere; before it was another."""
 
-    before: Snapshot
-    after: Snapshot
+    before: Load
+    after: Load
     workers: int
 
 
@@ -55,7 +54,7 @@ class Swapped:
 class Abandon:
     """A snapshot cannot come into force; the text says why."""
 
-    snapshot: Snapshot
+    snapshot: Load
     text: str
 
 
