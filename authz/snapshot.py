@@ -89,21 +89,28 @@ def take(sources: Sources, folder: Path, running: Snapshot | None) -> Snapshot:
     Raises ConfigurationError: something in them is wrong, they do not hold still, or an issuer has lost the keys that
     it has in the snapshot that is `running`. Raises OSError where the copy cannot be written.
     """
-    for attempt in range(TRIES):
+    try:
+        snapshot = _settled(sources, folder)
+        _refuse_loss(sources, snapshot, running)
+    except (ConfigurationError, OSError):
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return snapshot
+
+
+def _settled(sources: Sources, folder: Path) -> Snapshot:
+    for _ in range(TRIES):
         original = sources.load()  # what is wrong is told with the names that its owners know
-        place = folder / f"{original.revision}-{attempt}"
-        copied = _copied(sources, place)
+        copied = _copied(sources, folder)
         if copied is not None and copied.revision == original.revision:
-            keyed = _keyed(copied)
-            _refuse_loss(sources, copied, keyed, running)
-            return Snapshot(place, copied, keyed)
-        shutil.rmtree(place)
+            return Snapshot(folder, copied, _keyed(copied))
+        shutil.rmtree(folder)
     raise ConfigurationError([Problem(sources.policy, 0, "changes while it is read, and so may the keys: try again")])
 
 
-def _copied(sources: Sources, place: Path) -> Policy | None:
+def _copied(sources: Sources, folder: Path) -> Policy | None:
     """Copy what a revision is made of, and load the copy, or return None where that is not what was there before."""
-    copies = sources.within(place)
+    copies = sources.within(folder)
     for original, copy in ((sources.policy, copies.policy), (sources.keys, copies.keys)):
         copy.mkdir(parents=True)
         for name, content in files(original):
@@ -120,10 +127,10 @@ def _keyed(policy: Policy) -> frozenset[str]:
     return frozenset([*(key.issuer for key in trusted.keys), *(anchor.issuer for anchor in trusted.anchors)])
 
 
-def _refuse_loss(sources: Sources, policy: Policy, keyed: frozenset[str], running: Snapshot | None) -> None:
+def _refuse_loss(sources: Sources, snapshot: Snapshot, running: Snapshot | None) -> None:
     """Refuse to leave an issuer without keys that has some now: a folder that was emptied is more likely a slip."""
-    held = running.keyed if running is not None else frozenset[str]()
-    lost = sorted(issuer.name for issuer in policy.issuers if issuer.name in held - keyed)
+    held = frozenset[str]() if running is None else running.keyed
+    lost = sorted(issuer.name for issuer in snapshot.policy.issuers if issuer.name in held - snapshot.keyed)
     if lost:
         mend = "put one back, or start anew with --allow-empty-issuers"
         raise ConfigurationError(
