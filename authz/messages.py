@@ -19,6 +19,7 @@ __all__ = [
     "Load",
     "Loaded",
     "Swap",
+    "Swapped",
     "Tallied",
     "ToWorker",
 ]
@@ -60,6 +61,13 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
+class Swapped:
+    """Every answer from here on is of that revision."""
+
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
 class Listening:
     """Serving, at these addresses; port 0 has become a port."""
 
@@ -90,4 +98,4 @@ class Failed:
     text: str
 
 
-FromWorker = Loaded | Listening | Beat | Tallied | Draining | Failed
+FromWorker = Loaded | Swapped | Listening | Beat | Tallied | Draining | Failed

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from authz.reload import Blind, Refused, Taken
 from authz.supervisor_crew import Crew
-from authz.supervisor_orders import Abandon, End, Kill, Note, Send, Spawn, Swapped
+from authz.supervisor_orders import Abandon, End, InForce, Kill, Note, Send, Spawn
 from authz.supervisor_process import WorkerProcess
 from authz.worker_times import FINISH_SECONDS
 
@@ -167,8 +167,8 @@ class Supervisor:
                         self._processes[number].kill()
                 case Note(level, text):
                     self._log.log(logging.getLevelNamesMapping()[level.upper()], "%s", text)
-                case Swapped(before, after, workers):
-                    self._swapped(before, after, workers)
+                case InForce(before, after, workers):
+                    self._in_force(before, after, workers)
                 case Abandon(_, text):
                     self._refuse((text,))
                 case End(failure):
@@ -183,7 +183,7 @@ class Supervisor:
         self._processes[number] = process
         self._log.info("worker %d is process %d", number, process.pid)
 
-    def _swapped(self, before: Load, after: Load, workers: int) -> None:
+    def _in_force(self, before: Load, after: Load, workers: int) -> None:
         self._refused = ()
         self._running = self._snapshots[after.folder]
         self._tell_of(self._running)

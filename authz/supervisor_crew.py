@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authz.messages import Beat, Drain, Draining, Failed, Listening, Loaded, Swap
+from authz.messages import Beat, Drain, Draining, Failed, Listening, Loaded, Swap, Swapped
 from authz.supervisor_member import START_SECONDS, Member, Phase
-from authz.supervisor_orders import Abandon, End, Kill, Note, Send, Spawn, Swapped
+from authz.supervisor_orders import Abandon, End, InForce, Kill, Note, Send, Spawn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,6 +35,8 @@ class Crew:
         self.restarts = 0
         self._coming: Load | None = None
         self._coming_due = 0.0
+        self._before = snapshot
+        self._swapping: set[int] | None = None
         self._next: Load | None = None
         self._drain = drain
         self._leaving = False
@@ -43,7 +45,7 @@ class Crew:
 
     def serving(self) -> int:
         """Return how many workers answer requests and will go on to."""
-        return sum(member.phase is Phase.SERVING for member in self.members)
+        return sum(member.phase is Phase.SERVING and not member.doomed for member in self.members)
 
     def is_leaving(self) -> bool:
         """Say whether the whole crew drains."""
@@ -52,7 +54,8 @@ class Crew:
     def endpoints(self) -> tuple[str, ...]:
         """Return the first address of each worker that Envoy should ask. When all leave, those that still answer."""
         asked = {Phase.SERVING, Phase.DRAINING} if self._leaving else {Phase.SERVING}
-        return tuple(member.addresses[0] for member in self.members if member.phase in asked and member.addresses)
+        listed = (member for member in self.members if member.phase in asked and not member.doomed)
+        return tuple(member.addresses[0] for member in listed if member.addresses)
 
     def latest(self) -> Load:
         """Return the snapshot that is in force once everything offered is."""
@@ -107,6 +110,8 @@ class Crew:
                 return [Note("info", f"listening on {address}") for address in addresses]
             case Draining():
                 return self._drains(member, now)
+            case Swapped(revision):
+                return self._swapped(number, revision, now)
             case Loaded(revision):
                 return self._loaded(member, revision, now)
             case Failed(text):
@@ -134,14 +139,14 @@ class Crew:
             orders.append(Note("info" if drained else "warning", f"worker {number} {member.reason}: {then}"))
             if self._is_hopeless():
                 return [*orders, End(f"no worker can start, tried {STARTS} times: {member.reason}")]
-        return orders + self._settle(now)
+        return orders + self._withdraw(number, now)
 
     def offer(self, snapshot: Load, now: float) -> list[Order]:
         """Bring a snapshot into force: every worker loads it, then all swap. Of several that wait the latest wins."""
         if self._coming is not None:
             self._next = snapshot
             return []
-        self._coming, self._coming_due = snapshot, now + LOAD_SECONDS
+        self._coming, self._coming_due, self._swapping = snapshot, now + LOAD_SECONDS, None
         return [self._load(member, snapshot) for member in self._participants()] + self._settle(now)
 
     def leave(self, now: float) -> list[Order]:
@@ -175,7 +180,8 @@ class Crew:
         member.serves = revision
         swap = Send(member.number, Swap(revision))
         # It answers with the others from here on, so it loads what they load.
-        return [swap] if self._coming is None else [swap, self._load(member, self._coming)]
+        coming = self._coming if self._swapping is None else None
+        return [swap] if coming is None else [swap, self._load(member, coming)]
 
     def _failed(self, member: Member, text: str, now: float) -> list[Order]:
         if self._coming is not None and member.told is self._coming and member.phase is not Phase.STARTING:
@@ -201,27 +207,48 @@ class Crew:
         return (member for member in self.members if member.takes_part())
 
     def _settle(self, now: float) -> list[Order]:
-        """Swap once everyone has loaded what is coming."""
-        coming, before = self._coming, self.current
-        if coming is None:
+        """Let all swap once everyone has loaded what is coming."""
+        coming = self._coming
+        if coming is None or self._swapping is not None:
             return []
         crew = list(self._participants())
         if any(member.told is not coming or member.ready != coming.revision for member in crew):
             return []
         for member in crew:
             member.serves = coming.revision
-        self.current, self._coming = coming, None
-        swaps = [Send(member.number, Swap(coming.revision)) for member in crew]
-        return [*swaps, Swapped(before, coming, len(crew)), *self._offer_next(now)]
+        self._before, self.current = self.current, coming
+        self._swapping = {member.number for member in crew}
+        return [*(Send(number, Swap(coming.revision)) for number in sorted(self._swapping)), *self._conclude(now)]
+
+    def _swapped(self, number: int, revision: str, now: float) -> list[Order]:
+        return self._withdraw(number, now) if revision == self.current.revision else []
+
+    def _withdraw(self, number: int, now: float) -> list[Order]:
+        """Wait no longer for that worker."""
+        if self._swapping is None:
+            return self._settle(now)
+        self._swapping.discard(number)
+        return self._conclude(now)
+
+    def _conclude(self, now: float) -> list[Order]:
+        """Say so once everyone has swapped, and go on to the next."""
+        if self._swapping:
+            return []
+        self._coming, self._swapping = None, None
+        return [InForce(self._before, self.current, self.serving()), *self._offer_next(now)]
 
     def _lose_patience(self, coming: Load, now: float) -> list[Order]:
         """End who does not get it loaded, if others do; else it is the snapshot that must go."""
         crew = list(self._participants())
-        slow = [member for member in crew if member.told is not coming or member.ready != coming.revision]
-        if len(slow) == len(crew):
-            return self._abandon(coming, f"no worker has loaded it within {LOAD_SECONDS:.0f}s", now)
-        orders = _flat(self._doom(member, f"did not load a policy within {LOAD_SECONDS:.0f}s") for member in slow)
-        return orders + self._settle(now)
+        if self._swapping is not None:
+            slow = [member for member in crew if member.number in self._swapping]
+            self._swapping.clear()
+        else:
+            slow = [member for member in crew if member.told is not coming or member.ready != coming.revision]
+            if len(slow) == len(crew):
+                return self._abandon(coming, f"no worker has loaded it within {LOAD_SECONDS:.0f}s", now)
+        orders = _flat(self._doom(member, f"did not take a policy within {LOAD_SECONDS:.0f}s") for member in slow)
+        return orders + (self._settle(now) if self._swapping is None else self._conclude(now))
 
     def _abandon(self, coming: Load, text: str, now: float) -> list[Order]:
         self._coming = None

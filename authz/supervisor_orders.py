@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from authz.messages import Load, ToWorker
 
-__all__ = ["Abandon", "End", "Kill", "Note", "Order", "Send", "Spawn", "Swapped"]
+__all__ = ["Abandon", "End", "InForce", "Kill", "Note", "Order", "Send", "Spawn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class Swapped:
+class InForce:
     """A snapshot is in force everywhere; before it was another."""
 
     before: Load
@@ -65,4 +65,4 @@ class End:
     failure: str | None
 
 
-Order = Spawn | Send | Kill | Note | Swapped | Abandon | End
+Order = Spawn | Send | Kill | Note | InForce | Abandon | End

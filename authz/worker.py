@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from authz.check import Check
 from authz.errors import ConfigurationError
-from authz.messages import AskTally, Beat, Drain, Draining, Failed, Listening, Load, Loaded, Swap
+from authz.messages import AskTally, Beat, Drain, Draining, Failed, Listening, Load, Loaded, Swap, Swapped
 from authz.observe import fault, start_logging
 from authz.server import Bounds, Server
 from authz.snapshot import Sources
@@ -64,7 +64,7 @@ class Worker:
         self._terminated = terminated
         self._log = log
         self._speaking = threading.Lock()
-        self._first: queue.SimpleQueue[Policy | None] = queue.SimpleQueue()
+        self._begin: queue.SimpleQueue[Check | None] = queue.SimpleQueue()
         self._staged: Policy | None = None
         self._check: Check | None = None
         self._server: Server | None = None
@@ -76,12 +76,11 @@ class Worker:
     def run(self) -> int:
         """Serve until drained, or until the supervisor is gone; return the exit code."""
         threading.Thread(target=self._follow, name="control", daemon=True).start()
-        policy = self._first.get()
-        if policy is None:
+        check = self._begin.get()
+        if check is None:
             return self._code
         settings = self._settings
-        self._check = Check(policy, time.time, report=self._report)
-        server = Server(self._check, Bounds(settings.max_in_flight, settings.max_age), self._beat, self._refused)
+        server = Server(check, Bounds(settings.max_in_flight, settings.max_age), self._beat, self._refused)
         try:
             addresses = server.start(settings.addresses(self._number))
         except AddressUnusableError as error:
@@ -170,10 +169,13 @@ class Worker:
         if policy is None or policy.revision != revision:
             self._log.error("worker %d was to swap to revision %s, which it has not loaded", self._number, revision)
             self._give_up()
-        elif self._check is None:
-            self._first.put(policy)
+            return
+        if self._check is None:
+            self._check = Check(policy, time.time, report=self._report)
+            self._begin.put(self._check)
         else:
             self._check.policy = policy
+        self._say(Swapped(revision))
 
     def _drain(self) -> None:
         """Say that it ends, and serve on until Envoy has noticed."""
@@ -182,7 +184,7 @@ class Worker:
         self._leaving = True
         self._say(Draining())
         if self._server is None:
-            self._first.put(None)
+            self._begin.put(None)
             return
         self._server.drain()
         self._stop_due = time.monotonic() + self._settings.drain
@@ -194,7 +196,7 @@ class Worker:
 
     def _end(self, grace: float) -> None:
         if self._server is None:
-            self._first.put(None)
+            self._begin.put(None)
         else:
             self._server.stop(grace)
 

@@ -37,6 +37,10 @@ class Service:
         """Return where it listens, in the order of its flags."""
         return re.findall(r"INFO listening on (\S+)\n", self.log())
 
+    def worker(self, number: int) -> int:
+        """Return the process that is worker `number` now."""
+        return int(re.findall(rf"INFO worker {number} is process (\d+)\n", self.log())[-1])
+
     def wait_for(self, text: str, times: int = 1) -> None:
         """Wait until the log holds a text that often, or fail with what it holds instead."""
         deadline = time.monotonic() + SECONDS
@@ -73,10 +77,12 @@ def running(
         process.wait()
 
 
-def refused(folder: Path, *flags: str, variables: Mapping[str, str] | None = None) -> tuple[int, str]:
+def refused(
+    folder: Path, *flags: str, variables: Mapping[str, str] | None = None, command: Sequence[str] = COMMAND
+) -> tuple[int, str]:
     """Return exit code and standard error of a service that does not start; its standard output is empty."""
     done = subprocess.run(
-        [*COMMAND, *flags],
+        [*command, *flags],
         cwd=folder,
         env=_environment(variables),
         capture_output=True,
@@ -91,4 +97,4 @@ def refused(folder: Path, *flags: str, variables: Mapping[str, str] | None = Non
 
 def _environment(variables: Mapping[str, str] | None) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AUTHZ_")}
-    return {**inherited, **(variables or {})}
+    return {**inherited, "AUTHZ_ADMIN": "127.0.0.1:0", **(variables or {})}

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authz.messages import Beat, Drain, Draining, Failed, Listening, Load, Loaded, Swap, Tallied
+from authz.messages import Beat, Drain, Draining, Failed, Listening, Load, Loaded, Swap, Swapped, Tallied
 from authz.supervisor_crew import LOAD_SECONDS, STARTS, Crew
 from authz.supervisor_member import GOOD_SERVICE, LONGEST_PAUSE, SILENCE, START_SECONDS, Phase
-from authz.supervisor_orders import Abandon, End, Kill, Note, Send, Spawn, Swapped
+from authz.supervisor_orders import Abandon, End, InForce, Kill, Note, Send, Spawn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,12 +47,17 @@ class Story:
     def offers(self, snapshot: Load) -> list[Order]:
         return self.then(self.crew.offer(snapshot, self.now))
 
+    def takes(self, *numbers: int, revision: str = "B") -> list[Order]:
+        """Let workers swap, and return what the last one led to."""
+        return [self.says(number, Swapped(revision)) for number in numbers][-1]
+
     def leaves(self) -> list[Order]:
         return self.then(self.crew.leave(self.now))
 
     def listens(self, number: int, revision: str = "A") -> None:
         """Let a worker that was spawned go all the way."""
         self.says(number, Loaded(revision))
+        self.says(number, Swapped(revision))
         self.says(number, Listening((f"unix:{number}",)))
 
     def phases(self) -> list[Phase]:
@@ -296,13 +301,15 @@ def test_all_load_and_then_all_swap(story: Story) -> None:
     assert story.offers(B) == [Send(0, B), Send(1, B)]
     assert story.says(0, Loaded("B")) == []
     assert story.crew.current is A
-    assert story.says(1, Loaded("B")) == [Send(0, Swap("B")), Send(1, Swap("B")), Swapped(A, B, 2)]
+    assert story.says(1, Loaded("B")) == [Send(0, Swap("B")), Send(1, Swap("B"))]
     assert story.crew.current is B
+    assert story.takes(0) == []
+    assert story.takes(1) == [InForce(A, B, 2)]
 
 
 def test_nobody_is_asked_where_nobody_serves() -> None:
     story = Story(1)
-    assert story.offers(B) == [Swapped(A, B, 0)]
+    assert story.offers(B) == [InForce(A, B, 0)]
     assert story.after(0) == [Spawn(0), Send(0, B)]
 
 
@@ -325,7 +332,8 @@ def test_one_that_begins_to_listen_while_others_load_must_load_too(story: Story)
     assert story.says(0, Loaded("A")) == [Send(0, Swap("A")), Send(0, B)]
     assert story.says(1, Loaded("B")) == []
     story.says(0, Listening(("unix:0",)))
-    assert story.says(0, Loaded("B")) == [Send(0, Swap("B")), Send(1, Swap("B")), Swapped(A, B, 2)]
+    assert story.says(0, Loaded("B")) == [Send(0, Swap("B")), Send(1, Swap("B"))]
+    assert story.takes(1, 0) == [InForce(A, B, 2)]
 
 
 def test_one_that_drains_swaps_too(story: Story) -> None:
@@ -333,13 +341,15 @@ def test_one_that_drains_swaps_too(story: Story) -> None:
     story.says(0, Draining())
     assert story.offers(B) == [Send(0, B), Send(1, B)]
     story.says(1, Loaded("B"))
-    assert story.says(0, Loaded("B")) == [Send(0, Swap("B")), Send(1, Swap("B")), Swapped(A, B, 2)]
+    assert story.says(0, Loaded("B")) == [Send(0, Swap("B")), Send(1, Swap("B"))]
+    assert story.takes(1, 0) == [InForce(A, B, 1)]
 
 
 def test_one_that_dies_meanwhile_holds_nobody_up(story: Story) -> None:
     story.offers(B)
     story.says(0, Loaded("B"))
-    assert story.exits(1)[1:] == [Send(0, Swap("B")), Swapped(A, B, 1)]
+    assert story.exits(1)[1:] == [Send(0, Swap("B"))]
+    assert story.takes(0) == [InForce(A, B, 1)]
     assert story.after(0.1) == [Spawn(1), Send(1, B)]
 
 
@@ -359,7 +369,8 @@ def test_one_that_fails_to_start_meanwhile_is_no_reason_against_the_policy(story
     story.says(0, Loaded("A"))
     assert story.says(0, Failed("cannot listen")) == []
     story.says(1, Loaded("B"))
-    assert story.exits(0)[1:] == [Send(1, Swap("B")), Swapped(A, B, 1)]
+    assert story.exits(0)[1:] == [Send(1, Swap("B"))]
+    assert story.takes(1) == [InForce(A, B, 1)]
 
 
 def test_after_a_failure_the_next_can_be_loaded(story: Story) -> None:
@@ -368,7 +379,8 @@ def test_after_a_failure_the_next_can_be_loaded(story: Story) -> None:
     assert story.offers(C) == [Send(0, C), Send(1, C)]
     story.says(0, Loaded("B"))  # late
     story.says(0, Loaded("C"))
-    assert story.says(1, Loaded("C"))[-1] == Swapped(A, C, 2)
+    story.says(1, Loaded("C"))
+    assert story.takes(0, 1, revision="C") == [InForce(A, C, 2)]
 
 
 def test_of_several_that_come_meanwhile_the_latest_follows(story: Story) -> None:
@@ -379,7 +391,8 @@ def test_of_several_that_come_meanwhile_the_latest_follows(story: Story) -> None
     assert story.crew.latest() is C
     assert {load.revision for load in story.crew.needed()} == {"A", "B", "C"}
     story.says(0, Loaded("B"))
-    assert story.says(1, Loaded("B"))[2:] == [Swapped(A, B, 2), Send(0, C), Send(1, C)]
+    story.says(1, Loaded("B"))
+    assert story.takes(0, 1) == [InForce(A, B, 2), Send(0, C), Send(1, C)]
 
 
 def test_what_waits_follows_after_a_failure_too(story: Story) -> None:
@@ -398,6 +411,7 @@ def test_a_snapshot_is_needed_until_the_last_worker_reads_another(story: Story) 
     story.after(0.1)
     story.offers(B)
     story.says(1, Loaded("B"))
+    story.takes(1)
     assert {load.revision for load in story.crew.needed()} == {"A", "B"}
     story.says(0, Loaded("A"))
     assert {load.revision for load in story.crew.needed()} == {"B"}
@@ -410,8 +424,10 @@ def test_one_that_does_not_get_it_loaded_is_replaced_and_the_others_swap(story: 
         story.now += 1
         for number in range(2):
             story.says(number, Beat())
-    assert story.after(0) == [Kill(1), Send(0, Swap("B")), Swapped(A, B, 1)]
-    assert story.exits(1) == [Note("warning", "worker 1 did not load a policy within 30s: another starts in 0.1s")]
+    assert story.after(0) == [Kill(1), Send(0, Swap("B"))]
+    assert story.crew.endpoints() == ("unix:0",)
+    assert story.takes(0) == [InForce(A, B, 1)]
+    assert story.exits(1) == [Note("warning", "worker 1 did not take a policy within 30s: another starts in 0.1s")]
 
 
 def test_if_none_gets_it_loaded_the_old_policy_stays(story: Story) -> None:
@@ -437,3 +453,41 @@ def test_what_is_due_next_is_known(story: Story) -> None:
 
 def test_counts_are_not_its_business(story: Story) -> None:
     assert story.says(0, Tallied(None)) == []
+
+
+def test_one_that_dies_while_it_swaps_holds_nobody_up(story: Story) -> None:
+    story.offers(B)
+    story.says(0, Loaded("B"))
+    story.says(1, Loaded("B"))
+    story.takes(0)
+    assert story.exits(1)[1:] == [InForce(A, B, 1)]
+
+
+def test_one_that_does_not_swap_is_killed(story: Story) -> None:
+    """It would let in whom the others refuse."""
+    story.offers(B)
+    story.says(0, Loaded("B"))
+    story.says(1, Loaded("B"))
+    story.takes(0)
+    for _ in range(int(LOAD_SECONDS)):
+        story.now += 1
+        for number in range(2):
+            story.says(number, Beat())
+    assert story.after(0) == [Kill(1), InForce(A, B, 1)]
+
+
+def test_what_comes_while_they_swap_waits(story: Story) -> None:
+    story.offers(B)
+    story.says(0, Loaded("B"))
+    story.says(1, Loaded("B"))
+    assert story.offers(C) == []
+    story.takes(0)
+    assert story.takes(1) == [InForce(A, B, 2), Send(0, C), Send(1, C)]
+    assert story.takes(0) == []
+
+
+def test_one_that_starts_while_they_swap_starts_with_the_new_policy(story: Story) -> None:
+    story.exits(0)
+    story.offers(B)
+    story.says(1, Loaded("B"))
+    assert story.after(0.1) == [Spawn(0), Send(0, B)]
