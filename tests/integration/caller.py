@@ -48,10 +48,11 @@ class Caller:
 
     def code(self, message: bytes) -> int:
         """Return the code of the answer: 0 lets in."""
-        return self.answer(message).status.code
+        code: int = self.answer(message).status.code
+        return code
 
     def is_well(self) -> bool:
         """Say whether it wants requests."""
         asked = health_pb2.HealthCheckRequest(service=SERVICE)
-        status: int = self._health.Check(asked, timeout=SECONDS).status
-        return status == health_pb2.HealthCheckResponse.SERVING
+        status = self._health.Check(asked, timeout=SECONDS).status
+        return bool(status == health_pb2.HealthCheckResponse.SERVING)

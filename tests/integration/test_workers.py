@@ -1,4 +1,4 @@
-"""Several workers: each on an address of its own, replaced when it dies or hangs, and Envoy always knows which there are."""
+"""Several workers: each on its own address, replaced when it dies or hangs, and Envoy always knows which there are."""
 
 from __future__ import annotations
 
@@ -83,7 +83,8 @@ def test_each_worker_answers_on_its_own_socket(service: Service, folder: Path) -
         assert stat.S_IMODE((folder / f"run/{number}.sock").stat().st_mode) == 0o660
 
 
-def test_envoy_is_told_of_every_worker(service: Service, folder: Path) -> None:
+@pytest.mark.usefixtures("service")
+def test_envoy_is_told_of_every_worker(folder: Path) -> None:
     until(lambda: endpoints(folder) == ALL, "three endpoints")
 
 
@@ -199,29 +200,29 @@ def test_a_rolling_replacement_ends_with_three_others(service: Service, folder: 
     all_answer(folder)
 
 
-def test_all_drain_on_sigterm(folder: Path) -> None:
-    with crew(folder, "--drain", "1500ms") as service, Caller(folder / "run/1.sock") as caller:
+def test_all_end_on_sigterm_and_so_does_envoys_list(service: Service, folder: Path) -> None:
+    pids = [service.worker(number) for number in range(WORKERS)]
+    service.process.terminate()
+    assert service.ended() == 0
+    assert service.log().endswith("INFO stopped\n")
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    assert list((folder / "run").iterdir()) == []
+
+
+def test_while_they_drain_they_say_so_and_answer_and_a_second_signal_ends_it_at_once(folder: Path) -> None:
+    with crew(folder, "--drain", "1h") as service, Caller(folder / "run/1.sock") as caller:
         pids = [service.worker(number) for number in range(WORKERS)]
         assert caller.is_well()
-        service.process.terminate()
+        service.process.send_signal(signal.SIGINT)
         service.wait_for("INFO stopping: requests in flight finish\n")
         until(lambda: not caller.is_well(), "health turned")
         assert caller.code(healthy()) == 0
-        assert service.ended() == 0
-        assert service.log().endswith("INFO stopped\n")
-        assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
-    assert not (folder / "run/endpoints.json").exists()
-
-
-def test_a_second_signal_ends_it_at_once(folder: Path) -> None:
-    with crew(folder, "--drain", "1h") as service:
-        pids = [service.worker(number) for number in range(WORKERS)]
-        service.process.send_signal(signal.SIGINT)
-        service.wait_for("INFO stopping")
+        assert endpoints(folder) == ALL
         service.process.send_signal(signal.SIGINT)
         assert service.ended() == 1
         assert service.log().endswith("WARNING stopped at once: requests in flight are lost\n")
         assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    assert not (folder / "run/endpoints.json").exists()
 
 
 def test_interrupts_of_a_terminal_do_not_kill_workers(service: Service, folder: Path) -> None:

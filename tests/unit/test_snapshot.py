@@ -6,7 +6,7 @@ import shutil
 import threading
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,6 +16,9 @@ from authz.revision import revision
 from authz.snapshot import Snapshot, Sources, take
 from tests.cases.case_file import POLICY
 from tests.minting import PRODUCTION, write_keys
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
