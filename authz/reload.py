@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from watchfiles import watch
 
-from authz.errors import ConfigurationError
+from authz.errors import ConfigurationError, Problem
 from authz.observe import fault
 from authz.places import places
 from authz.snapshot import take
@@ -39,7 +39,7 @@ class Taken:
 class Refused:
     """What is in the folders cannot be used: each problem with file and line."""
 
-    problems: tuple[str, ...]
+    problems: tuple[Problem, ...]
     asked: bool
 
 
@@ -97,11 +97,14 @@ class Reloader:
         try:
             return Taken(take(self._sources, place, self._running()), asked)
         except ConfigurationError as error:
-            return Refused(tuple(map(str, error.problems)), asked)
+            return Refused(error.problems, asked)
         except OSError as error:
-            return Refused((f"cannot copy it to {place}: {error.strerror or type(error).__name__}",), asked)
+            return self._refused(f"cannot be copied to {place}: {error.strerror or type(error).__name__}", asked)
         except Exception as error:  # noqa: BLE001  whatever it is, the next request must find somebody waiting
-            return Refused((f"internal_error: {fault(error)}",), asked)
+            return self._refused(f"internal_error: {fault(error)}", asked)
+
+    def _refused(self, text: str, asked: bool) -> Refused:
+        return Refused((Problem(self._sources.policy, 0, text),), asked)
 
 
 class Watch:

@@ -11,6 +11,7 @@ import time
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Final
 
+from authz.errors import Problem
 from authz.reload import Blind, Refused, Taken
 from authz.supervisor_crew import Crew
 from authz.supervisor_orders import Abandon, End, InForce, Kill, Note, Send, Spawn
@@ -56,7 +57,7 @@ class Supervisor:
         self._snapshots = {snapshot.folder: snapshot}
         self._published: tuple[str, ...] | None = None
         self._retry_due: float | None = None
-        self._refused: tuple[str, ...] = ()
+        self._refused: tuple[Problem, ...] = ()
         self._code: int | None = None
 
     def running(self) -> Snapshot:
@@ -137,17 +138,17 @@ class Supervisor:
 
     def _offer(self, snapshot: Snapshot, *, asked: bool) -> None:
         self._snapshots[snapshot.folder] = snapshot
-        if snapshot.revision == self._crew.latest().revision:
+        if snapshot.revision == self._crew.rollout.latest().revision:
             if asked or self._refused:
                 self._log.info("policy %s is unchanged, revision %s", self._settings.policy, snapshot.revision)
             self._refused = ()
             return
-        self._do(self._crew.offer(snapshot.order(), time.monotonic()))
+        self._do(self._crew.rollout.offer(snapshot.order(), time.monotonic()))
 
-    def _refuse(self, problems: tuple[str, ...]) -> None:
+    def _refuse(self, problems: tuple[Problem, ...]) -> None:
         self._refused = problems
-        revision = self._crew.current.revision
-        told = "; ".join(problems)
+        revision = self._crew.rollout.current.revision
+        told = "; ".join(map(str, problems))
         self._log.error(
             "policy %s stays at revision %s, the new one is broken: %s", self._settings.policy, revision, told
         )
@@ -170,7 +171,7 @@ class Supervisor:
                 case InForce(before, after, workers):
                     self._in_force(before, after, workers)
                 case Abandon(_, text):
-                    self._refuse((text,))
+                    self._refuse((Problem(self._settings.policy, 0, text),))
                 case End(failure):
                     self._end(failure)
 
@@ -218,6 +219,6 @@ class Supervisor:
 
     def _forget(self) -> None:
         """Delete the snapshots that nobody will read any more."""
-        needed = {order.folder for order in self._crew.needed()}
+        needed = {order.folder for order in self._crew.rollout.needed()}
         for folder in self._snapshots.keys() - needed:
             self._snapshots.pop(folder).remove()

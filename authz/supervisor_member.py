@@ -92,6 +92,10 @@ class Member:
         self.addresses, self.told, self.ready, self.serves, self.doomed = (), None, "", "", False
         return pause
 
+    def doom(self, reason: str) -> None:
+        """Note that its process is being killed, and why."""
+        self.doomed, self.reason = True, reason
+
     def leave(self) -> None:
         """Note that no process is to follow."""
         self.phase = Phase.GONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -30,8 +31,8 @@ class Service:
     file: Path
 
     def log(self) -> str:
-        """Return what it has written so far."""
-        return self.file.read_text()
+        """Return what it has written so far, each line of JSON as its level and its event."""
+        return "".join(map(_told, self.file.read_text().splitlines(keepends=True)))
 
     def addresses(self) -> list[str]:
         """Return where it listens, in the order of its flags."""
@@ -93,6 +94,13 @@ def refused(
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
     return done.returncode, done.stderr
+
+
+def _told(line: str) -> str:
+    if not (line.startswith("{") and line.endswith("}\n")):
+        return line
+    members = json.loads(line)
+    return f"{members['level'].upper()} {members['event']}\n" if "event" in members else line
 
 
 def _environment(variables: Mapping[str, str] | None) -> dict[str, str]:

@@ -208,7 +208,7 @@ def test_a_copy_that_cannot_be_written_is_told_and_the_old_policy_serves(
     snapshots.rename(folder / "aside")
     snapshots.write_text("no folder")
     service.process.send_signal(signal.SIGHUP)
-    service.wait_for("the new one is broken: cannot copy it to ")
+    service.wait_for("the new one is broken: policy: cannot be copied to ")
     assert codes(callers, healthy()) == [0, 0]
     snapshots.unlink()
     (folder / "aside").rename(snapshots)

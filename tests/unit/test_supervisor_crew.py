@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from authz.messages import Beat, Drain, Draining, Failed, Listening, Load, Loaded, Swap, Swapped, Tallied
-from authz.supervisor_crew import LOAD_SECONDS, STARTS, Crew
+from authz.supervisor_crew import STARTS, Crew
 from authz.supervisor_member import GOOD_SERVICE, LONGEST_PAUSE, SILENCE, START_SECONDS, Phase
 from authz.supervisor_orders import Abandon, End, InForce, Kill, Note, Send, Spawn
+from authz.supervisor_rollout import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +46,7 @@ class Story:
         return self.then(self.crew.exited(number, how, self.now))
 
     def offers(self, snapshot: Load) -> list[Order]:
-        return self.then(self.crew.offer(snapshot, self.now))
+        return self.then(self.crew.rollout.offer(snapshot, self.now))
 
     def takes(self, *numbers: int, revision: str = "B") -> list[Order]:
         """Let workers swap, and return what the last one led to."""
@@ -300,9 +301,9 @@ def test_nothing_to_drain_is_the_end() -> None:
 def test_all_load_and_then_all_swap(story: Story) -> None:
     assert story.offers(B) == [Send(0, B), Send(1, B)]
     assert story.says(0, Loaded("B")) == []
-    assert story.crew.current is A
+    assert story.crew.rollout.current is A
     assert story.says(1, Loaded("B")) == [Send(0, Swap("B")), Send(1, Swap("B"))]
-    assert story.crew.current is B
+    assert story.crew.rollout.current is B
     assert story.takes(0) == []
     assert story.takes(1) == [InForce(A, B, 2)]
 
@@ -319,7 +320,7 @@ def test_one_that_starts_meanwhile_listens_with_the_new_policy_only(story: Story
     story.after(0.1)
     story.offers(B)
     story.says(1, Loaded("B"))
-    assert story.crew.current is B
+    assert story.crew.rollout.current is B
     assert story.says(0, Loaded("A")) == [Send(0, B)]
     assert story.says(0, Loaded("A")) == []
     assert story.says(0, Loaded("B")) == [Send(0, Swap("B"))]
@@ -342,7 +343,7 @@ def test_one_that_drains_swaps_too(story: Story) -> None:
     assert story.offers(B) == [Send(0, B), Send(1, B)]
     story.says(1, Loaded("B"))
     assert story.says(0, Loaded("B")) == [Send(0, Swap("B")), Send(1, Swap("B"))]
-    assert story.takes(1, 0) == [InForce(A, B, 1)]
+    assert story.takes(1, 0) == [InForce(A, B, 2)]
 
 
 def test_one_that_dies_meanwhile_holds_nobody_up(story: Story) -> None:
@@ -357,7 +358,7 @@ def test_one_failure_keeps_the_old_policy_everywhere(story: Story) -> None:
     story.offers(B)
     story.says(0, Loaded("B"))
     assert story.says(1, Failed("a riddle")) == [Abandon(B, "worker 1 cannot load it: a riddle")]
-    assert story.crew.current is A
+    assert story.crew.rollout.current is A
     assert not any(isinstance(order, Send) and isinstance(order.message, Swap) for order in story.orders)
     assert story.phases() == [Phase.SERVING, Phase.SERVING]
 
@@ -388,8 +389,8 @@ def test_of_several_that_come_meanwhile_the_latest_follows(story: Story) -> None
     other = Load(Path("other"), "other")
     assert story.offers(other) == []
     assert story.offers(C) == []
-    assert story.crew.latest() is C
-    assert {load.revision for load in story.crew.needed()} == {"A", "B", "C"}
+    assert story.crew.rollout.latest() is C
+    assert {load.revision for load in story.crew.rollout.needed()} == {"A", "B", "C"}
     story.says(0, Loaded("B"))
     story.says(1, Loaded("B"))
     assert story.takes(0, 1) == [InForce(A, B, 2), Send(0, C), Send(1, C)]
@@ -412,15 +413,15 @@ def test_a_snapshot_is_needed_until_the_last_worker_reads_another(story: Story) 
     story.offers(B)
     story.says(1, Loaded("B"))
     story.takes(1)
-    assert {load.revision for load in story.crew.needed()} == {"A", "B"}
+    assert {load.revision for load in story.crew.rollout.needed()} == {"A", "B"}
     story.says(0, Loaded("A"))
-    assert {load.revision for load in story.crew.needed()} == {"B"}
+    assert {load.revision for load in story.crew.rollout.needed()} == {"B"}
 
 
 def test_one_that_does_not_get_it_loaded_is_replaced_and_the_others_swap(story: Story) -> None:
     story.offers(B)
     story.says(0, Loaded("B"))
-    for _ in range(int(LOAD_SECONDS)):
+    for _ in range(int(PATIENCE)):
         story.now += 1
         for number in range(2):
             story.says(number, Beat())
@@ -432,19 +433,19 @@ def test_one_that_does_not_get_it_loaded_is_replaced_and_the_others_swap(story: 
 
 def test_if_none_gets_it_loaded_the_old_policy_stays(story: Story) -> None:
     story.offers(B)
-    for _ in range(int(LOAD_SECONDS)):
+    for _ in range(int(PATIENCE)):
         story.now += 1
         for number in range(2):
             story.says(number, Beat())
     assert story.after(0) == [Abandon(B, "no worker has loaded it within 30s")]
     assert story.phases() == [Phase.SERVING, Phase.SERVING]
-    assert story.crew.current is A
+    assert story.crew.rollout.current is A
 
 
 def test_what_is_due_next_is_known(story: Story) -> None:
     assert story.crew.due() == story.now + SILENCE
     story.offers(B)
-    for _ in range(int(LOAD_SECONDS / 2)):
+    for _ in range(int(PATIENCE / 2)):
         story.now += 2
         for number in range(2):
             story.says(number, Beat())
@@ -469,7 +470,7 @@ def test_one_that_does_not_swap_is_killed(story: Story) -> None:
     story.says(0, Loaded("B"))
     story.says(1, Loaded("B"))
     story.takes(0)
-    for _ in range(int(LOAD_SECONDS)):
+    for _ in range(int(PATIENCE)):
         story.now += 1
         for number in range(2):
             story.says(number, Beat())
