@@ -87,6 +87,7 @@ class Service:
         (self.folder / "run" / "authz" / "0.sock").unlink(missing_ok=True)
         policy = [] if self.policy is None else ["--policy", str(self.policy)]
         serve = ["-m", "authz", "serve", *policy, "--keys", "run/keys", "--listen", "unix:run/authz/{worker}.sock"]
+        serve += ["--workers", "1", "--admin", "127.0.0.1:0"]
         self._family = Family(self.folder / "logs").__enter__()
         self._child = self._family.start("authz", run_in(self.folder, [sys.executable, *serve]))
 
