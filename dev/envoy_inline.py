@@ -27,7 +27,8 @@ def inlined(
     whole = json.loads(json.dumps(bootstrap))  # a copy without shared pieces
     whole.get("dynamic_resources", {}).pop("cds_config", None)
     static = whole["static_resources"]
-    static["clusters"] = [*static.get("clusters", []), *map(_untyped, clusters["resources"])]
+    own = (_without_endpoints(each) for each in static.get("clusters", []))
+    static["clusters"] = [*own, *map(_untyped, clusters["resources"])]
     static["secrets"] = [_with_certificate(_untyped(each), certificate) for each in tls["resources"]]
     by_name = {each["name"]: _untyped(each) for each in routes["resources"]}
     for _, mapping in mappings(static["listeners"]):
@@ -39,6 +40,13 @@ def inlined(
         for secret in mapping.get("tls_certificate_sds_secret_configs", []):
             secret.pop("sds_config", None)
     return json.dumps(whole)
+
+
+def _without_endpoints(cluster: Mapping[str, Any]) -> dict[str, Any]:
+    """A cluster whose endpoints a file will hold once the service runs."""
+    if "eds_cluster_config" not in cluster:
+        return dict(cluster)
+    return {key: value for key, value in cluster.items() if key != "eds_cluster_config"} | {"type": "STATIC"}
 
 
 def _untyped(resource: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import NoReturn
 from dev import envoy_files
 from dev.envoy_program import MissingBinaryError
 from dev.process import ChildEndedError, Family, NotReadyError
-from dev.up_door import RUN, SOCKET, DoorError, Ports, Proof, Proofs, open_door
+from dev.up_door import ENDPOINTS, RUN, DoorError, Ports, Proof, Proofs, open_door
 from dev.up_lock import AlreadyRunningError, only_one
 from dev.up_plan import OFFSET, PORTS, PlanError
 from dev.up_requests import NEEDED_SCOPE, CommandError
@@ -27,8 +27,9 @@ SETTINGS = {
     "PORT": (envoy_files.PLAIN, "plain HTTP"),
     "TLS_PORT": (envoy_files.TLS, "TLS"),
     "ADMIN_PORT": (envoy_files.ADMIN, "Envoy's admin interface"),
+    "AUTHZ_PORT": (9091, "authz's admin interface: health, metrics, revision"),
 }
-EXAMPLES = {"PORT": 9080, "TLS_PORT": 9443, "ADMIN_PORT": 9902, OFFSET: 1000}
+EXAMPLES = {"PORT": 9080, "TLS_PORT": 9443, "ADMIN_PORT": 9902, "AUTHZ_PORT": 9191, OFFSET: 1000}
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -66,7 +67,7 @@ def _run(ports: Ports, output: Screen, parent: int) -> int:
     except (PlanError, CommandError, MissingBinaryError, NotReadyError, DoorError) as problem:
         return _fail(str(problem))
     finally:
-        SOCKET.unlink(missing_ok=True)
+        ENDPOINTS.unlink(missing_ok=True)
 
 
 def _watch(family: Family, parent: int) -> NoReturn:
@@ -100,7 +101,7 @@ def _present(proofs: Proofs, ports: Ports, output: Screen) -> None:
     output.heading("The door is open")
     output.step("plain", f"http://127.0.0.1:{ports.plain}")
     output.step("TLS", f"https://localhost:{ports.tls} (curl --cacert {proofs.authority})")
-    output.step("admin", f"http://127.0.0.1:{ports.admin}")
+    output.step("admin", f"http://127.0.0.1:{ports.admin} (Envoy), http://127.0.0.1:{ports.authz} (authz)")
     output.step("logs", f"{LOGS}/*.log")
     name = proofs.let_in.answer.member("name")
     _present_request(f"Let in, {proofs.let_in.answer.status}: {name} echoes what reached it", proofs.let_in, output)
@@ -138,11 +139,11 @@ def _asked_ports() -> Ports:
         parser.add_argument(flag, default=os.environ.get(setting, ""), help=_meaning(setting), metavar="N")
     asked = vars(parser.parse_args())
     offset = _number(OFFSET, asked[OFFSET.lower()] or "0", range(1 - PORTS, PORTS))
-    plain, tls, admin = (
+    plain, tls, admin, authz = (
         _number(setting, text, range(1, PORTS)) if (text := asked[setting.lower()]) else default + offset
         for setting, (default, _) in SETTINGS.items()
     )
-    return Ports(plain, tls, admin, offset)
+    return Ports(plain, tls, admin, authz, offset)
 
 
 def _meaning(setting: str) -> str:

@@ -28,7 +28,8 @@ from dev.up_screen import Screen
 
 RUN = Path("run")
 KEYS = RUN / "keys"
-SOCKET = RUN / "authz" / "0.sock"
+SOCKETS = RUN / "authz"
+ENDPOINTS = SOCKETS / "endpoints.json"
 SHIPPED = EnvoyFiles(Path("envoy"))
 RUNNING = EnvoyFiles(RUN / "envoy")
 START_SECONDS = 30.0
@@ -45,6 +46,7 @@ class Ports:
     plain: int
     tls: int
     admin: int
+    authz: int
     offset: int = 0  # added to every port of a sample backend
 
     def needed(self) -> tuple[NeededPort, ...]:
@@ -53,6 +55,7 @@ class Ports:
             NeededPort(self.plain, "the door's plain HTTP", "PORT"),
             NeededPort(self.tls, "the door's TLS", "TLS_PORT"),
             NeededPort(self.admin, "Envoy's admin interface", "ADMIN_PORT"),
+            NeededPort(self.authz, "authz's admin interface", "AUTHZ_PORT"),
         )
 
 
@@ -85,7 +88,7 @@ def open_door(family: Family, ports: Ports, screen: Screen) -> Proofs:
     tls = certificate.ensure(RUN / "tls", datetime.now(UTC))
     screen.step("certificate", f"{tls.chain} for localhost, until {tls.valid_until:%Y-%m-%d}")
     _start_backends(family, backends, screen)
-    _start_authz(family, screen)
+    _start_authz(family, ports, screen)
     _start_envoy(family, ports, screen)
     return _prove(family, ports, tls.authority, screen)
 
@@ -113,18 +116,14 @@ def _start_backends(family: Family, backends: tuple[SampleBackend, ...], screen:
     screen.step("backends", f"{len(backends)} samples on ports {', '.join(map(str, waiting))}")
 
 
-def _start_authz(family: Family, screen: Screen) -> None:
-    SOCKET.parent.mkdir(parents=True, exist_ok=True)
-    SOCKET.unlink(missing_ok=True)
-    listen = f"unix:{SOCKET.parent}/{{worker}}.sock"
-    family.start("authz", (str(AUTHZ), "serve", "--keys", str(KEYS), "--listen", listen))
-    family.wait_until(_authz_listens, "authz", START_SECONDS)
-    screen.step("authz", f"unix:{SOCKET}")
-
-
-def _authz_listens() -> bool:
-    with socket.socket(socket.AF_UNIX) as client:
-        return client.connect_ex(str(SOCKET)) == 0
+def _start_authz(family: Family, ports: Ports, screen: Screen) -> None:
+    SOCKETS.mkdir(parents=True, exist_ok=True)
+    ENDPOINTS.unlink(missing_ok=True)
+    listen = f"unix:{SOCKETS}/{{worker}}.sock"
+    told = ("--endpoints-file", str(ENDPOINTS), "--admin", f"{LOOPBACK}:{ports.authz}")
+    family.start("authz", (str(AUTHZ), "serve", "--keys", str(KEYS), "--listen", listen, *told))
+    family.wait_until(ENDPOINTS.is_file, "authz", START_SECONDS)
+    screen.step("authz", f"unix:{SOCKETS}/*.sock, http://{LOOPBACK}:{ports.authz}/metrics")
 
 
 def _listens(port: int) -> bool:

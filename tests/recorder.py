@@ -19,7 +19,12 @@ import h2.events
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from authz._proto.external_auth_pb2 import CheckResponse
+<<<<<<< HEAD
 from authz.reasons import GrpcCode
+=======
+from authz.decision import GrpcCode
+from authz.endpoints import EndpointsFile
+>>>>>>> 76453c3 (Envoy learns the workers from the file that authz keeps (EDS))
 from authz.server import SERVICE
 from dev import certificate
 from dev.envoy_admin import Admin
@@ -150,6 +155,7 @@ def take() -> Iterator[tuple[Recording, bytes]]:
     tape = Tape()
     with TemporaryDirectory() as name, chdir(name):
         AUTHZ.parent.mkdir(parents=True)
+        EndpointsFile(AUTHZ.with_name("endpoints.json")).write([f"unix:{AUTHZ}"])
         with listening(tape, f"unix:{AUTHZ}"), envoy(Path(name)) as port:
             for recording in recordings():
                 status = send(port, recording.sent)

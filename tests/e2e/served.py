@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parents[2]
 SHIPPED: Final = EnvoyFiles(ROOT / "envoy")
 SECONDS: Final = 30.0
+ENDPOINTS: Final = Path("run/authz/endpoints.json")
 FLUSH_MS: Final = 20
 
 LogLine = dict[str, Any]  # Any: JSON of the access log
@@ -79,15 +80,21 @@ class Service:
 
     folder: Path
     policy: Path | None = None
+    workers: int = 1
     _family: Family = field(init=False)
     _child: Child = field(init=False)
 
     def start(self) -> None:
         """Start it and return at once."""
-        (self.folder / "run" / "authz" / "0.sock").unlink(missing_ok=True)
         policy = [] if self.policy is None else ["--policy", str(self.policy)]
+<<<<<<< HEAD
         serve = ["-m", "authz", "serve", *policy, "--keys", "run/keys", "--listen", "unix:run/authz/{worker}.sock"]
         serve += ["--workers", "1", "--admin", "127.0.0.1:0"]
+=======
+        listen = ["--listen", "unix:run/authz/{worker}.sock", "--workers", str(self.workers)]
+        told = ["--endpoints-file", str(ENDPOINTS), "--admin", "127.0.0.1:0", "--drain", "100ms"]
+        serve = ["-m", "authz", "serve", *policy, "--keys", "run/keys", *listen, *told]
+>>>>>>> 76453c3 (Envoy learns the workers from the file that authz keeps (EDS))
         self._family = Family(self.folder / "logs").__enter__()
         self._child = self._family.start("authz", run_in(self.folder, [sys.executable, *serve]))
 

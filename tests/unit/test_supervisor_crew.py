@@ -12,6 +12,7 @@ from authz.supervisor_crew import STARTS, Crew
 from authz.supervisor_member import GOOD_SERVICE, LONGEST_PAUSE, SILENCE, START_SECONDS, Phase
 from authz.supervisor_orders import Abandon, End, InForce, Kill, Note, Send, Spawn
 from authz.supervisor_rollout import PATIENCE
+from authz.tallies import Tallies
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
