@@ -19,12 +19,8 @@ import h2.events
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from authz._proto.external_auth_pb2 import CheckResponse
-<<<<<<< HEAD
-from authz.reasons import GrpcCode
-=======
-from authz.decision import GrpcCode
 from authz.endpoints import EndpointsFile
->>>>>>> 76453c3 (Envoy learns the workers from the file that authz keeps (EDS))
+from authz.reasons import GrpcCode
 from authz.server import SERVICE
 from dev import certificate
 from dev.envoy_admin import Admin

@@ -87,14 +87,9 @@ class Service:
     def start(self) -> None:
         """Start it and return at once."""
         policy = [] if self.policy is None else ["--policy", str(self.policy)]
-<<<<<<< HEAD
-        serve = ["-m", "authz", "serve", *policy, "--keys", "run/keys", "--listen", "unix:run/authz/{worker}.sock"]
-        serve += ["--workers", "1", "--admin", "127.0.0.1:0"]
-=======
         listen = ["--listen", "unix:run/authz/{worker}.sock", "--workers", str(self.workers)]
         told = ["--endpoints-file", str(ENDPOINTS), "--admin", "127.0.0.1:0", "--drain", "100ms"]
         serve = ["-m", "authz", "serve", *policy, "--keys", "run/keys", *listen, *told]
->>>>>>> 76453c3 (Envoy learns the workers from the file that authz keeps (EDS))
         self._family = Family(self.folder / "logs").__enter__()
         self._child = self._family.start("authz", run_in(self.folder, [sys.executable, *serve]))
 

@@ -36,7 +36,7 @@ class Service:
 
     def addresses(self) -> list[str]:
         """Return where it listens, in the order of its flags."""
-        return re.findall(r"\"event\":\"listening on ([^\"]+)\"", self.log())
+        return re.findall(r"INFO listening on (\S+)\n", self.log())
 
     def worker(self, number: int) -> int:
         """Return the process that is worker `number` now."""
@@ -71,7 +71,7 @@ def running(
         )
     service = Service(process, file)
     try:
-        service.wait_for('"event":"listening on ', listeners)
+        service.wait_for("INFO listening on ", listeners)
         yield service
     finally:
         process.kill()
