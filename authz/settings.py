@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,9 +128,11 @@ def parse_network(text: str) -> str:
 
 def parse_collector(text: str) -> str:
     """Return the URL of a collector of traces. Raises ValueError for anything else."""
-    if re.fullmatch(r"https?://[^\s/]+(/\S*)?", text) is None:
-        raise ValueError(f"'{text}' is no URL: write http://HOST:PORT")
-    return text
+    with suppress(ValueError):  # brackets that do not close, or a port that is none
+        parts = urlsplit(text)
+        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and not re.search(r"\s", text):
+            return text
+    raise ValueError(f"'{text}' is no URL: write http://HOST:PORT")
 
 
 def cores(quota: Path = _CPU_QUOTA) -> int:

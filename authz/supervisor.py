@@ -115,13 +115,13 @@ class Supervisor:
 
     def _hear(self, number: int, message: FromWorker) -> None:
         if isinstance(message, Tallied):
-            self.state.ledger.record(number, message.tallies)
+            self.state.counted(number, message.tallies)
             return
         self._do(self._crew.hear(number, message, time.monotonic()))
 
     def _exited(self, number: int, how: str) -> None:
         self._processes.pop(number, None)
-        self.state.ledger.retire(number)
+        self.state.gone(number)
         self._do(self._crew.exited(number, how, time.monotonic()))
 
     def _stop(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -22,11 +23,22 @@ class State:
     """Written by the supervisor alone, read by the threads of the admin port: each value is swapped in one step."""
 
     def __init__(self, crew: Crew, snapshot: Snapshot) -> None:
-        self.ledger = Ledger()
+        self._ledger = Ledger()
+        self._counting = threading.Lock()
         self._crew = crew
         self._policy = _loaded(snapshot)
 
     # ---- what the supervisor tells
+
+    def counted(self, worker: int, tallies: Tallies) -> None:
+        """Note what a worker has counted so far."""
+        with self._counting:
+            self._ledger.record(worker, tallies)
+
+    def gone(self, worker: int) -> None:
+        """Keep the counts of a process that is gone; nobody may look while they move, or a counter would go down."""
+        with self._counting:
+            self._ledger.retire(worker)
 
     def reloaded(self, snapshot: Snapshot) -> None:
         """Note that another policy is in force."""
@@ -46,7 +58,8 @@ class State:
 
     def tallies(self) -> Tallies:
         """Return the sum over all workers, those that are gone included."""
-        return self.ledger.total()
+        with self._counting:
+            return self._ledger.total()
 
     def workers(self) -> WorkerCounts:
         """Return how the workers are."""

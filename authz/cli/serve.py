@@ -14,7 +14,8 @@ from authz.admin import Admin
 from authz.cli.options import DURATION, ENVIRONMENT, KEYS, POLICY, variable
 from authz.endpoints import EndpointsFile, EndpointsFileUnusableError
 from authz.file_handles import TooFewHandlesError, make_room
-from authz.observe import LOG_LEVELS, start_logging
+from authz.lines import Lines
+from authz.observe import LOG_LEVELS, STDERR, start_logging
 from authz.release import release
 from authz.reload import Reloader, Report, Watch
 from authz.settings import (
@@ -109,7 +110,7 @@ def _option(flag: str, **how: Any) -> Callable[[Callable[..., None]], Callable[.
     "--log-level",
     type=click.Choice(LOG_LEVELS, case_sensitive=False),
     default="info",
-    help="Least severe lines to write; debug has one for each decision, and why a token was refused.",
+    help="Least severe lines to write; those of decisions are always written.",
 )
 @_option(
     "--log-allow-sample",
@@ -141,13 +142,14 @@ def serve(workers: int | None, **flags: Any) -> None:  # Any: click hands over w
 
 def run(settings: ServeSettings) -> int:
     """Serve until SIGTERM or SIGINT and return the exit code. Raises ConfigurationError, before anything listens."""
-    log = start_logging(settings.log_level)
     try:
         with (
+            Lines(STDERR) as lines,
             Inbox[Report](*SIGNALS) as inbox,
             tempfile.TemporaryDirectory(prefix="authz-", ignore_cleanup_errors=True) as folder,
         ):
-            return _supervise(settings, inbox, Path(folder), log)
+            # Nobody may wait for the pipe behind the log, and least of all who replaces workers.
+            return _supervise(settings, inbox, Path(folder), start_logging(settings.log_level, lines.put))
     except (AddressUnusableError, EndpointsFileUnusableError, TooFewHandlesError) as error:
         raise click.ClickException(str(error)) from None
     except FileNotFoundError as error:

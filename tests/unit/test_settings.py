@@ -200,7 +200,9 @@ def test_a_collector_is_a_url(text: str) -> None:
     assert parse_collector(text) == text
 
 
-@pytest.mark.parametrize("text", ["", "collector:4318", "ftp://c", "http://", "http://a b"])
+@pytest.mark.parametrize(
+    "text", ["", "collector:4318", "ftp://c", "http://", "http://a b", "http://[", "http://a:0", "http://a:b"]
+)
 def test_anything_else_is_no_collector(text: str) -> None:
     with pytest.raises(ValueError, match="is no URL"):
         parse_collector(text)
