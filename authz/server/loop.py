@@ -23,9 +23,9 @@ CHECK_SLOTS: Final = 64
 OTHER_SLOTS: Final = 16
 """Calls that the core may hand over before the loop looks. It has a line for each kind: health waits for no check."""
 MAX_OTHER_CALLS: Final = 64
-EVENTS_IN_A_ROW: Final = 256
+TAKING_SECONDS: Final = 0.010
 ANSWERING_SECONDS: Final = 0.005
-"""Turning away must not keep the loop from answering, nor answering from turning away: each has some 5 ms of a turn."""
+"""The longest parts of a turn: turning away must not keep the loop from answering, nor answering from turning away."""
 BEAT_SECONDS: Final = 0.2
 IDLE_SECONDS: Final = 0.1
 """The longest sleep, so that a flag set by another thread or a signal is soon seen; ten looks a second cost nothing."""
@@ -89,14 +89,13 @@ class Loop:
             self._keep_time(now)
 
     def _take(self, until: float) -> None:
-        poll = self._queue.poll
-        for _ in range(EVENTS_IN_A_ROW):
-            event = poll(until)
-            tag = event.tag
-            if tag is None:
+        event = self._queue.poll(until)
+        end = time.monotonic() + TAKING_SECONDS
+        while event.tag is not None:
+            event.tag(event)
+            if time.monotonic() > end:
                 return
-            tag(event)
-            until = _AT_ONCE
+            event = self._queue.poll(_AT_ONCE)
 
     def _keep_time(self, now: float) -> None:
         if now >= self._next_beat:
