@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from authz.lines import Lines
-from authz.observers import Observers, traced
 from authz.traces import Traces, spans_url
 from tests.minting import NOW
 from tests.unit.observing import load_shipped, observed, told
@@ -189,27 +187,3 @@ def test_without_a_collector_its_library_is_not_loaded() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
-
-
-def test_all_observers_hear_of_an_answer(policy: Policy) -> None:
-    with collector() as collecting:
-        lines, traces = Lines(0), traced(collecting.url, 1, "1")
-        observers = Observers(1, 1.0, lines, traces)
-        observers.follow(policy)
-        observers.overloaded()
-        observers(observed(policy))
-        traces.close(SECONDS)
-        assert len(collecting.spans()) == 1
-    tallies = observers.tallies(in_flight=5)
-    assert (sum(tallies.decisions.values()), tallies.overloads, tallies.in_flight) == (1, 1, 5)
-    assert set(tallies.memories) == {"tokens", "chains"}
-    assert (tallies.lines_dropped, tallies.spans_dropped) == ({"overflow": 0, "unwritable": 0}, 0)
-    assert len(lines._waiting) == 1
-
-
-def test_without_traces_the_others_hear(policy: Policy) -> None:
-    lines = Lines(0)
-    observers = Observers(1, 0.0, lines)
-    observers(observed(policy))
-    assert sum(observers.tallies(0).decisions.values()) == 1
-    assert not lines._waiting
