@@ -163,6 +163,7 @@ def test_a_collector_that_is_gone_costs_spans_and_nothing_else(
     for _ in range(3_000):
         traces.observe(seen)
     traces.close(0.01)
+    assert traces._exporter._exporter._shutdown, "what goes on is cut short"  # type: ignore[attr-defined]
     wait_for(lambda: threading.active_count() == before)
     captured = capfd.readouterr()
     assert (captured.out, captured.err) == ("", "")
@@ -179,6 +180,24 @@ def test_a_collector_that_is_gone_costs_spans_and_nothing_else(
 )
 def test_a_collector_without_a_path_takes_spans_where_all_do(endpoint: str, url: str) -> None:
     assert spans_url(endpoint) == url
+
+
+GONE: Final = """
+from authz.observation import Observation
+from authz.judgement import Judgement
+from authz.decision import Denied
+from authz.reasons import Reason
+from authz.traces import Traces
+traces = Traces("http://127.0.0.1:1", 0, "1")
+traces.observe(Observation(None, Judgement(Denied(Reason.INTERNAL_ERROR)), 1.0, 0.0, "r"))
+traces.close(30)
+print(traces.dropped())
+"""
+
+
+def test_a_collector_that_is_gone_is_no_line_in_the_log() -> None:
+    done = subprocess.run([sys.executable, "-P", "-c", GONE], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("1\n", "")
 
 
 def test_without_a_collector_its_library_is_not_loaded() -> None:
