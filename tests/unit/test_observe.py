@@ -84,6 +84,7 @@ def test_the_text_of_an_exception_is_not_told_nor_what_has_no_json(capfd: pytest
     except KeyError as error:
         log.exception("a bug", extra={"error": error})
     line = json.loads(capfd.readouterr().err)
+    assert set(line) == {"time", "level", "event", "error"}
     assert (line["event"], line["error"]) == ("a bug", "KeyError")
     assert SECRET not in str(line)
 

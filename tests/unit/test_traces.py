@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from authz.lines import Lines
-from authz.observers import Observers, traced
 from authz.traces import Traces, spans_url
 from tests.minting import NOW
 from tests.unit.observing import load_shipped, observed, told
@@ -165,6 +163,7 @@ def test_a_collector_that_is_gone_costs_spans_and_nothing_else(
     for _ in range(3_000):
         traces.observe(seen)
     traces.close(0.01)
+    assert traces._exporter._exporter._shutdown, "what goes on is cut short"  # type: ignore[attr-defined]
     wait_for(lambda: threading.active_count() == before)
     captured = capfd.readouterr()
     assert (captured.out, captured.err) == ("", "")
@@ -183,33 +182,27 @@ def test_a_collector_without_a_path_takes_spans_where_all_do(endpoint: str, url:
     assert spans_url(endpoint) == url
 
 
+GONE: Final = """
+from authz.observation import Observation
+from authz.judgement import Judgement
+from authz.decision import Denied
+from authz.reasons import Reason
+from authz.traces import Traces
+traces = Traces("http://127.0.0.1:1", 0, "1")
+traces.observe(Observation(None, Judgement(Denied(Reason.INTERNAL_ERROR)), 1.0, 0.0, "r"))
+traces.close(30)
+print(traces.dropped())
+"""
+
+
+def test_a_collector_that_is_gone_is_no_line_in_the_log() -> None:
+    done = subprocess.run([sys.executable, "-P", "-c", GONE], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("1\n", "")
+
+
 def test_without_a_collector_its_library_is_not_loaded() -> None:
     code = (
         "import sys, authz.observers, authz.check, authz.admin; print([m for m in sys.modules if 'opentelemetry' in m])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
-
-
-def test_all_observers_hear_of_an_answer(policy: Policy) -> None:
-    with collector() as collecting:
-        lines, traces = Lines(0), traced(collecting.url, 1, "1")
-        observers = Observers(1, 1.0, lines, traces)
-        observers.follow(policy)
-        observers.overloaded()
-        observers(observed(policy))
-        traces.close(SECONDS)
-        assert len(collecting.spans()) == 1
-    tallies = observers.tallies(in_flight=5)
-    assert (sum(tallies.decisions.values()), tallies.overloads, tallies.in_flight) == (1, 1, 5)
-    assert set(tallies.memories) == {"tokens", "chains"}
-    assert (tallies.lines_dropped, tallies.spans_dropped) == ({"overflow": 0, "unwritable": 0}, 0)
-    assert len(lines._waiting) == 1
-
-
-def test_without_traces_the_others_hear(policy: Policy) -> None:
-    lines = Lines(0)
-    observers = Observers(1, 0.0, lines)
-    observers(observed(policy))
-    assert sum(observers.tallies(0).decisions.values()) == 1
-    assert not lines._waiting
