@@ -150,11 +150,11 @@ class Exhausted(BaseHTTPRequestHandler):
 
     status = 429
 
-    def do_GET(self) -> None:  # noqa: N802  # its name
+    def do_GET(self) -> None:  # its name
         """Healthy."""
         self._answer(200)
 
-    def do_POST(self) -> None:  # noqa: N802  # its name
+    def do_POST(self) -> None:  # its name
         """Refuse."""
         own = {"limit": "9", "remaining": "8", "reset": "7", "scope": "user"}
         headers = {f"x-ratelimit-{name}": value for name, value in own.items()}

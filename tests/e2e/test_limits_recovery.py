@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 LIMITS: Final = """\
 backend_services:
-  ai_gateway:    {capacity: 20/second, tiers: {any: {share: 10%, instance: 400/second, user: 400/second}}}
-  sast:          {capacity: 4000/second, tiers: {any: {share: 10%, instance: 400/second, user: 2/second}}}
-  observability: {capacity: 4000/second, tiers: {any: {share: 10%, instance: 2/second, user: 400/second}}}
+  ai_gateway:    {capacity: 10/second, tiers: {any: {share: 10%, instance: 400/second, user: 400/second}}}
+  sast:          {capacity: 4000/second, tiers: {any: {share: 10%, instance: 400/second, user: 1/second}}}
+  observability: {capacity: 4000/second, tiers: {any: {share: 10%, instance: 1/second, user: 400/second}}}
   duo_workflow:
     capacity: 4000/second
     tiers: {any: {share: 10%, instance: 400/second, user: 400/second}}
-    unit_primitives: {duo_workflow_generate_token: {tiers: {any: {share: 0.05%}}}}
-addresses: {attempts: 2/second, failed_authentications: 2/second, refusals: 2/second, exempt: [127.0.0.1/32]}
+    unit_primitives: {duo_workflow_generate_token: {tiers: {any: {share: 0.03%}}}}
+addresses: {attempts: 1/second, failed_authentications: 1/second, refusals: 1/second, exempt: [127.0.0.1/32]}
 embedded: {expected_callers: {addresses: 100, users: 1000, instances: 1000}}
 shared: {service: "127.0.0.1:8081", timeout: 50ms, on_failure: allow}
 """
