@@ -1,4 +1,4 @@
-"""A number is edited: it takes effect without a restart, or the old one goes on counting; no fault lets anybody through."""
+"""A number is edited: it takes effect without a restart, or the old one goes on counting; no fault lets anyone in."""
 
 from __future__ import annotations
 
