@@ -10,8 +10,8 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
   --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-core test-doors check apply limits check-envoy format mutants lock protos schemas \
-  record-requests clean
+.PHONY: help up up-shared test test-core test-doors test-shared check apply limits check-envoy format mutants lock \
+  protos schemas record-requests clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ $(READY): $(LOCKED) pyproject.toml
 up: $(READY) ## the whole door on this machine: Envoy, the service, sample backends; Ctrl-C ends it
 	@$(BIN)/python -m dev.up
 
+up-shared: $(READY) ## the same with the rate limit service and Redis, which count for several Envoys
+	@$(BIN)/python -m dev.up --engine shared
+
 test: test-core test-doors ## everything that needs only Python: unit, property, cases, integration, e2e on real Envoy
 
 test-core: $(READY) ## unit, property and decision tables, in seconds; what decides has complete branch coverage
@@ -41,6 +44,10 @@ test-core: $(READY) ## unit, property and decision tables, in seconds; what deci
 
 test-doors: $(READY) ## real processes, real sockets, real Envoy
 	@$(BIN)/python -m pytest --quiet tests/integration tests/e2e
+
+test-shared: $(READY) ## limits on the real rate limit service and Redis; a machine without them fails
+	@$(BIN)/python -m dev.ratelimit_service
+	@$(BIN)/python -m pytest --quiet tests/shared
 
 check: $(READY) ## format, lint, types, layers, and Envoy's files as a whole
 	@$(BIN)/ruff format --check .
@@ -78,6 +85,7 @@ lock: $(READY) ## write requirements/*.txt anew, with hashes, for every platform
 	$(COMPILE) --upgrade pyproject.toml --output-file requirements/run.txt
 	$(COMPILE) --upgrade pyproject.toml --group dev --output-file requirements/dev.txt
 	$(COMPILE) --upgrade pyproject.toml --group mutation --output-file requirements/mutation.txt
+	$(COMPILE) --upgrade --group go --output-file requirements/go.txt
 
 protos: $(READY) ## regenerate authz/_proto from protos/
 	@$(BIN)/python -m dev.protos

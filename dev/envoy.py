@@ -10,7 +10,9 @@ from dev.envoy_apply import ApplyError, apply
 from dev.envoy_check import check
 from dev.envoy_files import EnvoyFiles
 from dev.envoy_program import MissingBinaryError
-from dev.envoy_started import moved_ports
+from dev.envoy_started import engine_of, moved_ports
+from dev.ratelimit_program import BuildError
+from dev.ratelimit_service import LimitsRefusedError
 from dev.up_plan import PlanError
 
 SHIPPED = Path("envoy")
@@ -30,9 +32,10 @@ def main(arguments: list[str] | None = None) -> int:
         if asked.what == "check":
             print(f"{source.folder}: Envoy accepts all of it")
             return 0
-        running = EnvoyFiles(asked.to)
+        running = engine_of(EnvoyFiles(asked.to))
+        source = EnvoyFiles(asked.source, running.engine)
         print(*apply(source, running, moved_ports(source, running)), sep="\n")
-    except (ApplyError, AdminError, MissingBinaryError, PlanError) as problem:
+    except (ApplyError, AdminError, MissingBinaryError, PlanError, BuildError, LimitsRefusedError) as problem:
         print(problem, file=sys.stderr)
         return FINDING
     return 0

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dev import ratelimit_apply, up_shared
 from dev.envoy_admin import Admin
-from dev.envoy_files import EnvoyFiles, rendered, replace
+from dev.envoy_files import Engine, EnvoyFiles, rendered, replace
 from dev.envoy_labels import targets
 from dev.envoy_routes import forwarding
 from dev.envoy_started import needs_a_restart
@@ -49,10 +50,11 @@ class ApplyError(Exception):
 
 
 def apply(source: EnvoyFiles, running: EnvoyFiles, ports: Mapping[int, int] = _NO_PORTS) -> Iterator[str]:
-    """Move edited files to where a running Envoy watches them, one after the other, and yield a line for each.
+    """Move edited files to where a running Envoy, and its rate limit service, watch them, and yield a line for each.
 
     `source` has been checked. A new cluster goes in before the route that needs it, a route goes before its cluster. A
-    file that Envoy refuses is put back as it was. Raises ApplyError and AdminError.
+    file that Envoy refuses is put back as it was. Raises ApplyError and AdminError; of the service, BuildError and
+    LimitsRefusedError.
     """
     if not running.started.is_file():
         raise ApplyError(f"no Envoy reads {running.folder}; start one with make up, or name its folder with --to")
@@ -63,10 +65,13 @@ def apply(source: EnvoyFiles, running: EnvoyFiles, ports: Mapping[int, int] = _N
     for target in _in_order(source, running, edits):
         _move(admin, target, edits[target], CLUSTERS if target == running.clusters else ROUTES)
         yield f"{target}: Envoy has taken it{_unready(admin)}"
+    counting = tuple(ratelimit_apply.apply(source, running, up_shared.service_at(ports)))
+    yield from counting
+    anew = "; what these limits had counted begins anew" if running.engine is Engine.EMBEDDED else ""
     for target, text in limits.items():
         _move(admin, target, text, _limits(target))
-        yield f"{target}: Envoy has taken it; what these limits had counted begins anew"
-    if not edits and not limits:
+        yield f"{target}: Envoy has taken it{anew}"
+    if not edits and not limits and not counting:
         yield f"{running.folder}: nothing to apply"
 
 

@@ -49,6 +49,21 @@ class EnvoyFiles:
         return tuple(sorted(file for file in self.rendered.glob("*.yaml") if file != self.started))
 
     @property
+    def service_folder(self) -> Path:
+        """What the rate limit service reads, and nothing else; the embedded engine has none."""
+        return self.rendered / "ratelimit"
+
+    @property
+    def service_limits(self) -> tuple[Path, ...]:
+        """Its files, one for each of the filters that ask it."""
+        return tuple(sorted(self.service_folder.glob("*.yaml")))
+
+    @property
+    def all_limits(self) -> tuple[Path, ...]:
+        """What both of them read; the service knows a limit before it is asked about it."""
+        return (*self.service_limits, *self.limits)
+
+    @property
     def tls(self) -> Path:
         """Which certificate the TLS listener shows."""
         return self.folder / "tls.yaml"
@@ -70,7 +85,7 @@ class EnvoyFiles:
     def all(self) -> tuple[Path, ...]:
         """Every file, what is needed by another one first, with what was rendered for every engine."""
         rendered = (with_(self, engine=engine) for engine in Engine)
-        return (*self.edited(), *(file for each in rendered for file in (*each.limits, each.started)))
+        return (*self.edited(), *(file for each in rendered for file in (*each.all_limits, each.started)))
 
 
 def render(source: EnvoyFiles, target: EnvoyFiles, ports: Mapping[int, int] = _NO_PORTS) -> None:
