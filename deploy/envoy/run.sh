@@ -3,6 +3,7 @@
 #
 #   run.sh serve [ENVOY'S FLAGS]   start Envoy; on SIGTERM drain, then end it and leave with its exit code
 #   run.sh healthy                 0 while the door takes requests (a health check that no access log shows)
+#   run.sh leave                   the drain alone, without an end: what a pod does before it is stopped
 #   run.sh ask METHOD PATH         what Envoy's admin interface says, its headers first
 #
 # A drain: health checks fail from now on and clients are asked to reconnect elsewhere; after NOTICE_SECONDS (5), in which
@@ -29,15 +30,20 @@ busy() { # is there a request in flight, those to the admin interface left out?
   ask GET '/stats?filter=downstream_rq_active$' | grep -v '^http\.admin\.' | grep -q ': [1-9]'
 }
 
-drain() {
-  trap 'kill -KILL "$envoy"; exit 137' TERM INT
-  echo "run.sh: draining" >&2
+leave() { # fail health checks, let clients reconnect elsewhere, and return once nothing is in flight or the time is up
+  local notice=$((SECONDS + ${NOTICE_SECONDS:-5})) latest=$((SECONDS + ${DRAIN_SECONDS:-20}))
+  healthy || notice=$SECONDS # has been told already
   ask POST /healthcheck/fail >/dev/null
   ask POST '/drain_listeners?graceful' >/dev/null
-  local notice=$((SECONDS + ${NOTICE_SECONDS:-5})) latest=$((SECONDS + ${DRAIN_SECONDS:-20}))
   while [ "$SECONDS" -lt "$notice" ] || { [ "$SECONDS" -lt "$latest" ] && busy; }; do
     sleep 0.2 & wait "$!"
   done
+}
+
+drain() {
+  trap 'kill -KILL "$envoy"; exit 137' TERM INT
+  echo "run.sh: draining" >&2
+  leave
   kill -TERM "$envoy"
 }
 
@@ -58,6 +64,7 @@ serve() {
 case "${1:-}" in
   serve) shift; serve "$@" ;;
   healthy) healthy ;;
+  leave) leave ;;
   ask) ask "$2" "$3" ;;
-  *) echo "run.sh: say serve, healthy or ask, not '${1:-}'" >&2; exit 2 ;;
+  *) echo "run.sh: say serve, healthy, leave or ask, not '${1:-}'" >&2; exit 2 ;;
 esac
