@@ -1,7 +1,7 @@
 """What containers read, made from envoy/: the same files, with the addresses of a container network in them.
 
-Only addresses differ. In envoy/ everything stands on one machine, so a sample backend or the rate limit service is a port
-on loopback; in a network of containers each is a name. Whatever is no loopback address stays as the platform team wrote it.
+Only addresses differ. In envoy/ everything stands on one machine, so a sample backend or the rate limit service is a
+port on loopback; in a network of containers each is a name. Any other address stays as the platform team wrote it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +15,7 @@ from dev.envoy_files import EnvoyFiles, replace
 
 LOOPBACK = "127.0.0.1"
 GRPC_SUFFIX = "_grpc"
+SHARED = Path("rendered", "shared")
 SAMPLE_HTTP, SAMPLE_GRPC = 8080, 8081
 RATELIMIT = "ratelimit"
 RATELIMIT_PORT = 8081
@@ -31,21 +32,32 @@ class Place:
     port: int
 
 
-def write(source: EnvoyFiles, bootstrap: Path, target: EnvoyFiles) -> None:
-    """Write all that Envoy reads in a container to `target`, by atomic moves. Raises OSError.
+def write(source: EnvoyFiles, target: EnvoyFiles) -> None:
+    """Write all that Envoy and the rate limit service read to `target`, by atomic moves. Raises OSError.
 
-    `bootstrap` is the rendered one of the shared engine; routes, clusters and TLS come from `source`.
+    It is the shared engine's rendering (`authz limits render`): several Envoys, one count.
     """
     target.clusters.parent.mkdir(parents=True, exist_ok=True)
-    replace(target.tls, source.tls.read_text("utf-8"))
-    write_dynamic(source, target)
-    replace(target.bootstrap, of_bootstrap(bootstrap.read_text("utf-8")))
+    _replace(target.tls, source.tls.read_text("utf-8"))
+    write_watched(source, target)
+    bootstrap = SHARED / source.bootstrap.name
+    _replace(target.folder / bootstrap, of_bootstrap((source.folder / bootstrap).read_text("utf-8")))
 
 
-def write_dynamic(source: EnvoyFiles, target: EnvoyFiles) -> None:
-    """The part that a running Envoy takes up: clusters first, then the routes that need them. Raises OSError."""
-    replace(target.clusters, of_clusters(source.clusters.read_text("utf-8")))
-    replace(target.routes, source.routes.read_text("utf-8"))
+def write_watched(source: EnvoyFiles, target: EnvoyFiles) -> None:
+    """The part that is taken up without a restart: limits, clusters, then the routes that need them. Raises OSError."""
+    for file in sorted((source.folder / SHARED).rglob("*.yaml")):
+        if file.name != source.bootstrap.name:
+            _replace(target.folder / file.relative_to(source.folder), file.read_text("utf-8"))
+    _replace(target.clusters, of_clusters(source.clusters.read_text("utf-8")))
+    _replace(target.routes, source.routes.read_text("utf-8"))
+
+
+def _replace(file: Path, text: str) -> None:
+    """Only what differs is moved: Envoy begins to count anew where a limit's file is."""
+    if not file.is_file() or file.read_text("utf-8") != text:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace(file, text)
 
 
 def of_clusters(text: str) -> str:

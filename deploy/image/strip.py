@@ -1,4 +1,4 @@
-"""Remove from a base image whatever could install a package, wherever that base keeps it; then nobody has to patch it."""
+"""Remove from a base image whatever could install a package, wherever that base keeps it: nobody has to patch it then."""
 
 import importlib.util
 import shutil
