@@ -1,4 +1,4 @@
-"""Remove from a base image whatever could install a package, wherever that base keeps it: nobody has to patch it then."""
+"""Remove from a base image whatever could install a package, wherever it is kept: nobody has to patch it then."""
 
 import importlib.util
 import shutil
