@@ -35,14 +35,15 @@ LABEL org.opencontainers.image.title="cloud-connector-authz" \
 
 COPY deploy/image/strip.py /tmp/
 RUN python3 /tmp/strip.py && rm /tmp/strip.py \
- && mkdir -p /run/authz && chown 10001:10001 /run/authz && chmod 2770 /run/authz
+ && mkdir -p /srv/run/authz && chown 10001:10001 /srv/run/authz && chmod 2770 /srv/run/authz
 COPY --from=build /opt/authz /opt/authz
 COPY deploy/image/ready.py /opt/authz/
 
-# Everything is written to /run/authz (sockets) and /tmp (a snapshot of policy and keys); the rest may be read-only.
+# What is written goes to run/authz (sockets) and /tmp (a snapshot of policy and keys); the rest may be read-only. Envoy finds
+# the sockets where they are here: mount run/authz at the same path in its container, or below the same working directory.
 ENV PATH=/opt/authz/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 10001:10001
-WORKDIR /run/authz
+WORKDIR /srv
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=3 CMD ["python3", "-I", "-S", "/opt/authz/ready.py"]
 ENTRYPOINT ["authz"]

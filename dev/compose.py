@@ -43,19 +43,17 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def prepare(source: EnvoyFiles, files: Path, keys: Path) -> Path:
-    """Make what the containers read below `files`, and return the authority behind the door's certificate.
+def prepare(source: EnvoyFiles, files: Path) -> Path:
+    """Make what the containers read below `files`, but for the keys, and return the authority behind the certificate.
 
     The folder is this user's alone; what is in it must be readable for the users inside the containers. Raises
-    ComposeError where Envoy would refuse its files, CommandError or OSError.
+    ComposeError where Envoy would refuse its files, or OSError.
     """
     problems = check(source)
     if problems:
         raise ComposeError("Envoy would refuse its configuration\n" + "\n".join(map(str, problems)))
     files.mkdir(parents=True, exist_ok=True)
     files.chmod(0o700)
-    make_keys(keys)
-    copy_public_keys(keys, files / "keys")
     made = certificate.ensure(files / "tls", datetime.now(UTC))
     made.key.chmod(0o644)
     compose_files.write(source, EnvoyFiles(files / "envoy"))
@@ -86,10 +84,13 @@ def _up(asked: argparse.Namespace) -> None:
     output.line("Opening the door in containers")
     command = compose_command()
     check_engine()
-    authority = prepare(SHIPPED, FILES, KEYS)
+    authority = prepare(SHIPPED, FILES)
+    make_keys(KEYS)
+    copy_public_keys(KEYS, FILES / "keys")
     output.step("files", f"{FILES}: keys, certificate, what Envoy and the rate limit service read")
     observed = ["--profile", "observability"] if asked.observability else []
     stack = Stack((*command, *observed), environment=OBSERVED if asked.observability else {})
+    output.step("containers", "building and starting, a few minutes the first time")
     start(stack)
     for each in stack.containers():
         output.step(each.service, f"{each.image}, {each.health or each.status}")

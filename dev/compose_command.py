@@ -28,11 +28,6 @@ class Container:
     exit_code: int
     ports: Mapping[str, int]  # "8443/tcp" -> the port on this machine
 
-    @property
-    def name(self) -> str:
-        """Service and the start of its id, as `docker ps` shows it."""
-        return f"{self.service} ({self.id[:12]})"
-
     def is_well(self) -> bool:
         """It runs, and where it is asked for its health it is healthy."""
         return self.status == "running" and self.health in {"", "healthy"}
@@ -59,10 +54,14 @@ class Stack:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, *arguments: str) -> None:
-        """Run Compose on the terminal. Raises ComposeError where it fails."""
+        """Let Compose do something. Raises ComposeError with the end of all that it wrote where it fails."""
         line = self._line(arguments)
-        if subprocess.run(line, env=self._environment(), check=False).returncode:
-            raise ComposeError(f"{shlex.join(line)} failed")
+        done = subprocess.run(
+            line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self._environment(), check=False
+        )
+        if done.returncode:
+            said = [each for each in done.stdout.splitlines() if each.strip()]
+            raise ComposeError("\n".join((f"{shlex.join(line)} failed:", *_indented(said[-LAST_LINES:]))))
 
     def read(self, *arguments: str) -> str:
         """What Compose writes to stdout. Raises ComposeError with what it wrote to stderr where it fails."""
