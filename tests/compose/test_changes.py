@@ -1,4 +1,4 @@
-"""Changes while it runs: workers one after the other, keys in ADR-002's order, a route. Nothing restarts, nobody notices."""
+"""Changes while it runs: workers one after the other, keys in ADR-002's order, a route. Nothing restarts."""
 
 from __future__ import annotations
 
