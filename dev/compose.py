@@ -18,11 +18,20 @@ from dev.envoy_check import check
 from dev.envoy_files import EnvoyFiles
 from dev.envoy_program import MissingBinaryError
 from dev.up_door import KEYS
-from dev.up_requests import NEEDED_SCOPE, OTHER_SCOPE, Answer, CommandError, issue_token, make_keys
+from dev.up_requests import (
+    AUTHZ,
+    NEEDED_SCOPE,
+    OTHER_SCOPE,
+    Answer,
+    CommandError,
+    issue_token,
+    make_keys,
+    run_command,
+)
 from dev.up_screen import Screen, screen
 
 ROOT = Path(__file__).resolve().parent.parent
-SHIPPED = EnvoyFiles(Path("envoy"))
+SHIPPED = compose_files.shared(Path("envoy"))
 FILES = Path("run/compose")
 PUBLIC = ("*.jwks.json", "*.ca.pem")
 TLS_PORT = "8443/tcp"
@@ -56,7 +65,7 @@ def prepare(source: EnvoyFiles, files: Path) -> Path:
     files.chmod(0o700)
     made = certificate.ensure(files / "tls", datetime.now(UTC))
     made.key.chmod(0o644)
-    compose_files.write(source, EnvoyFiles(files / "envoy"))
+    compose_files.write(source, compose_files.shared(files / "envoy"))
     return made.authority
 
 
@@ -133,10 +142,11 @@ def _until(ask: Callable[[], Answer], wanted: int, stack: Stack) -> Answer:
 
 
 def _apply(_: argparse.Namespace) -> None:
+    run_command((str(AUTHZ), "limits", "render"))
     problems = check(SHIPPED)
     if problems:
         raise ComposeError("\n".join(map(str, problems)))
-    compose_files.write_watched(SHIPPED, EnvoyFiles(FILES / "envoy"))
+    compose_files.write_watched(SHIPPED, compose_files.shared(FILES / "envoy"))
     copy_public_keys(KEYS, FILES / "keys")
     print(f"limits, clusters, routes and keys of {FILES} are those of {SHIPPED.folder} and {KEYS} now")
 

@@ -11,11 +11,10 @@ from typing import Any
 
 import yaml
 
-from dev.envoy_files import EnvoyFiles, replace
+from dev.envoy_files import Engine, EnvoyFiles, replace
 
 LOOPBACK = "127.0.0.1"
 GRPC_SUFFIX = "_grpc"
-SHARED = Path("rendered", "shared")
 SAMPLE_HTTP, SAMPLE_GRPC = 8080, 8081
 RATELIMIT = "ratelimit"
 RATELIMIT_PORT = 8081
@@ -35,22 +34,32 @@ class Place:
 def write(source: EnvoyFiles, target: EnvoyFiles) -> None:
     """Write all that Envoy and the rate limit service read to `target`, by atomic moves. Raises OSError.
 
-    It is the shared engine's rendering (`authz limits render`): several Envoys, one count.
+    Both are of the shared engine (`authz limits render`): several Envoys, one count.
     """
-    target.clusters.parent.mkdir(parents=True, exist_ok=True)
     _replace(target.tls, source.tls.read_text("utf-8"))
     write_watched(source, target)
-    bootstrap = SHARED / source.bootstrap.name
-    _replace(target.folder / bootstrap, of_bootstrap((source.folder / bootstrap).read_text("utf-8")))
+    _replace(target.started, of_bootstrap(source.started.read_text("utf-8")))
 
 
 def write_watched(source: EnvoyFiles, target: EnvoyFiles) -> None:
     """The part that is taken up without a restart: limits, clusters, then the routes that need them. Raises OSError."""
-    for file in sorted((source.folder / SHARED).rglob("*.yaml")):
-        if file.name != source.bootstrap.name:
-            _replace(target.folder / file.relative_to(source.folder), file.read_text("utf-8"))
+    for file in (*_service_files(source), *source.limits):
+        _replace(target.folder / file.relative_to(source.folder), file.read_text("utf-8"))
+    kept = {file.name for file in (*_service_files(source), *source.limits)}
+    for file in (*_service_files(target), *target.limits):
+        if file.name not in kept:
+            file.unlink()
     _replace(target.clusters, of_clusters(source.clusters.read_text("utf-8")))
     _replace(target.routes, source.routes.read_text("utf-8"))
+
+
+def shared(folder: Path) -> EnvoyFiles:
+    """A folder's files for the engine that containers use."""
+    return EnvoyFiles(folder, Engine.SHARED)
+
+
+def _service_files(files: EnvoyFiles) -> tuple[Path, ...]:
+    return tuple(sorted((files.rendered / RATELIMIT).glob("*.yaml")))
 
 
 def _replace(file: Path, text: str) -> None:

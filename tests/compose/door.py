@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Final
 
 from dev.compose import TLS_PORT, prepare, start
 from dev.compose_command import ComposeError, Stack, check_engine, compose_command
-from dev.compose_files import write_watched
-from dev.envoy_files import EnvoyFiles
+from dev.compose_files import shared, write_watched
 from tests.minting import write_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from dev.compose_command import Container
+    from dev.envoy_files import EnvoyFiles
     from tests.signing import Key
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -84,7 +84,7 @@ class Door:
         text = self.source.routes.read_text("utf-8")
         assert old in text, f"the routes no longer hold: {old}"
         self.source.routes.write_text(text.replace(old, new, 1), "utf-8")
-        write_watched(self.source, EnvoyFiles(self.files / "envoy"))
+        write_watched(self.source, shared(self.files / "envoy"))
 
 
 @contextmanager
@@ -125,7 +125,7 @@ def copied_source(folder: Path) -> EnvoyFiles:
     shutil.copytree(ROOT / "envoy", folder / "envoy")
     shutil.copyfile(LIMITS, folder / "envoy" / "limits.yaml")
     render_limits(folder)
-    return EnvoyFiles(folder / "envoy")
+    return shared(folder / "envoy")
 
 
 def render_limits(folder: Path) -> None:
