@@ -116,7 +116,7 @@ def open_door(files: Path) -> Iterator[Door]:
 def environment(files: Path) -> dict[str, str]:
     """What the compose file is told by its environment."""
     ports = "18443-18499"
-    return {"DOOR_FILES": str(files), "DOOR_PORTS": ports, "WORKERS": str(WORKERS), "COMPOSE_IGNORE_ORPHANS": "true"}
+    return {"DOOR_FILES": str(files), "DOOR_PORTS": ports, "WORKERS": str(WORKERS)}
 
 
 def copied_source(folder: Path) -> EnvoyFiles:
