@@ -45,6 +45,6 @@ ENV PATH=/opt/authz/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 10001:10001
 WORKDIR /srv
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=3 CMD ["python3", "-I", "-S", "/opt/authz/ready.py"]
+HEALTHCHECK --interval=3s --timeout=3s --start-period=10s --retries=3 CMD ["python3", "-I", "-S", "/opt/authz/ready.py"]
 ENTRYPOINT ["authz"]
 CMD ["serve"]
