@@ -11,7 +11,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 
 .DEFAULT_GOAL := help
 .PHONY: help up up-shared test test-core test-doors test-shared check apply limits check-envoy format mutants lock \
-  protos schemas record-requests clean
+  up-compose apply-compose down-compose test-compose supply protos schemas record-requests clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,21 @@ limits: $(READY) ## write what both engines read of envoy/limits.yaml and envoy/
 check-envoy: $(READY) ## check envoy/ as a whole, with the real Envoy
 	@$(BIN)/python -m dev.envoy check
 
+up-compose: $(READY) ## the whole door in containers; OBSERVABILITY=1 adds Prometheus, Grafana, a collector
+	@$(BIN)/python -m dev.compose up $(if $(OBSERVABILITY),--observability)
+
+apply-compose: $(READY) ## hand edited limits, routes, clusters and new keys to the containers
+	@$(BIN)/python -m dev.compose apply
+
+down-compose: $(READY) ## end the containers
+	@$(BIN)/python -m dev.compose down
+
+test-compose: $(READY) ## the stack from outside, in containers
+	@$(BIN)/python -m pytest --quiet tests/compose
+
+supply: $(READY) ## bill of materials, licences and known vulnerabilities of the image's packages
+	@$(BIN)/python -m dev.supply
+
 format: $(READY) ## put the code into its format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -86,6 +101,8 @@ lock: $(READY) ## write requirements/*.txt anew, with hashes, for every platform
 	$(COMPILE) --upgrade pyproject.toml --group dev --output-file requirements/dev.txt
 	$(COMPILE) --upgrade pyproject.toml --group mutation --output-file requirements/mutation.txt
 	$(COMPILE) --upgrade --group go --output-file requirements/go.txt
+	$(COMPILE) --upgrade --constraint requirements/dev.txt --group build --output-file requirements/build.txt
+	$(COMPILE) --upgrade --constraint requirements/dev.txt --group samples --output-file requirements/samples.txt
 
 protos: $(READY) ## regenerate authz/_proto from protos/
 	@$(BIN)/python -m dev.protos

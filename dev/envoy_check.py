@@ -57,7 +57,7 @@ def _check_rendered(files: EnvoyFiles, edited: Configuration, validator: "_Valid
         bootstrap, *limits = documents
         refusal = validator.refusal(replace(edited, bootstrap=bootstrap), *limits)
         if refusal:
-            where = "what was rendered, not what is edited: render it again (make limits), or undo what was changed here"
+            where = "what was rendered, not what is edited: render it again (make limits)"
             yield Problem(whole.rendered, 0, f"{refusal.reason}; this is {where}")
 
 

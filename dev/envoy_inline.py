@@ -21,8 +21,9 @@ def inlined(
 ) -> str:
     """The bootstrap as JSON, every subscription to a file replaced by what the file holds.
 
-    `filters` are the limits, by the name of the place in the chain that waits for each; `certificate` (keys certificate_chain and private_key, PEM) stands in for the files of the certificate, which need
-    not exist yet. Raises KeyError, TypeError or AttributeError where the files have not even the outline of Envoy's.
+    `filters` are the limits, by the name of the place in the chain that waits for each; `certificate` (keys
+    certificate_chain and private_key, PEM) stands in for the files of the certificate, which need not exist yet.
+    Raises KeyError, TypeError or AttributeError where the files have not even the outline of Envoy's.
     """
     whole = json.loads(json.dumps(bootstrap))  # a copy without shared pieces
     whole.get("dynamic_resources", {}).pop("cds_config", None)
