@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from tests.e2e.customer import COMPLETIONS, Customer, Feature
 from tests.e2e.limited import Gate, open_gate
+from tests.e2e.other_authz import asking
 from tests.e2e.served import ROOT, Service
 from tests.e2e.test_endpoints import EVERY_SCOPE, GUARDED, Endpoint
 
