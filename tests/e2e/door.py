@@ -138,6 +138,7 @@ def open_door(folder: Path, write_keys: Callable[[Path], object]) -> Iterator[Do
                 own: at for name, shipped in BACKENDS.items() for own, at in zip(shipped, listening[name], strict=True)
             }
             ports = {**mapped, **dict.fromkeys(DEAD, CLOSED)}
+            family.wait_until(authz.is_up, "authz", SECONDS)
             envoy = start_envoy(family, folder, "envoy", source, ports)
             family.wait_until(lambda: all(map(envoy.healthy, CLUSTERS)), "a backend, as Envoy sees it", SECONDS)
             yield Door(folder, source, family, {name: own[0] for name, own in listening.items()}, ports, envoy, authz)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
+import signal
 import sys
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -93,10 +95,20 @@ class Service:
         self._family = Family(self.folder / "logs").__enter__()
         self._child = self._family.start("authz", run_in(self.folder, [sys.executable, *serve]))
 
+    def is_up(self) -> bool:
+        """Whether Envoy may start: there is a list of the workers that serve."""
+        return (self.folder / ENDPOINTS).is_file()
+
     def kill(self) -> None:
-        """End it without warning."""
-        self._child.process.kill()
+        """End supervisor and workers without warning."""
+        pids = [*self._workers(), self._child.process.pid]
+        for pid in reversed(pids):
+            os.kill(pid, signal.SIGKILL)
         self._child.process.wait()
+
+    def _workers(self) -> list[int]:
+        supervisor = self._child.process.pid
+        return [int(pid) for pid in Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()]
 
     def stop(self) -> None:
         """End it."""
