@@ -116,8 +116,8 @@ class Loop:
         if self._accepts:
             self._ask_for_check()
         if self._checks.is_full():
-            turn_away(event.call, Code.UNAVAILABLE, b"too many checks in flight")
             self._refused()
+            turn_away(event.call, Code.UNAVAILABLE, b"too many checks in flight")
             return
         self._checks.admit(event.call, time.monotonic())
 
@@ -157,8 +157,8 @@ class Loop:
             exchange.refuse(Code.INTERNAL, b"the check failed")
 
     def _turn_away_late(self, exchange: Exchange) -> None:
-        exchange.refuse(Code.UNAVAILABLE, b"the check waited too long")
         self._refused()
+        exchange.refuse(Code.UNAVAILABLE, b"the check waited too long")
 
 
 def _refuse_mute(exchange: Exchange) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -218,14 +218,13 @@ class RawClient:
             self._read()
         return self._answers[stream]
 
-    def is_cut(self) -> bool:
-        """Wait for the server to close the connection."""
-        try:
-            while self._socket.recv(READ):
-                pass
-        except ConnectionResetError:
-            pass
-        return True
+    def rest(self) -> bytes:
+        """Return what still comes until the server closes the connection."""
+        came = b""
+        with suppress(ConnectionResetError):
+            while data := self._socket.recv(READ):
+                came += data
+        return came
 
     def _flush(self) -> None:
         self._socket.sendall(self._connection.data_to_send())

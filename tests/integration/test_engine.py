@@ -180,6 +180,26 @@ def test_a_call_that_is_given_up_while_it_waits_is_not_decided() -> None:
     assert gate.seen == [b"first", b"third"]
 
 
+def test_a_call_that_is_given_up_when_its_turn_is_next_is_not_decided() -> None:
+    """The first check holds the loop until two more have come, and the second one until the third has gone."""
+    gates = {b"first": Gate(), b"second": Gate(), b"third": Gate()}
+    gates[b"third"].open.set()
+    with serving(lambda message: gates[message](message)) as served, RawClient(served.address) as client:
+        client.begin_with(framed(b"first"))
+        assert gates[b"first"].entered.wait(SECONDS)
+        second, third = client.begin_with(framed(b"second")), client.begin_with(framed(b"third"))
+        client.settle()
+        gates[b"first"].open.set()
+        assert gates[b"second"].entered.wait(SECONDS)
+        assert served.server.in_flight() >= 2
+        client.cancel(third)
+        client.settle()
+        gates[b"second"].open.set()
+        assert client.answer(second).body == framed(b"second")
+        assert until(served.is_idle)
+    assert gates[b"third"].seen == []
+
+
 def test_a_call_whose_deadline_passes_while_it_waits_is_not_decided() -> None:
     """Envoy states its timeout; gRPC's core watches it, also while the loop is busy."""
     gate = Gate()
