@@ -4,14 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCKED := $(VENV)/.locked
 READY := $(VENV)/.ready
-DECIDING := decision reasons rules tokens keys revocations entitlement versions memory
+DECIDING := decision reasons judgement binding rules tokens keys revocations entitlement versions memory limits
 MUTATION := .venv-mutation
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-core test-doors check apply check-envoy format mutants lock protos schemas \
-  record-requests clean
+.PHONY: help up up-shared test test-core test-doors test-shared check apply limits check-envoy format mutants lock \
+  up-compose apply-compose down-compose test-compose supply protos schemas record-requests clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ $(READY): $(LOCKED) pyproject.toml
 up: $(READY) ## the whole door on this machine: Envoy, the service, sample backends; Ctrl-C ends it
 	@$(BIN)/python -m dev.up
 
+up-shared: $(READY) ## the same with the rate limit service and Redis, which count for several Envoys
+	@$(BIN)/python -m dev.up --engine shared
+
 test: test-core test-doors ## everything that needs only Python: unit, property, cases, integration, e2e on real Envoy
 
 test-core: $(READY) ## unit, property and decision tables, in seconds; what decides has complete branch coverage
@@ -42,6 +45,10 @@ test-core: $(READY) ## unit, property and decision tables, in seconds; what deci
 test-doors: $(READY) ## real processes, real sockets, real Envoy
 	@$(BIN)/python -m pytest --quiet tests/integration tests/e2e
 
+test-shared: $(READY) ## limits on the real rate limit service and Redis; a machine without them fails
+	@$(BIN)/python -m dev.ratelimit_service
+	@$(BIN)/python -m pytest --quiet tests/shared
+
 check: $(READY) ## format, lint, types, layers, and Envoy's files as a whole
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -49,11 +56,29 @@ check: $(READY) ## format, lint, types, layers, and Envoy's files as a whole
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m dev.envoy check
 
-apply: $(READY) ## hand edited routes and clusters to the running Envoy, after checking them
+apply: $(READY) ## hand edited routes, clusters and limits to the running Envoy, after checking them
 	@$(BIN)/python -m dev.envoy apply
+
+limits: $(READY) ## write what both engines read of envoy/limits.yaml and envoy/envoy.yaml into envoy/rendered
+	@$(BIN)/authz limits render
 
 check-envoy: $(READY) ## check envoy/ as a whole, with the real Envoy
 	@$(BIN)/python -m dev.envoy check
+
+up-compose: $(READY) ## the whole door in containers; OBSERVABILITY=1 adds Prometheus, Grafana, a collector
+	@$(BIN)/python -m dev.compose up $(if $(OBSERVABILITY),--observability)
+
+apply-compose: $(READY) ## hand edited limits, routes, clusters and new keys to the containers
+	@$(BIN)/python -m dev.compose apply
+
+down-compose: $(READY) ## end the containers
+	@$(BIN)/python -m dev.compose down
+
+test-compose: $(READY) ## the stack from outside, in containers
+	@$(BIN)/python -m pytest --quiet tests/compose
+
+supply: $(READY) ## bill of materials, licences and known vulnerabilities of the image's packages
+	@$(BIN)/python -m dev.supply
 
 format: $(READY) ## put the code into its format
 	@$(BIN)/ruff format .
@@ -75,6 +100,9 @@ lock: $(READY) ## write requirements/*.txt anew, with hashes, for every platform
 	$(COMPILE) --upgrade pyproject.toml --output-file requirements/run.txt
 	$(COMPILE) --upgrade pyproject.toml --group dev --output-file requirements/dev.txt
 	$(COMPILE) --upgrade pyproject.toml --group mutation --output-file requirements/mutation.txt
+	$(COMPILE) --upgrade --group go --output-file requirements/go.txt
+	$(COMPILE) --upgrade --constraint requirements/dev.txt --group build --output-file requirements/build.txt
+	$(COMPILE) --upgrade --constraint requirements/dev.txt --group samples --output-file requirements/samples.txt
 
 protos: $(READY) ## regenerate authz/_proto from protos/
 	@$(BIN)/python -m dev.protos

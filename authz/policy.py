@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +15,7 @@ from authz.memory import Memory
 from authz.model import PublicRule
 from authz.near_misses import report_near_misses, report_strange_keys
 from authz.reasons import Reason
+from authz.revision import revision
 from authz.revocations import read_revocations
 from authz.rule_files import read_rules
 from authz.tiers import read_tiers
@@ -133,31 +133,7 @@ def load_policy(
         verifier=Verifier(issuers, signers, revocations, Memory(TOKENS_REMEMBERED)),
         tiers=tiers,
         allow_unlabelled_routes=allow_unlabelled_routes,
-        revision=_revision(folder, keys),
+        revision=revision(folder, keys),
         warnings=tuple(findings.warnings),
         trusted=trusted(ring),
     )
-
-
-def _revision(*folders: Path) -> str:
-    """Digest the names and contents of all policy and key files, so that a fleet can be compared."""
-    digest = hashlib.sha256()
-    for folder in folders:
-        for pattern in ("**/*.yml", "**/*.yaml", "*.jwks.json", "*.ca.pem"):
-            for file in sorted(folder.glob(pattern)):
-                name = file.relative_to(folder)
-                content = _content(file)
-                # A mounted volume keeps its files in hidden folders too, under names that differ by machine.
-                if content is None or any(part.startswith(".") for part in name.parts[:-1]):
-                    continue
-                digest.update(f"{name.as_posix()}\0{len(content)}\0".encode())
-                digest.update(content)
-    return digest.hexdigest()[:16]
-
-
-def _content(file: Path) -> bytes | None:
-    """Return what a file holds, or None where it cannot be read: then nothing in force came from it."""
-    try:
-        return file.read_bytes()
-    except OSError:
-        return None

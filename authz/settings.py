@@ -1,20 +1,38 @@
-"""Settings of the server: what its flags and environment variables may say."""
+"""Settings of the server: what its flags and environment variables may say, and what the machine allows."""
 
 from __future__ import annotations
 
+import ipaddress
+import math
+import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
-__all__ = ["AddressTemplate", "ServeSettings"]
+__all__ = [
+    "MAX_WORKERS",
+    "AddressTemplate",
+    "ServeSettings",
+    "contradiction",
+    "cores",
+    "default_workers",
+    "parse_collector",
+    "parse_network",
+]
 
 MAX_SOCKET_PATH: Final = 107
 MAX_PORT: Final = 65_535
+MAX_WORKERS: Final = 256
 _WORKER: Final = re.compile(r"\{(?:([0-9]{1,5})\+)?worker\}")
 _NETWORK: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})")
+_CPU_QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
+_ENDPOINTS_SUFFIXES: Final = (".json", ".yaml", ".yml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,29 +48,113 @@ class AddressTemplate:
         address = template.address(0)
         if "{" in address or "}" in address:
             raise ValueError(f"'{text}' holds braces that are neither {{worker}} nor {{9000+worker}}")
-        if address.startswith("unix:"):
-            path = address.removeprefix("unix:")
-            if not path or len(path.encode()) > MAX_SOCKET_PATH:
-                raise ValueError(f"'{text}': the path of a Unix socket has 1 to {MAX_SOCKET_PATH} bytes")
-            return template
-        network = _NETWORK.fullmatch(address)
-        if network is None or int(network["port"]) > MAX_PORT:
-            raise ValueError(f"'{text}' is no address: write HOST:PORT or unix:PATH")
+        _check(address, text)
         return template
 
     def address(self, worker: int) -> str:
         """Return the address of one worker."""
         return _WORKER.sub(lambda counted: str(int(counted[1] or 0) + worker), self.text)
 
+    def is_counted(self) -> bool:
+        """Say whether each worker gets an address of its own."""
+        return _WORKER.search(self.text) is not None
+
 
 @dataclass(frozen=True, slots=True)
 class ServeSettings:
-    """What `authz serve` was asked to do."""
+    """What `authz serve` was asked to do; durations are seconds."""
 
     policy: Path
     keys: Path
     environment: str
     listen: tuple[AddressTemplate, ...]
+    workers: int
+    max_in_flight: int
+    max_age: float
+    drain: float
+    endpoints_file: Path | None
+    admin: str
     log_level: str
+    log_allow_sample: float
+    otlp_endpoint: str | None
     allow_empty_issuers: bool
     allow_unlabelled_routes: bool
+
+    def addresses(self, worker: int) -> tuple[str, ...]:
+        """Return where one worker listens; the first is what the endpoints file names."""
+        return tuple(template.address(worker) for template in self.listen)
+
+
+def contradiction(settings: ServeSettings) -> str | None:
+    """Return what the settings cannot mean together, and what to write instead; None if they make sense."""
+    every = [settings.addresses(worker) for worker in range(settings.workers)]
+    if len(set(every[0])) < len(every[0]):
+        return "--listen names one address twice"
+    for template in settings.listen:
+        if settings.workers > 1 and not template.is_counted():
+            return f"{settings.workers} workers need an address each: write {{worker}} into --listen {template.text}"
+    addresses = [address for each in every for address in each]
+    if len(set(addresses)) < len(addresses):
+        return f"--listen gives one address to two of {settings.workers} workers"
+    try:
+        for address in addresses:
+            _check(address, address)
+    except ValueError as error:
+        return f"--listen, for {settings.workers} workers: {error}"
+    return _endpoints_contradiction(settings.endpoints_file, every[0][0])
+
+
+def _endpoints_contradiction(file: Path | None, address: str) -> str | None:
+    if file is None:
+        return None
+    if file.suffix not in _ENDPOINTS_SUFFIXES:
+        return f"--endpoints-file {file}: Envoy reads {', '.join(_ENDPOINTS_SUFFIXES)}"
+    if not address.startswith("unix:"):
+        host = address.rpartition(":")[0].strip("[]")
+        with suppress(ValueError):
+            if not ipaddress.ip_address(host).is_unspecified:
+                return None
+        return f"--endpoints-file tells Envoy the first --listen: '{host}' is no IP address that it could connect to"
+    return None
+
+
+def parse_network(text: str) -> str:
+    """Return `HOST:PORT`. Raises ValueError for anything else."""
+    network = _NETWORK.fullmatch(text)
+    if network is None or int(network["port"]) > MAX_PORT:
+        raise ValueError(f"'{text}' is no address: write HOST:PORT")
+    return text
+
+
+def parse_collector(text: str) -> str:
+    """Return the URL of a collector of traces. Raises ValueError for anything else."""
+    with suppress(ValueError):  # brackets that do not close, or a port that is none
+        parts = urlsplit(text)
+        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and not re.search(r"\s", text):
+            return text
+    raise ValueError(f"'{text}' is no URL: write http://HOST:PORT")
+
+
+def cores(quota: Path = _CPU_QUOTA) -> int:
+    """Return how many processors this process may use, a container's quota counted."""
+    allowed = len(os.sched_getaffinity(0))
+    with suppress(OSError, ValueError):
+        share, period = map(int, quota.read_text("ascii").split())
+        allowed = min(allowed, math.ceil(share / period))
+    return max(1, allowed)
+
+
+def default_workers(listen: Sequence[AddressTemplate]) -> int:
+    """Return one worker per core where each can have an address of its own, else one."""
+    return min(cores(), MAX_WORKERS) if all(template.is_counted() for template in listen) else 1
+
+
+def _check(address: str, text: str) -> None:
+    if address.startswith("unix:"):
+        path = address.removeprefix("unix:")
+        if not path or len(path.encode()) > MAX_SOCKET_PATH:
+            raise ValueError(f"'{text}': the path of a Unix socket has 1 to {MAX_SOCKET_PATH} bytes")
+        return
+    network = _NETWORK.fullmatch(address)
+    if network is None or int(network["port"]) > MAX_PORT:
+        raise ValueError(f"'{text}' is no address: write HOST:PORT or unix:PATH")

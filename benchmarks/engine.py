@@ -1,26 +1,70 @@
-"""The gRPC engine around a function that returns fixed bytes: `python -m benchmarks.engine ADDRESS`."""
+"""One gRPC engine around one function: `python -m benchmarks.engine (own|grpc.server) ADDRESS [KEYS]`.
+
+Without KEYS the function returns fixed bytes, which allow everything, so the address is a loopback one; with a folder
+of keys it is the check itself, with the shipped policy and without logs. `grpc.server` is what gRPC's Python package
+offers, with four threads: the yardstick.
+"""
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
-import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import grpc
 
 from authz._proto.external_auth_pb2 import CheckResponse, OkHttpResponse
-from authz.server import Server
+from authz.check import Check
+from authz.policy import load_policy
+from authz.server import SERVICE, Bounds, Server
 
-__all__ = ["main"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["BOUNDS", "main"]
+
+BOUNDS: Final = Bounds(max_in_flight=1_000, max_age=1.0)
+POLICY: Final = Path(__file__).parent.parent / "authz/data"
 
 
-def main(address: str) -> int:
-    """Serve until SIGTERM; what is answered allows everything, so the address is a loopback one."""
-    answer = CheckResponse(ok_response=OkHttpResponse()).SerializeToString()
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    server = Server(lambda _: answer)
+def own(check: Callable[[bytes], bytes], address: str) -> None:
+    """Serve with this project's engine until SIGTERM."""
+    server = Server(check, BOUNDS, beat=lambda: None, refused=lambda: None)
+    signal.signal(signal.SIGTERM, lambda *_: server.stop(0))
     server.start([address])
-    stop.wait()
-    server.stop(0)
+    server.run()
+
+
+def yardstick(check: Callable[[bytes], bytes], address: str) -> None:
+    """Serve with grpc.server until SIGTERM."""
+    server = grpc.server(ThreadPoolExecutor(4), options=(("grpc.so_reuseport", 0),))
+    handler = grpc.unary_unary_rpc_method_handler(lambda message, _context: check(message))
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Check": handler}),))
+    server.add_insecure_port(address)
+    signal.signal(signal.SIGTERM, lambda *_: server.stop(0))
+    server.start()
+    server.wait_for_termination()
+
+
+def subject(keys: str | None) -> Callable[[bytes], bytes]:
+    """Return what answers."""
+    if keys is None:
+        answer = CheckResponse(ok_response=OkHttpResponse()).SerializeToString()
+        return lambda _message: answer
+    policy = load_policy(POLICY, Path(keys), "production", allow_empty_issuers=False, allow_unlabelled_routes=False)
+    return Check(policy, time.time, report=lambda error: sys.exit(f"the check met a bug: {error!r}"))
+
+
+def main(engine: str, address: str, keys: str | None = None) -> int:
+    """Serve until SIGTERM."""
+    check = subject(keys)
+    gc.collect()
+    gc.freeze()  # as the service does
+    {"own": own, "grpc.server": yardstick}[engine](check, address)
     return 0
 
 

@@ -2,9 +2,10 @@
 
 Method: `authz serve` with the shipped policy, on a Unix socket and on loopback TCP, kept to one core; h2load, kept to
 another, posts one and the same CheckRequest over 2 connections with 50 checks in flight on each, as two threads of
-Envoy would. Beside it the same gRPC engine around a function that returns fixed bytes: what the engine alone takes. The
-runs take turns, 5 rounds of 2 seconds each after one to warm up; the figure is the median. The token is the same
-throughout, so its signature is checked once. The answer is looked at before, and every reply counted is HTTP 200.
+Envoy would. Beside it the gRPC engine and grpc.server, each around the check alone, without the service around it, and
+around a function that returns fixed bytes: what the engine alone takes. The runs take turns, 5 rounds of 2 seconds each
+after one to warm up; the figure is the median. The token is the same throughout, so its signature is checked once. The
+answer is looked at before, and every reply counted is HTTP 200.
 """
 
 from __future__ import annotations
@@ -108,16 +109,19 @@ def free_port() -> int:
     return port
 
 
-def runs(engine: str, unix: str, tcp: str) -> list[Run]:
-    """Return what is compared."""
+def runs(engines: dict[str, str], unix: str, tcp: str) -> list[Run]:
+    """Return what is compared: the engines by name, and the service."""
     token = Minter(time.time()).token(claims={"scopes": SCOPES})
     allow, refuse = check_request(token), check_request(token, "/ai/v1/amazon_q/events")
     return [
-        Run("the gRPC engine alone, Unix socket", engine, allow, ""),
-        Run("allow, Unix socket", unix, allow, "allowed"),
-        Run("allow, TCP", tcp, allow, "allowed"),
-        Run("refuse: no such scope, Unix socket", unix, refuse, "missing_scope"),
-        Run("refuse: no token, Unix socket", unix, check_request(None), "missing_authorization"),
+        Run("grpc.server, fixed answer, Unix socket", engines["grpc.server"], allow, ""),
+        Run("engine, fixed answer, Unix socket", engines["own"], allow, ""),
+        Run("grpc.server, allow, Unix socket", engines["grpc.server, check"], allow, "allowed"),
+        Run("engine, allow, Unix socket", engines["own, check"], allow, "allowed"),
+        Run("authz serve, allow, Unix socket", unix, allow, "allowed"),
+        Run("authz serve, allow, TCP", tcp, allow, "allowed"),
+        Run("authz serve, refuse: no such scope, Unix socket", unix, refuse, "missing_scope"),
+        Run("authz serve, refuse: no token, Unix socket", unix, check_request(None), "missing_authorization"),
     ]
 
 
@@ -127,13 +131,18 @@ def main() -> int:
     if h2load is None:
         print(INSTALL, file=sys.stderr)
         return 1
-    with TemporaryDirectory() as name, ExitStack() as stack:
-        folder = Path(name)
+    with TemporaryDirectory() as made, ExitStack() as stack:
+        folder = Path(made)
         keys = write_keys(folder / "keys")
-        engine, unix, tcp = f"unix:{folder}/engine.sock", f"unix:{folder}/authz.sock", f"127.0.0.1:{free_port()}"
-        stack.enter_context(running("benchmarks.engine", engine))
+        unix, tcp = f"unix:{folder}/authz.sock", f"127.0.0.1:{free_port()}"
+        engines = {}
+        for name in ("own", "grpc.server"):
+            engines[name] = f"unix:{folder}/{name}.sock"
+            engines[f"{name}, check"] = f"unix:{folder}/{name}.check.sock"
+            stack.enter_context(running("benchmarks.engine", name, engines[name]))
+            stack.enter_context(running("benchmarks.engine", name, engines[f"{name}, check"], str(keys)))
         stack.enter_context(running("authz", "serve", "--keys", str(keys), "--listen", unix, "--listen", tcp))
-        compared = runs(engine, unix, tcp)
+        compared = runs(engines, unix, tcp)
         for run in compared:
             await_answer(run)
         rounds = [[checks_per_second(h2load, run, folder / "body") for run in compared] for _ in range(ROUNDS)]

@@ -1,6 +1,7 @@
 """Check and apply what Envoy reads: `python -m dev.envoy check` and `python -m dev.envoy apply`."""
 
 import argparse
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from dev.envoy_apply import ApplyError, apply
 from dev.envoy_check import check
 from dev.envoy_files import EnvoyFiles
 from dev.envoy_program import MissingBinaryError
-from dev.envoy_started import moved_ports
+from dev.envoy_started import engine_of, moved_ports
+from dev.ratelimit_program import BuildError
+from dev.ratelimit_service import LimitsRefusedError
 from dev.up_plan import PlanError
 
 SHIPPED = Path("envoy")
@@ -22,19 +25,31 @@ def main(arguments: list[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     source = EnvoyFiles(asked.source)
     try:
-        problems = check(source)
+        problems = _limits(source, asked.what) or tuple(map(str, check(source)))
         if problems:
             print(*problems, sep="\n", file=sys.stderr)
             return FINDING
         if asked.what == "check":
             print(f"{source.folder}: Envoy accepts all of it")
             return 0
-        running = EnvoyFiles(asked.to)
+        running = engine_of(EnvoyFiles(asked.to))
+        source = EnvoyFiles(asked.source, running.engine)
         print(*apply(source, running, moved_ports(source, running)), sep="\n")
-    except (ApplyError, AdminError, MissingBinaryError, PlanError) as problem:
+    except (ApplyError, AdminError, MissingBinaryError, PlanError, BuildError, LimitsRefusedError) as problem:
         print(problem, file=sys.stderr)
         return FINDING
     return 0
+
+
+def _limits(source: EnvoyFiles, what: str) -> tuple[str, ...]:
+    """Before `apply` what people edited is rendered; `check` wants that to have been done."""
+    limits = source.folder / "limits.yaml"
+    if not limits.is_file():
+        return ()
+    where = ("--limits", limits, "--bootstrap", source.bootstrap, "--into", source.folder / "rendered")
+    command = (sys.executable, "-m", "authz", "limits", "render" if what == "apply" else "check", *map(str, where))
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    return tuple(run.stderr.splitlines()) if run.returncode else ()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,23 +1,48 @@
-"""Give edited routes and backends to a running Envoy, and see whether it takes them."""
+"""Give edited routes, backends and limits to a running Envoy, and see whether it takes them."""
 
+import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+from dev import ratelimit_apply, up_shared
 from dev.envoy_admin import Admin
-from dev.envoy_files import EnvoyFiles, rendered, replace
+from dev.envoy_files import Engine, EnvoyFiles, rendered, replace
 from dev.envoy_labels import targets
 from dev.envoy_routes import forwarding
 from dev.envoy_started import needs_a_restart
-from dev.envoy_yaml import read
+from dev.envoy_yaml import Tree, read
 
 TAKE_SECONDS = 10.0
 POLL_SECONDS = 0.05
-CLUSTERS = "cluster_manager.cds"
-ROUTES = "http.door.rds.door"
-_COUNTERS = r"^(cluster_manager\.cds|http\.door\.rds\.door)\.update_(attempt|success|rejected|failure)$"
 _WARMING = r"^cluster_manager\.warming_clusters$"
 _NO_PORTS: Mapping[int, int] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """How Envoy counts that it took a file, or did not."""
+
+    prefix: str
+    taken: str = "update_success"
+    refused: tuple[str, ...] = ("update_rejected", "update_failure")
+
+    def counters(self, admin: Admin) -> Mapping[str, int]:
+        """What was counted so far, by the last part of its name. Raises AdminError."""
+        found = admin.counters(rf"^{re.escape(self.prefix)}\.({'|'.join((self.taken, *self.refused))})$")
+        return {name.rpartition(".")[2]: count for name, count in found.items()}
+
+
+CLUSTERS = Subscription("cluster_manager.cds")
+ROUTES = Subscription("http.door.rds.door")
+
+
+def _limits(file: Path) -> Subscription:
+    document, _ = read(file)
+    names = [str(each["name"]) for each in document.tree["resources"]] if document else []
+    prefix = f"extension_config_discovery.http_filter.{names[0] if names else ''}"
+    return Subscription(prefix, "config_reload", ("config_fail", "update_rejected", "update_failure"))
 
 
 class ApplyError(Exception):
@@ -25,26 +50,60 @@ class ApplyError(Exception):
 
 
 def apply(source: EnvoyFiles, running: EnvoyFiles, ports: Mapping[int, int] = _NO_PORTS) -> Iterator[str]:
-    """Move edited files to where a running Envoy watches them, one after the other, and yield a line for each.
+    """Move edited files to where a running Envoy, and its rate limit service, watch them, and yield a line for each.
 
     `source` has been checked. A new cluster goes in before the route that needs it, a route goes before its cluster. A
-    file that Envoy refuses is put back as it was. Raises ApplyError and AdminError.
+    file that Envoy refuses is put back as it was. Raises ApplyError and AdminError; of the service, BuildError and
+    LimitsRefusedError.
     """
-    if not running.bootstrap.is_file():
+    if not running.started.is_file():
         raise ApplyError(f"no Envoy reads {running.folder}; start one with make up, or name its folder with --to")
-    admin = Admin(_admin_port(running.bootstrap))
-    edits = {
-        target: text
-        for origin, target in ((source.clusters, running.clusters), (source.routes, running.routes))
-        if (text := rendered(origin.read_text("utf-8"), source, running, ports)) != target.read_text("utf-8")
-        or target.samefile(origin)  # edited in place, where Envoy has not noticed
-    }
+    admin = Admin(_admin_port(running.started))
+    edits = _edits(source, running, ((source.clusters, running.clusters), (source.routes, running.routes)), ports)
+    limits = _edited_limits(source, running)
     yield from needs_a_restart(source, running)
     for target in _in_order(source, running, edits):
         _move(admin, target, edits[target], CLUSTERS if target == running.clusters else ROUTES)
         yield f"{target}: Envoy has taken it{_unready(admin)}"
-    if not edits:
+    counting = tuple(ratelimit_apply.apply(source, running, up_shared.service_at(ports)))
+    yield from counting
+    anew = "; what these limits had counted begins anew" if running.engine is Engine.EMBEDDED else ""
+    for target, text in limits.items():
+        _move(admin, target, text, _limits(target))
+        yield f"{target}: Envoy has taken it{anew}"
+    if not edits and not limits and not counting:
         yield f"{running.folder}: nothing to apply"
+
+
+def _edits(
+    source: EnvoyFiles, running: EnvoyFiles, pairs: Iterable[tuple[Path, Path]], ports: Mapping[int, int]
+) -> Mapping[Path, str]:
+    return {
+        target: text
+        for origin, target in pairs
+        if (
+            (text := rendered(origin.read_text("utf-8"), source, running, ports)) != target.read_text("utf-8")
+            or target.samefile(origin)  # edited in place, where Envoy has not noticed
+        )
+    }
+
+
+def _edited_limits(source: EnvoyFiles, running: EnvoyFiles) -> Mapping[Path, str]:
+    """Limits that count otherwise: Envoy does not load again what differs in a comment, nor does it forget its counts.
+
+    They are rendered by a move, so the ones that lie where they are read have been noticed.
+    """
+    return {
+        target: origin.read_text("utf-8")
+        for origin, target in ((file, running.rendered / file.name) for file in source.limits)
+        if target.is_file()  # a filter more or less is an edit of the bootstrap, and needs a restart
+        and _said(origin) != _said(target)
+    }
+
+
+def _said(file: Path) -> Tree:
+    document, _ = read(file)
+    return document.tree.get("resources") if document else None
 
 
 def _in_order(source: EnvoyFiles, running: EnvoyFiles, edits: Mapping[Path, str]) -> Iterator[Path]:
@@ -60,17 +119,17 @@ def _in_order(source: EnvoyFiles, running: EnvoyFiles, edits: Mapping[Path, str]
     yield from (file for file in order if file in edits)
 
 
-def _move(admin: Admin, target: Path, text: str, subscription: str) -> None:
-    before = admin.counters(_COUNTERS)
+def _move(admin: Admin, target: Path, text: str, subscription: Subscription) -> None:
+    before = subscription.counters(admin)
     old = target.read_text("utf-8")
     replace(target, text)
     deadline = time.monotonic() + TAKE_SECONDS
     while True:
-        grown = {name: count - before[name] for name, count in admin.counters(_COUNTERS).items()}
-        if grown[f"{subscription}.update_rejected"] or grown[f"{subscription}.update_failure"]:
+        grown = {name: count - before.get(name, 0) for name, count in subscription.counters(admin).items()}
+        if any(grown.get(name) for name in subscription.refused):
             replace(target, old)
             raise ApplyError(f"{target}: Envoy refuses it and goes on with the old one; its log says why")
-        if grown[f"{subscription}.update_success"]:
+        if grown.get(subscription.taken):
             return
         if time.monotonic() > deadline:
             replace(target, old)

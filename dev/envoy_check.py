@@ -10,7 +10,7 @@ from typing import Any
 
 from dev import certificate, envoy_labels, envoy_managers, envoy_outline, envoy_routes
 from dev import envoy_located as located
-from dev.envoy_files import EnvoyFiles
+from dev.envoy_files import Engine, EnvoyFiles
 from dev.envoy_inline import inlined
 from dev.envoy_program import binary
 from dev.envoy_refusal import Refusal, told
@@ -36,17 +36,39 @@ def check(files: EnvoyFiles) -> tuple[Problem, ...]:
     `envoy --mode validate` alone does not open the files that a bootstrap subscribes to, so they are inlined first.
     Raises MissingBinaryError.
     """
-    documents: list[Document] = []
-    problems: list[Problem] = []
-    for file in files.all():
-        document, slips = read(file)
-        problems += slips
-        documents += [document] if document else []
+    documents, problems = _read(*files.edited())
     if problems:
         return tuple(problems)
     configuration = Configuration(*documents)
     with tempfile.TemporaryDirectory() as scratch:
-        return tuple(dict.fromkeys(_check(configuration, _Validator(Path(scratch)))))
+        validator = _Validator(Path(scratch))
+        found = tuple(dict.fromkeys(_check(configuration, validator)))
+        return found or tuple(_check_rendered(files, configuration, validator))
+
+
+def _check_rendered(files: EnvoyFiles, edited: Configuration, validator: "_Validator") -> Iterator[Problem]:
+    """What Envoy is really started with, for each engine: the same with the limits in their places."""
+    for engine in Engine:
+        whole = replace(files, engine=engine)
+        documents, problems = _read(whole.started, *whole.limits)
+        yield from problems
+        if problems:
+            continue
+        bootstrap, *limits = documents
+        refusal = validator.refusal(replace(edited, bootstrap=bootstrap), *limits)
+        if refusal:
+            where = "what was rendered, not what is edited: render it again (make limits)"
+            yield Problem(whole.rendered, 0, f"{refusal.reason}; this is {where}")
+
+
+def _read(*files: Path) -> tuple[list[Document], list[Problem]]:
+    documents: list[Document] = []
+    problems: list[Problem] = []
+    for file in files:
+        document, slips = read(file)
+        problems += slips
+        documents += [document] if document else []
+    return documents, problems
 
 
 def _check(whole: Configuration, validator: "_Validator") -> Iterator[Problem]:
@@ -124,10 +146,11 @@ class _Validator:
         made = certificate.ensure(scratch, datetime.now(UTC))
         self._certificate = {"certificate_chain": made.chain.read_text(), "private_key": made.key.read_text()}
 
-    def refusal(self, asked: Configuration) -> Refusal | None:
+    def refusal(self, asked: Configuration, *limits: Document) -> Refusal | None:
         """Why Envoy refuses it, or None."""
         trees = (asked.bootstrap.tree, asked.clusters.tree, asked.routes.tree, asked.tls.tree)
-        self._bootstrap.write_text(inlined(*trees, self._certificate), "utf-8")
+        filters = {each["name"]: each["typed_config"] for limit in limits for each in limit.tree["resources"]}
+        self._bootstrap.write_text(inlined(*trees, self._certificate, filters), "utf-8")
         command = [str(binary()), "--mode", "validate", "--config-path", str(self._bootstrap), "--disable-hot-restart"]
         run = subprocess.run(
             [*command, "--log-level", "error"], capture_output=True, text=True, timeout=VALIDATE_SECONDS, check=False

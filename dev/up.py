@@ -1,4 +1,4 @@
-"""`make up`: the whole door on this machine (Envoy, the service, sample backends), until Ctrl-C."""
+"""`make up`, `make up-shared`: the whole door on this machine (Envoy, authz, sample backends), until Ctrl-C."""
 
 import argparse
 import os
@@ -10,10 +10,14 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from dev import envoy_files
+from dev import envoy_files, up_shared
+from dev.envoy_files import Engine
 from dev.envoy_program import MissingBinaryError
 from dev.process import ChildEndedError, Family, NotReadyError
-from dev.up_door import RUN, SOCKET, DoorError, Ports, Proof, Proofs, open_door
+from dev.ratelimit_program import BuildError
+from dev.ratelimit_service import LimitsRefusedError
+from dev.redis_server import MissingRedisError
+from dev.up_door import COMMANDS, ENDPOINTS, RUN, DoorError, Ports, Proof, Proofs, open_door
 from dev.up_lock import AlreadyRunningError, only_one
 from dev.up_plan import OFFSET, PORTS, PlanError
 from dev.up_requests import NEEDED_SCOPE, CommandError
@@ -27,8 +31,10 @@ SETTINGS = {
     "PORT": (envoy_files.PLAIN, "plain HTTP"),
     "TLS_PORT": (envoy_files.TLS, "TLS"),
     "ADMIN_PORT": (envoy_files.ADMIN, "Envoy's admin interface"),
+    "AUTHZ_PORT": (9091, "authz's admin interface: health, metrics, revision"),
 }
-EXAMPLES = {"PORT": 9080, "TLS_PORT": 9443, "ADMIN_PORT": 9902, OFFSET: 1000}
+EXAMPLES = {"PORT": 9080, "TLS_PORT": 9443, "ADMIN_PORT": 9902, "AUTHZ_PORT": 9191, OFFSET: 1000}
+MISSING = (MissingBinaryError, MissingRedisError, BuildError, LimitsRefusedError)
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -45,9 +51,10 @@ def main() -> int:
     except KeyboardInterrupt:
         return 0
     except AlreadyRunningError as other:
-        return _fail(f"it is running already, as process {other}: stop that one first (Ctrl-C there, or kill {other})")
+        stop = f"stop that one first (Ctrl-C there, or kill {other})"
+        return _fail(ports.command, f"it is running already, as process {other}: {stop}")
     except OSError as problem:
-        return _fail(str(problem))
+        return _fail(ports.command, str(problem))
 
 
 def _run(ports: Ports, output: Screen, parent: int) -> int:
@@ -62,11 +69,11 @@ def _run(ports: Ports, output: Screen, parent: int) -> int:
         return 0
     except ChildEndedError as ended:
         lines = "".join(f"\n  {line}" for line in ended.child.last_lines())
-        return _fail(f"{ended}; the end of {ended.child.log}:{lines}")
-    except (PlanError, CommandError, MissingBinaryError, NotReadyError, DoorError) as problem:
-        return _fail(str(problem))
+        return _fail(ports.command, f"{ended}; the end of {ended.child.log}:{lines}")
+    except (PlanError, CommandError, NotReadyError, DoorError, *MISSING) as problem:
+        return _fail(ports.command, str(problem))
     finally:
-        SOCKET.unlink(missing_ok=True)
+        ENDPOINTS.unlink(missing_ok=True)
 
 
 def _watch(family: Family, parent: int) -> NoReturn:
@@ -100,8 +107,10 @@ def _present(proofs: Proofs, ports: Ports, output: Screen) -> None:
     output.heading("The door is open")
     output.step("plain", f"http://127.0.0.1:{ports.plain}")
     output.step("TLS", f"https://localhost:{ports.tls} (curl --cacert {proofs.authority})")
-    output.step("admin", f"http://127.0.0.1:{ports.admin}")
+    output.step("admin", f"http://127.0.0.1:{ports.admin} (Envoy), http://127.0.0.1:{ports.authz} (authz)")
     output.step("logs", f"{LOGS}/*.log")
+    if ports.engine is Engine.SHARED:
+        up_shared.present(ports.offset, output)
     name = proofs.let_in.answer.member("name")
     _present_request(f"Let in, {proofs.let_in.answer.status}: {name} echoes what reached it", proofs.let_in, output)
     _present_request(
@@ -136,13 +145,16 @@ def _asked_ports() -> Ports:
     for setting in (*SETTINGS, OFFSET):
         flag = f"--{setting.lower().replace('_', '-')}"
         parser.add_argument(flag, default=os.environ.get(setting, ""), help=_meaning(setting), metavar="N")
+    counts = "who counts for the rate limits: Envoy itself, or a service for several (default: embedded)"
+    parser.add_argument("--engine", type=Engine, choices=Engine, default=Engine.EMBEDDED, help=counts)
     asked = vars(parser.parse_args())
-    offset = _number(OFFSET, asked[OFFSET.lower()] or "0", range(1 - PORTS, PORTS))
-    plain, tls, admin = (
-        _number(setting, text, range(1, PORTS)) if (text := asked[setting.lower()]) else default + offset
+    command = COMMANDS[asked["engine"]]
+    offset = _number(command, OFFSET, asked[OFFSET.lower()] or "0", range(1 - PORTS, PORTS))
+    plain, tls, admin, authz = (
+        _number(command, setting, text, range(1, PORTS)) if (text := asked[setting.lower()]) else default + offset
         for setting, (default, _) in SETTINGS.items()
     )
-    return Ports(plain, tls, admin, offset)
+    return Ports(plain, tls, admin, authz, offset, asked["engine"])
 
 
 def _meaning(setting: str) -> str:
@@ -152,17 +164,17 @@ def _meaning(setting: str) -> str:
     return f"port for {what} (default: ${setting}, else {default})"
 
 
-def _number(setting: str, text: str, allowed: range) -> int:
+def _number(command: str, setting: str, text: str, allowed: range) -> int:
     number = int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else None
     if number is None or number not in allowed:
         wanted = f"a number from {allowed.start} to {allowed.stop - 1}"
-        _fail(f"{setting}={text} will not do: give {wanted}, as in make up {setting}={EXAMPLES[setting]}")
+        _fail(command, f"{setting}={text} will not do: give {wanted}, as in {command} {setting}={EXAMPLES[setting]}")
         raise SystemExit(USAGE)
     return number
 
 
-def _fail(message: str) -> int:
-    print(f"make up: {message}", file=sys.stderr)
+def _fail(command: str, message: str) -> int:
+    print(f"{command}: {message}", file=sys.stderr)
     return 1
 
 

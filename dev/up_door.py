@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dev import certificate, envoy_files, envoy_program, envoy_started
+from dev import certificate, envoy_files, envoy_program, envoy_started, up_shared
 from dev.envoy_admin import Admin
 from dev.envoy_check import check
-from dev.envoy_files import EnvoyFiles
+from dev.envoy_files import Engine, EnvoyFiles
 from dev.process import Family, NotReadyError
 from dev.up_plan import LOOPBACK, NeededPort, PlanError, SampleBackend, check_free, sample_backends
 from dev.up_requests import (
@@ -28,10 +28,12 @@ from dev.up_screen import Screen
 
 RUN = Path("run")
 KEYS = RUN / "keys"
-SOCKET = RUN / "authz" / "0.sock"
-SHIPPED = EnvoyFiles(Path("envoy"))
-RUNNING = EnvoyFiles(RUN / "envoy")
+SOCKETS = RUN / "authz"
+ENDPOINTS = SOCKETS / "endpoints.json"
+SHIPPED = Path("envoy")
+RUNNING = RUN / "envoy"
 START_SECONDS = 30.0
+COMMANDS = {Engine.EMBEDDED: "make up", Engine.SHARED: "make up-shared"}
 
 
 class DoorError(Exception):
@@ -40,12 +42,19 @@ class DoorError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where Envoy listens."""
+    """Where Envoy listens, and who counts for its limits."""
 
     plain: int
     tls: int
     admin: int
-    offset: int = 0  # added to every port of a sample backend
+    authz: int
+    offset: int = 0  # added to every other port
+    engine: Engine = Engine.EMBEDDED
+
+    @property
+    def command(self) -> str:
+        """What was typed to start it."""
+        return COMMANDS[self.engine]
 
     def needed(self) -> tuple[NeededPort, ...]:
         """The same, with the way to choose others."""
@@ -53,6 +62,8 @@ class Ports:
             NeededPort(self.plain, "the door's plain HTTP", "PORT"),
             NeededPort(self.tls, "the door's TLS", "TLS_PORT"),
             NeededPort(self.admin, "Envoy's admin interface", "ADMIN_PORT"),
+            NeededPort(self.authz, "authz's admin interface", "AUTHZ_PORT"),
+            *(up_shared.needed(self.offset) if self.engine is Engine.SHARED else ()),
         )
 
 
@@ -76,23 +87,30 @@ class Proofs:
 def open_door(family: Family, ports: Ports, screen: Screen) -> Proofs:
     """Start everything and return once both requests have had the answer they should have.
 
-    Raises PlanError, CommandError, ChildEndedError, NotReadyError or DoorError, each with a message for the reader.
+    Raises PlanError, CommandError, ChildEndedError, NotReadyError or DoorError, each with a message for the reader; for
+    the shared engine MissingRedisError, BuildError and LimitsRefusedError, too.
     """
-    _check_envoy_files()
-    backends = sample_backends(SHIPPED.clusters, ports.offset)
-    check_free((*ports.needed(), *(NeededPort(port, each.name) for each in backends for port in each.ports())))
+    source, running = (EnvoyFiles(folder, ports.engine) for folder in (SHIPPED, RUNNING))
+    _check_envoy_files(source)
+    backends = sample_backends(source.clusters, ports.offset)
+    sampled = (NeededPort(port, each.name) for each in backends for port in each.ports())
+    check_free((*ports.needed(), *sampled), ports.command)
+    counting = up_shared.prepare(source, screen) if ports.engine is Engine.SHARED else None
     _ensure_keys(screen)
     tls = certificate.ensure(RUN / "tls", datetime.now(UTC))
     screen.step("certificate", f"{tls.chain} for localhost, until {tls.valid_until:%Y-%m-%d}")
     _start_backends(family, backends, screen)
-    _start_authz(family, screen)
-    _start_envoy(family, ports, screen)
+    _start_authz(family, ports, screen)
+    _prepare_envoy(source, running, ports)
+    if counting is not None:
+        up_shared.start(family, running, counting, ports.offset, screen)
+    _start_envoy(family, source, running, ports, screen)
     return _prove(family, ports, tls.authority, screen)
 
 
-def _check_envoy_files() -> None:
+def _check_envoy_files(source: EnvoyFiles) -> None:
     """Before a start: with routes that it cannot read, Envoy would be live and answer 404 to everything."""
-    problems = check(SHIPPED)
+    problems = check(source)
     if problems:
         raise PlanError("Envoy would refuse its configuration\n" + "\n".join(map(str, problems)))
 
@@ -113,18 +131,14 @@ def _start_backends(family: Family, backends: tuple[SampleBackend, ...], screen:
     screen.step("backends", f"{len(backends)} samples on ports {', '.join(map(str, waiting))}")
 
 
-def _start_authz(family: Family, screen: Screen) -> None:
-    SOCKET.parent.mkdir(parents=True, exist_ok=True)
-    SOCKET.unlink(missing_ok=True)
-    listen = f"unix:{SOCKET.parent}/{{worker}}.sock"
-    family.start("authz", (str(AUTHZ), "serve", "--keys", str(KEYS), "--listen", listen))
-    family.wait_until(_authz_listens, "authz", START_SECONDS)
-    screen.step("authz", f"unix:{SOCKET}")
-
-
-def _authz_listens() -> bool:
-    with socket.socket(socket.AF_UNIX) as client:
-        return client.connect_ex(str(SOCKET)) == 0
+def _start_authz(family: Family, ports: Ports, screen: Screen) -> None:
+    SOCKETS.mkdir(parents=True, exist_ok=True)
+    ENDPOINTS.unlink(missing_ok=True)
+    listen = f"unix:{SOCKETS}/{{worker}}.sock"
+    told = ("--endpoints-file", str(ENDPOINTS), "--admin", f"{LOOPBACK}:{ports.authz}")
+    family.start("authz", (str(AUTHZ), "serve", "--keys", str(KEYS), "--listen", listen, *told))
+    family.wait_until(ENDPOINTS.is_file, "authz", START_SECONDS)
+    screen.step("authz", f"unix:{SOCKETS}/*.sock, http://{LOOPBACK}:{ports.authz}/metrics")
 
 
 def _listens(port: int) -> bool:
@@ -132,35 +146,39 @@ def _listens(port: int) -> bool:
         return client.connect_ex((LOOPBACK, port)) == 0
 
 
-def _start_envoy(family: Family, ports: Ports, screen: Screen) -> None:
-    _prepare_envoy(ports)
-    family.start("envoy", envoy_program.command(RUNNING.bootstrap))
+def _start_envoy(family: Family, source: EnvoyFiles, running: EnvoyFiles, ports: Ports, screen: Screen) -> None:
+    family.start("envoy", envoy_program.command(running.started))
     family.wait_until(Admin(ports.admin).is_live, "Envoy", START_SECONDS)
-    edited = "which reads" if RUNNING.routes.parent.is_symlink() else "which make apply gives what is edited in"
-    screen.step("envoy", f"{RUNNING.bootstrap}, {edited} {SHIPPED.routes.parent}/")
+    edited = "which reads" if running.routes.parent.is_symlink() else "which make apply gives what is edited in"
+    screen.step("envoy", f"{running.started}, {edited} {source.routes.parent}/")
 
 
-def _prepare_envoy(ports: Ports) -> None:
-    """A bootstrap on loopback, with these ports; routes and clusters are no copies but what is edited in envoy/.
+def _prepare_envoy(source: EnvoyFiles, running: EnvoyFiles, ports: Ports) -> None:
+    """A bootstrap on loopback, with these ports, and the limits; routes and clusters are what is edited in envoy/.
 
     Only where the backends have moved they are copies, which `make apply` renews.
     """
     numbers = {envoy_files.PLAIN: ports.plain, envoy_files.TLS: ports.tls, envoy_files.ADMIN: ports.admin}
-    RUNNING.folder.mkdir(parents=True, exist_ok=True)
-    for file, copy in ((SHIPPED.bootstrap, RUNNING.bootstrap), (SHIPPED.tls, RUNNING.tls)):
-        envoy_files.replace(copy, envoy_files.rendered(file.read_text("utf-8"), SHIPPED, RUNNING, numbers))
-    envoy_started.note(SHIPPED, RUNNING, ports.offset)
-    dynamic = RUNNING.routes.parent
+    shutil.rmtree(running.rendered.parent, ignore_errors=True)
+    running.service_folder.mkdir(parents=True, exist_ok=True)
+    limits = ((file, running.rendered / file.relative_to(source.rendered)) for file in source.all_limits)
+    for file, copy in (*limits, (source.started, running.started), (source.tls, running.tls)):
+        envoy_files.replace(copy, envoy_files.rendered(file.read_text("utf-8"), source, running, numbers))
+    if ports.engine is Engine.SHARED:
+        found = up_shared.looking_here(running.started.read_text("utf-8"), ports.offset)
+        envoy_files.replace(running.started, found)
+    envoy_started.note(source, running, ports.offset)
+    dynamic = running.routes.parent
     if dynamic.is_symlink():
         dynamic.unlink()
     shutil.rmtree(dynamic, ignore_errors=True)
     if not ports.offset:
-        dynamic.symlink_to(Path("..", "..", SHIPPED.routes.parent))
+        dynamic.symlink_to(Path("..", "..", source.routes.parent))
         return
     dynamic.mkdir()
-    moved = envoy_started.moved_ports(SHIPPED, RUNNING)
-    for file, copy in ((SHIPPED.clusters, RUNNING.clusters), (SHIPPED.routes, RUNNING.routes)):
-        envoy_files.replace(copy, envoy_files.rendered(file.read_text("utf-8"), SHIPPED, RUNNING, moved))
+    moved = envoy_started.moved_ports(source, running)
+    for file, copy in ((source.clusters, running.clusters), (source.routes, running.routes)):
+        envoy_files.replace(copy, envoy_files.rendered(file.read_text("utf-8"), source, running, moved))
 
 
 def _prove(family: Family, ports: Ports, authority: Path, screen: Screen) -> Proofs:

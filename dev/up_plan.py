@@ -65,8 +65,8 @@ def sample_ports(clusters: Path) -> tuple[int, ...]:
     return tuple(port for each in sample_backends(clusters) for port in each.ports())
 
 
-def check_free(needed: Iterable[NeededPort]) -> None:
-    """Raises PlanError with a line for each port that cannot be listened on, or that two want."""
+def check_free(needed: Iterable[NeededPort], command: str = "make up") -> None:
+    """Raises PlanError with a line for each port that cannot be listened on, or that two want, and what to type."""
     owners: dict[int, str] = {}
     problems: list[str] = []
     for port in needed:
@@ -82,15 +82,15 @@ def check_free(needed: Iterable[NeededPort]) -> None:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind((LOOPBACK, port.number))
         except OSError as problem:
-            problems.append(_refusal(port, problem))
+            problems.append(_refusal(port, problem, command))
     if problems:
         raise PlanError("\n".join(problems))
 
 
-def _refusal(port: NeededPort, problem: OSError) -> str:
+def _refusal(port: NeededPort, problem: OSError, command: str) -> str:
     reason = "is in use" if problem.errno == errno.EADDRINUSE else f"cannot be used ({os.strerror(problem.errno or 0)})"
-    chosen = f"make up {port.setting}={_another(port.number)}"
-    mend = chosen if port.setting else f"move every port: make up {OFFSET}=1000"
+    chosen = f"{command} {port.setting}={_another(port.number)}"
+    mend = chosen if port.setting else f"move every port: {command} {OFFSET}=1000"
     return f"port {port.number} {reason}, and {port.owner} needs it: end the program that listens there, or {mend}"
 
 

@@ -31,6 +31,7 @@ CHECKS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "minProperties": lambda value, rule: len(value) >= rule,
     "maxLength": lambda value, rule: len(value) <= rule,
     "minimum": lambda value, rule: value >= rule,
+    "maximum": lambda value, rule: value <= rule,
 }
 
 

@@ -19,6 +19,7 @@ import h2.events
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from authz._proto.external_auth_pb2 import CheckResponse
+from authz.endpoints import EndpointsFile
 from authz.reasons import GrpcCode
 from authz.server import SERVICE
 from dev import certificate
@@ -133,7 +134,7 @@ def envoy(folder: Path) -> Iterator[int]:
     render(ENVOY, files, ports)
     certificate.ensure(folder / "run" / "tls", datetime.now(UTC))
     with Family(folder / "logs") as family:
-        family.start("envoy", command(files.bootstrap, threads=1))
+        family.start("envoy", command(files.started, threads=1))
         family.wait_until(Admin(ports[ADMIN]).is_live, "Envoy", SECONDS)
         yield ports[PLAIN]
 
@@ -150,6 +151,7 @@ def take() -> Iterator[tuple[Recording, bytes]]:
     tape = Tape()
     with TemporaryDirectory() as name, chdir(name):
         AUTHZ.parent.mkdir(parents=True)
+        EndpointsFile(AUTHZ.with_name("endpoints.json")).write([f"unix:{AUTHZ}"])
         with listening(tape, f"unix:{AUTHZ}"), envoy(Path(name)) as port:
             for recording in recordings():
                 status = send(port, recording.sent)

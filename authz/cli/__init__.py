@@ -1,4 +1,4 @@
-"""The command line: `authz serve`, `authz catalog`, `authz keys`, `authz token`."""
+"""The command line: `authz serve`, `authz catalog`, `authz keys`, `authz limits`, `authz token`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 
 from authz.cli.catalog import catalog
 from authz.cli.keys import keys
+from authz.cli.limits import limits
 from authz.cli.serve import serve
 from authz.cli.token import token
 from authz.errors import ConfigurationError
@@ -38,5 +39,5 @@ def main() -> None:
     """Decide who may pass a Cloud Connector's Envoy, and which limits count for them."""
 
 
-for command in (serve, catalog, keys, token):
+for command in (serve, catalog, keys, limits, token):
     main.add_command(command)

@@ -7,7 +7,9 @@ from typing import Final
 
 import click
 
-__all__ = ["ENVIRONMENT", "KEYS", "PACKAGED_POLICY", "POLICY", "variable"]
+from authz.documents import seconds
+
+__all__ = ["DURATION", "ENVIRONMENT", "KEYS", "PACKAGED_POLICY", "POLICY", "variable"]
 
 PACKAGED_POLICY: Final = Path(__file__).parent.parent / "data"
 
@@ -17,6 +19,21 @@ def variable(flag: str) -> str:
     return "AUTHZ_" + flag.removeprefix("--").replace("-", "_").upper()
 
 
+class _Duration(click.ParamType[float]):
+    """A number and a unit, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            return seconds(value)
+        except ValueError as error:
+            self.fail(f"'{value}' {error}", param, ctx)
+
+
+DURATION: Final = _Duration()
 POLICY: Final = click.option(
     "--policy",
     envvar=variable("--policy"),

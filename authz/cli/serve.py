@@ -2,173 +2,193 @@
 
 from __future__ import annotations
 
-import gc
 import signal
-import threading
-import time
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from authz.check import Check
-from authz.cli.options import ENVIRONMENT, KEYS, POLICY, variable
-from authz.decision_log import DecisionLog
+from authz.admin import Admin
+from authz.cli.options import DURATION, ENVIRONMENT, KEYS, POLICY, variable
+from authz.endpoints import EndpointsFile, EndpointsFileUnusableError
+from authz.file_handles import TooFewHandlesError, make_room
 from authz.lines import Lines
-from authz.observe import LOG_LEVELS, STDERR, fault, start_logging
-from authz.policy import load_policy
-from authz.server import Server
-from authz.settings import AddressTemplate, ServeSettings
-from authz.sockets import AddressUnusableError
+from authz.observe import LOG_LEVELS, STDERR, start_logging
+from authz.release import release
+from authz.reload import Reloader, Report, Watch
+from authz.settings import (
+    MAX_WORKERS,
+    AddressTemplate,
+    ServeSettings,
+    contradiction,
+    default_workers,
+    parse_collector,
+    parse_network,
+)
+from authz.snapshot import Sources, take
+from authz.sockets import AddressUnusableError, make_free
+from authz.supervisor import Supervisor
+from authz.supervisor_inbox import Inbox
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
 
-    from authz.policy import Policy
+    from authz.snapshot import Snapshot
 
-__all__ = ["serve"]
+__all__ = ["run", "serve"]
 
-DRAIN_SECONDS: Final = 10.0
-_LATER: Final = {
-    "--workers": "this version runs one worker",
-    "--admin": "this version has no admin port",
-    "--log-allow-sample": "this version writes no decision log",
-    "--drain": f"this version finishes requests in flight for up to {DRAIN_SECONDS:.0f}s",
-    "--endpoints-file": "this version writes no endpoints file",
-    "--otlp-endpoint": "this version sends no traces",
-}
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-class _Addresses(click.ParamType[AddressTemplate]):
-    """An address template; a variable lists several, separated by commas."""
+class _Parsed(click.ParamType[Any]):  # Any: what the parser makes of a text
+    """What a parser of the settings makes of a text; a variable lists several, separated by commas."""
 
-    name = "address"
     envvar_list_splitter = ","
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> AddressTemplate:
-        if isinstance(value, AddressTemplate):
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
             return value
         try:
-            return AddressTemplate.parse(str(value))
+            return self._parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
 
-def _refused_until_later(command: Callable[..., None]) -> Callable[..., None]:
-    """Refuse the flags that a later version has, by name: ignored in silence they would mislead."""
-
-    def refuse(_ctx: click.Context, param: click.Parameter, value: str | None) -> None:
-        if value is not None:
-            flag = param.opts[0]
-            raise click.UsageError(f"{flag} ({variable(flag)}) is not available yet: {_LATER[flag]}")
-
-    for flag in _LATER:
-        option = click.option(flag, envvar=variable(flag), hidden=True, expose_value=False, callback=refuse)
-        command = option(command)
-    return command
+def _option(flag: str, **how: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:  # Any: as click has it
+    """Return an option with a variable of the same name, both of which its help shows."""
+    return click.option(flag, envvar=variable(flag), show_envvar=True, **{"show_default": True, **how})
 
 
 @click.command()
 @POLICY
 @KEYS
 @ENVIRONMENT
-@click.option(
+@_option(
     "--listen",
-    envvar=variable("--listen"),
-    type=_Addresses(),
+    type=_Parsed("address", AddressTemplate.parse),
     multiple=True,
     default=("127.0.0.1:9000",),
-    show_default=True,
-    show_envvar=True,
     help="HOST:PORT or unix:PATH; repeatable; {worker} and {9000+worker} count workers from 0.",
 )
-@click.option(
+@_option(
+    "--workers",
+    type=click.IntRange(1, MAX_WORKERS),
+    show_default="one per core if every --listen counts workers, else 1",
+    help="Processes, each on an address of its own.",
+)
+@_option(
+    "--max-in-flight",
+    type=click.IntRange(1, 1_000_000),
+    default=1_000,
+    help="Checks that a worker holds unanswered; beyond it Envoy is told at once to ask another.",
+)
+@_option(
+    "--max-age", type=DURATION, default="500ms", help="How long a check may have waited; past it Envoy asks another."
+)
+@_option(
+    "--drain", type=DURATION, default="5s", help="Pause between SIGTERM, when health turns NOT_SERVING, and the end."
+)
+@_option(
+    "--endpoints-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keep Envoy's list of the workers that serve (EDS) in this file, JSON or YAML.",
+)
+@_option(
+    "--admin",
+    type=_Parsed("address", parse_network),
+    default="127.0.0.1:9091",
+    help="HOST:PORT of /healthz, /readyz, /metrics and /revision; port 0 is any free one.",
+)
+@_option(
     "--log-level",
-    envvar=variable("--log-level"),
     type=click.Choice(LOG_LEVELS, case_sensitive=False),
     default="info",
-    show_default=True,
-    show_envvar=True,
     help="Least severe lines to write; those of decisions are always written.",
 )
-@click.option(
+@_option(
+    "--log-allow-sample",
+    type=click.FloatRange(0.0, 1.0),
+    default=1.0,
+    help="Share of the allowed requests that the decision log holds; it holds every refused one.",
+)
+@_option("--otlp-endpoint", type=_Parsed("url", parse_collector), help="Send traces to this OpenTelemetry collector.")
+@_option(
     "--allow-empty-issuers",
-    envvar=variable("--allow-empty-issuers"),
     is_flag=True,
-    show_envvar=True,
+    show_default=False,
     help="Weakens a check: start although an issuer has no key; its tokens are refused.",
 )
-@click.option(
+@_option(
     "--allow-unlabelled-routes",
-    envvar=variable("--allow-unlabelled-routes"),
     is_flag=True,
-    show_envvar=True,
+    show_default=False,
     help="Weakens a check: let routes pass that do not name their backend service.",
 )
-@_refused_until_later
-def serve(**flags: Any) -> None:  # Any: click hands over what the options above have made
-    """Answer Envoy's checks until SIGTERM."""
-    run(ServeSettings(**flags))
+def serve(workers: int | None, **flags: Any) -> None:  # Any: click hands over what the options above have made
+    """Answer Envoy's checks until SIGTERM; SIGHUP reads policy and keys anew, and so does a change of their files."""
+    settings = ServeSettings(workers=workers or default_workers(flags["listen"]), **flags)
+    told = contradiction(settings)
+    if told is not None:
+        raise click.UsageError(told)
+    sys.exit(run(settings))
 
 
-def run(settings: ServeSettings) -> None:
-    """Load, listen, and serve until SIGTERM or SIGINT; requests in flight finish. Raises ConfigurationError."""
-    addresses = [template.address(0) for template in settings.listen]
-    if len(set(addresses)) < len(addresses):
-        raise click.UsageError("--listen names one address twice")
-    with Lines(STDERR) as lines:
-        _serve(settings, addresses, lines)
-
-
-def _serve(settings: ServeSettings, addresses: list[str], lines: Lines) -> None:
-    log = start_logging(settings.log_level, lines.put)
-    policy = load_policy(
-        settings.policy,
-        settings.keys,
-        settings.environment,
-        allow_empty_issuers=settings.allow_empty_issuers,
-        allow_unlabelled_routes=settings.allow_unlabelled_routes,
-    )
-    _tell(log, settings, policy)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    check = Check(
-        policy,
-        time.time,
-        report=lambda error: log.error("internal_error: %s", fault(error)),
-        tell=DecisionLog(lines.put, 1.0, worker=0).observe,
-    )
-    server = Server(check)
-    _listen(server, addresses, log)
-    # What was loaded stays for good: the collector need not look at it again.
-    gc.collect()
-    gc.freeze()
-    stop.wait()
-    log.info("stopping: requests in flight finish")
-    server.stop(DRAIN_SECONDS)
-    log.info("stopped")
-
-
-def _listen(server: Server, addresses: list[str], log: logging.Logger) -> None:
+def run(settings: ServeSettings) -> int:
+    """Serve until SIGTERM or SIGINT and return the exit code. Raises ConfigurationError, before anything listens."""
     try:
-        for address in server.start(addresses):
-            log.info("listening on %s", address)
-    except AddressUnusableError as error:
-        _fail(str(error))
+        with (
+            Lines(STDERR) as lines,
+            Inbox[Report](*SIGNALS) as inbox,
+            tempfile.TemporaryDirectory(prefix="authz-", ignore_cleanup_errors=True) as folder,
+        ):
+            # Nobody may wait for the pipe behind the log, and least of all who replaces workers.
+            return _supervise(settings, inbox, Path(folder), start_logging(settings.log_level, lines.put))
+    except (AddressUnusableError, EndpointsFileUnusableError, TooFewHandlesError) as error:
+        raise click.ClickException(str(error)) from None
+    except FileNotFoundError as error:
+        raise click.ClickException(f"cannot keep a copy of policy and keys: {error}") from None
 
 
-def _tell(log: logging.Logger, settings: ServeSettings, policy: Policy) -> None:
-    for warning in policy.warnings:
+def _supervise(settings: ServeSettings, inbox: Inbox[Report], folder: Path, log: logging.Logger) -> int:
+    warning = make_room(settings.workers)
+    if warning is not None:
         log.warning("%s", warning)
+    sources = Sources.of(settings)
+    snapshot = take(sources, folder / "0", None)
+    _tell(log, settings, snapshot)
+    for worker in range(settings.workers):
+        for address in settings.addresses(worker):
+            make_free(address)
+    endpoints = None
+    if settings.endpoints_file is not None:
+        endpoints = EndpointsFile(settings.endpoints_file)
+        endpoints.prepare()
+    supervisor = Supervisor(settings, snapshot, inbox, endpoints, log)
+    reloader = Reloader(sources, folder, supervisor.running, inbox.post)
+    watch = Watch((settings.policy, settings.keys), reloader.changed, inbox.post)
+    admin = Admin(settings.admin, supervisor.state, release())
+    log.info("admin on http://%s", admin.start())
+    reloader.start()
+    watch.start()
+    try:
+        return supervisor.run(reloader.ask)
+    finally:
+        watch.stop()
+        admin.stop()
+
+
+def _tell(log: logging.Logger, settings: ServeSettings, snapshot: Snapshot) -> None:
     for name in ("allow_empty_issuers", "allow_unlabelled_routes"):
         if getattr(settings, name):
             log.warning("--%s is set: a check is weakened", name.replace("_", "-"))
-    issuers = ", ".join(issuer.name for issuer in policy.issuers)
+    issuers = ", ".join(issuer.name for issuer in snapshot.policy.issuers)
     log.info(
-        "policy %s revision %s, environment %s: %s", settings.policy, policy.revision, settings.environment, issuers
+        "policy %s revision %s, environment %s: %s", settings.policy, snapshot.revision, settings.environment, issuers
     )
-
-
-def _fail(message: str) -> NoReturn:
-    raise click.ClickException(message)

@@ -15,8 +15,7 @@ import jwt
 
 from authz.catalog_files import read_catalog
 from authz.cli.customer import CustomerFlags, check_known, customer_options
-from authz.cli.options import POLICY, variable
-from authz.documents import seconds
+from authz.cli.options import DURATION, POLICY, variable
 from authz.entitlement import entitled_scopes
 from authz.errors import Findings
 from authz.issuers import read_issuers
@@ -63,18 +62,6 @@ class Order:
     chain: str | None
 
 
-class _Duration(click.ParamType[float]):
-    """A number and a unit, in seconds."""
-
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            return seconds(value)
-        except ValueError as error:
-            self.fail(f"'{value}' {error}", param, ctx)
-
-
 @click.group()
 def token() -> None:
     """Sign tokens for development."""
@@ -99,7 +86,7 @@ def token() -> None:
 @click.option("--user", help="The global user id that a user token speaks for.")
 @click.option("--realm", help="saas or self-managed; the issuer's first realm where left out.")
 @click.option("--seats", type=click.IntRange(min=0), help="Purchased seats, which decide the tier.")
-@click.option("--expires-in", type=_Duration(), default="1h", show_default=True, help="How long it is valid.")
+@click.option("--expires-in", type=DURATION, default="1h", show_default=True, help="How long it is valid.")
 @click.option(
     "--chain",
     type=click.Choice(["header", "claims"]),

@@ -1,18 +1,19 @@
-"""Puts a document into its file whole or not at all, whatever interrupts it."""
+"""Puts documents into their files whole or not at all, whatever interrupts it."""
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["create", "replace"]
+__all__ = ["create", "replace", "replace_all"]
 
 
 def create(file: Path, text: str) -> None:
@@ -28,6 +29,19 @@ def replace(file: Path, text: str) -> None:
     with _prepared(target, text) as prepared:
         prepared.chmod(mode)
         prepared.replace(target)
+
+
+def replace_all(texts: Mapping[Path, str]) -> None:
+    """Write several files, old or new, in their order; none changes before all of them are complete. Raises OSError."""
+    with ExitStack() as drafts:
+        moves = []
+        for file, text in texts.items():
+            if file.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
+            file.parent.mkdir(parents=True, exist_ok=True)
+            moves.append((drafts.enter_context(_prepared(file, text)), file))
+        for prepared, file in moves:
+            prepared.replace(file)
 
 
 @contextmanager

@@ -63,6 +63,6 @@ def _moment(written: str | None) -> float | None:
     """Read a date as RFC 3339 has it; one without a zone is UTC."""
     try:
         moment = datetime.fromisoformat(written or "")
-    except ValueError:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
         return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

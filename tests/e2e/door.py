@@ -15,7 +15,8 @@ from dev import certificate
 from dev.envoy_apply import apply
 from dev.envoy_files import EnvoyFiles, render
 from dev.process import Child, Family
-from tests.e2e.served import ROOT, SECONDS, SHIPPED, Envoy, Service, edit, get, start_envoy
+from tests.e2e.limited import WIDE, with_limits
+from tests.e2e.served import ROOT, SECONDS, Envoy, Service, edit, get, start_envoy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,9 +42,10 @@ DEAD: Final = (8112, 8114, 8122, 8132)
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A running door. `backends` are their HTTP ports, `ports` says where each shipped port is."""
+    """A running door. `source` is what was applied to it, but for the ports: `ports` says where each shipped one is."""
 
     folder: Path
+    source: EnvoyFiles
     family: Family
     backends: Mapping[str, int]
     ports: Mapping[int, int]
@@ -96,22 +98,22 @@ class Door:
     def edited(
         self, routes: Sequence[tuple[str, str]] = (), clusters: Sequence[tuple[str, str]] = ()
     ) -> Iterator[None]:
-        """Texts replaced in the shipped files, applied to the running Envoy while the block runs."""
+        """Texts replaced in the source, applied to the running Envoy while the block runs."""
         changed = EnvoyFiles(self.folder / "edit" / "envoy")
-        render(SHIPPED, changed)
+        render(self.source, changed)
         edit(changed.routes, routes)
         edit(changed.clusters, clusters)
         list(apply(changed, self.envoy.files, self.ports))
         try:
             yield
         finally:
-            list(apply(SHIPPED, self.envoy.files, self.ports))
+            list(apply(self.source, self.envoy.files, self.ports))
 
     @contextmanager
-    def another_envoy(self, name: str, edits: Edits) -> Iterator[Envoy]:
+    def another_envoy(self, name: str, edits: Edits, source: EnvoyFiles | None = None) -> Iterator[Envoy]:
         """A second Envoy before the same service and backends, with texts of its bootstrap replaced."""
         with Family(self.folder / "logs") as family:
-            second = start_envoy(family, self.folder, name, self.ports, edits)
+            second = start_envoy(family, self.folder, name, source or self.source, self.ports, edits)
             family.wait_until(lambda: all(map(second.healthy, CLUSTERS)), "a backend, as Envoy sees it", SECONDS)
             yield second
 
@@ -123,6 +125,7 @@ def open_door(folder: Path, write_keys: Callable[[Path], object]) -> Iterator[Do
     write_keys(folder / "run" / "keys")
     certificate.ensure(folder / "run" / "tls", datetime.now(UTC))
     authz = Service(folder)
+    source = with_limits(folder / "source", WIDE)
     with Family(folder / "logs") as family:
         children = {
             name: family.start(name, _backend(name, shipped), {"PYTHONPATH": str(ROOT)})
@@ -135,9 +138,9 @@ def open_door(folder: Path, write_keys: Callable[[Path], object]) -> Iterator[Do
                 own: at for name, shipped in BACKENDS.items() for own, at in zip(shipped, listening[name], strict=True)
             }
             ports = {**mapped, **dict.fromkeys(DEAD, CLOSED)}
-            envoy = start_envoy(family, folder, "envoy", ports)
+            envoy = start_envoy(family, folder, "envoy", source, ports)
             family.wait_until(lambda: all(map(envoy.healthy, CLUSTERS)), "a backend, as Envoy sees it", SECONDS)
-            yield Door(folder, family, {name: own[0] for name, own in listening.items()}, ports, envoy, authz)
+            yield Door(folder, source, family, {name: own[0] for name, own in listening.items()}, ports, envoy, authz)
         finally:
             authz.stop()
 

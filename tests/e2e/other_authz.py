@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from authz.endpoints import EndpointsFile
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -33,6 +35,13 @@ class OtherAuthz:
         self.checks.append(request)
         self.may_answer.wait()
         return self.response.SerializeToString()
+
+
+def asking(socket: Path) -> tuple[tuple[str, str], ...]:
+    """What to edit in a bootstrap, so that its Envoy asks whoever listens there."""
+    endpoints = EndpointsFile(socket.with_suffix(".json"))
+    endpoints.write([f"unix:{socket}"])
+    return (("path: run/authz/endpoints.json", f"path: {socket.with_suffix('.json')}"),)
 
 
 @contextmanager

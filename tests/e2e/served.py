@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parents[2]
 SHIPPED: Final = EnvoyFiles(ROOT / "envoy")
 SECONDS: Final = 30.0
+ENDPOINTS: Final = Path("run/authz/endpoints.json")
 FLUSH_MS: Final = 20
 
 LogLine = dict[str, Any]  # Any: JSON of the access log
@@ -52,20 +53,22 @@ class Envoy:
                 yield json.loads(line)
 
 
-def start_envoy(family: Family, folder: Path, name: str, ports: Mapping[int, int], edits: Edits = ()) -> Envoy:
-    """Start the shipped configuration on ports that the system picks, with texts of the bootstrap replaced."""
-    files = EnvoyFiles(folder / name)
-    render(SHIPPED, files, {**ports, PLAIN: 0, TLS: 0, ADMIN: 0})
-    edit(files.bootstrap, edits)
+def start_envoy(
+    family: Family, folder: Path, name: str, source: EnvoyFiles, ports: Mapping[int, int], edits: Edits = ()
+) -> Envoy:
+    """Start a configuration on ports that the system picks, with texts of its bootstrap replaced."""
+    files = EnvoyFiles(folder / name, source.engine)
+    render(source, files, {**ports, PLAIN: 0, TLS: 0, ADMIN: 0})
+    edit(files.started, edits)
     address = folder / "run" / f"{name}-admin"
-    serve = [*command(files.bootstrap, access_log_flush_ms=FLUSH_MS), "--admin-address-path", str(address)]
+    serve = [*command(files.started, access_log_flush_ms=FLUSH_MS), "--admin-address-path", str(address)]
     child = family.start(name, run_in(folder, serve))
     family.wait_until(lambda: address.is_file() and ":" in address.read_text(), "Envoy's admin interface", SECONDS)
     admin = Admin(int(address.read_text().rpartition(":")[2]))
     family.wait_until(admin.is_live, "Envoy", SECONDS)
     # `apply` looks for the admin interface in the bootstrap, which says "any port" here.
-    bootstrap = files.bootstrap.read_text("utf-8")
-    files.bootstrap.write_text(re.sub(r"(?<=port_value: )0\b", str(admin.port), bootstrap, count=1), "utf-8")
+    bootstrap = files.started.read_text("utf-8")
+    files.started.write_text(re.sub(r"(?<=port_value: )0\b", str(admin.port), bootstrap, count=1), "utf-8")
     found = json.loads(get(admin.port, "/listeners?format=json").body)["listener_statuses"]
     listening = {each["name"]: int(each["local_address"]["socket_address"]["port_value"]) for each in found}
     return Envoy(files, child, admin, listening["plain"], listening["tls"])
@@ -77,14 +80,16 @@ class Service:
 
     folder: Path
     policy: Path | None = None
+    workers: int = 1
     _family: Family = field(init=False)
     _child: Child = field(init=False)
 
     def start(self) -> None:
         """Start it and return at once."""
-        (self.folder / "run" / "authz" / "0.sock").unlink(missing_ok=True)
         policy = [] if self.policy is None else ["--policy", str(self.policy)]
-        serve = ["-m", "authz", "serve", *policy, "--keys", "run/keys", "--listen", "unix:run/authz/{worker}.sock"]
+        listen = ["--listen", "unix:run/authz/{worker}.sock", "--workers", str(self.workers)]
+        told = ["--endpoints-file", str(ENDPOINTS), "--admin", "127.0.0.1:0", "--drain", "100ms"]
+        serve = ["-m", "authz", "serve", *policy, "--keys", "run/keys", *listen, *told]
         self._family = Family(self.folder / "logs").__enter__()
         self._child = self._family.start("authz", run_in(self.folder, [sys.executable, *serve]))
 

@@ -55,13 +55,13 @@ def test_a_new_backend_and_its_route_arrive_in_one_go_and_leave_again(door: Door
 def test_a_canary_arrives_before_its_route_and_leaves_after_it(door: Door, visitor: Visitor, tmp_path: Path) -> None:
     split = "weighted_clusters: {clusters: [{name: sast, weight: 1}, {name: scanner, weight: 1}]}\n"
     canary = EnvoyFiles(tmp_path / "envoy")
-    render(SHIPPED, canary)
+    render(door.source, canary)
     edit(canary.routes, [("cluster: sast\n", split)])
     edit(canary.clusters, [(FIRST, f"{SCANNER}{FIRST}")])
     running = door.envoy.files
     arriving = list(apply(canary, running, door.ports))
     assert scanned_by(visitor) == "sast-1"
-    leaving = list(apply(SHIPPED, running, door.ports))
+    leaving = list(apply(door.source, running, door.ports))
     taken = [f"{file}: Envoy has taken it" for file in (running.clusters, running.routes)]
     assert (arriving, leaving) == (taken, taken[::-1])
 
@@ -103,7 +103,7 @@ def test_a_broken_route_file_is_refused_while_the_old_one_serves(
 
 def test_apply_puts_back_what_envoy_refuses(door: Door, visitor: Visitor, tmp_path: Path) -> None:
     broken = EnvoyFiles(tmp_path / "envoy")
-    render(SHIPPED, broken)
+    render(door.source, broken)
     edit(broken.routes, [("cluster: sast\n", "cluster: nobody\n")])
     good = door.envoy.files.routes.read_text("utf-8")
     with pytest.raises(ApplyError, match="Envoy refuses it and goes on with the old one"):
@@ -113,7 +113,7 @@ def test_apply_puts_back_what_envoy_refuses(door: Door, visitor: Visitor, tmp_pa
 
 
 def test_apply_without_an_edit_says_so(door: Door) -> None:
-    assert list(apply(SHIPPED, door.envoy.files, door.ports)) == [f"{door.envoy.files.folder}: nothing to apply"]
+    assert list(apply(door.source, door.envoy.files, door.ports)) == [f"{door.envoy.files.folder}: nothing to apply"]
 
 
 def test_apply_needs_a_running_envoy(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_authz_is_asked_and_heard(files: EnvoyFiles, old: str, new: str, found: 
 def test_authz_stands_before_the_router(files: EnvoyFiles, where: str) -> None:
     """2026-11-22: a chain without ext_authz, or with one that is never reached, was accepted."""
     text = files.bootstrap.read_text("utf-8")
-    start, end = text.index(AUTHZ), text.index("          # 4. The last word")
+    start, end = text.index(AUTHZ), text.index("          # 6. The last word")
     authz, router_end = text[start:end], text.index("          # --- refusals that Envoy makes itself")
     after = authz if where == "behind the router" else ""
     files.bootstrap.write_text(text[:start] + text[end:router_end] + after + text[router_end:], "utf-8")

@@ -8,7 +8,7 @@ import pytest
 
 from authz._proto.base_pb2 import HeaderValue, HeaderValueOption
 from authz._proto.external_auth_pb2 import CheckResponse, OkHttpResponse
-from tests.e2e.other_authz import OtherAuthz, serving
+from tests.e2e.other_authz import OtherAuthz, asking, serving
 from tests.e2e.visitor import Visitor
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def obedient(door: Door, visitor: Visitor) -> Iterator[Visitor]:
     authz.may_answer.set()
     with (
         serving(authz, socket),
-        door.another_envoy("obedient", (("path: run/authz/0.sock", f"path: {socket}"),)) as envoy,
+        door.another_envoy("obedient", asking(socket)) as envoy,
     ):
         yield Visitor(envoy.plain, visitor.mint)
 

@@ -10,7 +10,7 @@ import pytest
 
 from authz._proto.external_auth_pb2 import CheckResponse
 from tests.e2e.grpc_client import caller
-from tests.e2e.other_authz import OtherAuthz, serving
+from tests.e2e.other_authz import OtherAuthz, asking, serving
 from tests.e2e.visitor import Visitor
 
 if TYPE_CHECKING:
@@ -63,8 +63,11 @@ def test_a_slow_service_is_not_asked_more_than_twice(door: Door, visitor: Visito
     """2026-11-22: three tries fitted into the timeout, so that a service that was slow got three times the work."""
     socket_path = door.folder / "run" / "authz" / "slow.sock"
     slow = OtherAuthz(CheckResponse())
-    moved = (("path: run/authz/0.sock", f"path: {socket_path}"),)
-    with serving(slow, socket_path), door.another_envoy("slow", moved) as envoy, door.nothing_let_through():
+    with (
+        serving(slow, socket_path),
+        door.another_envoy("slow", asking(socket_path)) as envoy,
+        door.nothing_let_through(),
+    ):
         assert Visitor(envoy.plain, visitor.mint).ask("POST", COMPLETIONS, ["complete_code"]).status == 503
         assert len(slow.checks) == 2
 

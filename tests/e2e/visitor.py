@@ -28,7 +28,7 @@ AUDIENCES = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One HTTP answer."""
+    """One HTTP answer; headers that came several times are joined."""
 
     status: int
     headers: Mapping[str, str]
@@ -79,13 +79,16 @@ class Visitor:
         claims: Mapping[str, object] | None = None,
         headers: Mapping[str, str | None] | None = None,
         body: bytes | None = None,
+        source: str = "",
     ) -> Answer:
-        """Send one request and read its answer."""
+        """Send one request, from an address of this machine if one is named, and read its answer."""
         sent = self.headers(path, scopes, issuer, claims, headers)
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)) as connection:
+        origin = (source, 0) if source else None
+        connected = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS, source_address=origin)
+        with closing(connected) as connection:
             connection.request(method, path, body=body, headers=sent)
             with connection.getresponse() as answer:
-                received = {name.lower(): value for name, value in answer.getheaders()}
+                received = {name.lower(): str(answer.getheader(name)) for name in answer.headers}
                 return Answer(answer.status, received, answer.read(), sent.get("x-request-id", ""))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -30,12 +31,16 @@ class Service:
     file: Path
 
     def log(self) -> str:
-        """Return what it has written so far."""
-        return self.file.read_text()
+        """Return what it has written so far, each line of JSON as its level and its event."""
+        return "".join(map(_told, self.file.read_text().splitlines(keepends=True)))
 
     def addresses(self) -> list[str]:
         """Return where it listens, in the order of its flags."""
-        return re.findall(r"\"event\":\"listening on ([^\"]+)\"", self.log())
+        return re.findall(r"INFO listening on (\S+)\n", self.log())
+
+    def worker(self, number: int) -> int:
+        """Return the process that is worker `number` now."""
+        return int(re.findall(rf"INFO worker {number} is process (\d+)\n", self.log())[-1])
 
     def wait_for(self, text: str, times: int = 1) -> None:
         """Wait until the log holds a text that often, or fail with what it holds instead."""
@@ -66,17 +71,19 @@ def running(
         )
     service = Service(process, file)
     try:
-        service.wait_for('"event":"listening on ', listeners)
+        service.wait_for("INFO listening on ", listeners)
         yield service
     finally:
         process.kill()
         process.wait()
 
 
-def refused(folder: Path, *flags: str, variables: Mapping[str, str] | None = None) -> tuple[int, str]:
+def refused(
+    folder: Path, *flags: str, variables: Mapping[str, str] | None = None, command: Sequence[str] = COMMAND
+) -> tuple[int, str]:
     """Return exit code and standard error of a service that does not start; its standard output is empty."""
     done = subprocess.run(
-        [*COMMAND, *flags],
+        [*command, *flags],
         cwd=folder,
         env=_environment(variables),
         capture_output=True,
@@ -89,6 +96,13 @@ def refused(folder: Path, *flags: str, variables: Mapping[str, str] | None = Non
     return done.returncode, done.stderr
 
 
+def _told(line: str) -> str:
+    if not (line.startswith("{") and line.endswith("}\n")):
+        return line
+    members = json.loads(line)
+    return f"{members['level'].upper()} {members['event']}\n" if "event" in members else line
+
+
 def _environment(variables: Mapping[str, str] | None) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AUTHZ_")}
-    return {**inherited, **(variables or {})}
+    return {**inherited, "AUTHZ_ADMIN": "127.0.0.1:0", **(variables or {})}

@@ -7,9 +7,7 @@ import os
 import random
 import socket
 import stat
-import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import grpc
@@ -22,16 +20,13 @@ from authz.policy import load_policy
 from authz.server import SERVICE, Server
 from authz.sockets import AddressUnusableError
 from tests.cases.case_file import POLICY
+from tests.integration.engine import CHECK, SECONDS, WIDE, echo, serving
 from tests.minting import INSTANCE, NOW, SEATS, USER, Minter, client_headers, request, write_keys
 from tests.tiers import tier_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
-
-CHECK: Final = f"/{SERVICE}/Check"
-SECONDS: Final = 20.0
-"""No answer takes that long; a hang becomes a failure."""
 
 
 @pytest.fixture(scope="module")
@@ -46,19 +41,12 @@ def check(tmp_path_factory: pytest.TempPathFactory) -> Check:
     return Check(policy, lambda: float(NOW), report)
 
 
-@contextmanager
-def serving(check: Callable[[bytes], bytes], *addresses: str) -> Iterator[list[str]]:
-    server = Server(check)
-    yield server.start(addresses)
-    server.stop(SECONDS)
-
-
 @pytest.fixture(scope="module", params=["TCP", "Unix socket"])
 def channel(
     request: pytest.FixtureRequest, check: Check, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[grpc.Channel]:
     address = "127.0.0.1:0" if request.param == "TCP" else f"unix:{tmp_path_factory.mktemp('s')}/a.sock"
-    with serving(check, address) as (bound,), grpc.insecure_channel(bound) as opened:
+    with serving(check, address) as served, grpc.insecure_channel(served.address) as opened:
         yield opened
 
 
@@ -341,110 +329,14 @@ def test_a_server_that_serves_says_so(channel: grpc.Channel, service: str) -> No
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
-class Gate:
-    """A check whose first request waits until it is let go on."""
-
-    def __init__(self) -> None:
-        self.entered = threading.Event()
-        self.open = threading.Event()
-
-    def __call__(self, message: bytes) -> bytes:
-        if not self.entered.is_set():
-            self.entered.set()
-            assert self.open.wait(SECONDS)
-        return b"answer to " + message
-
-
-def answered(address: str) -> bool:
-    """Whether a request over a new connection got its answer, and no other; a closing gRPC may leave it waiting."""
-    with grpc.insecure_channel(address) as channel:
-        late = channel.unary_unary(CHECK, bytes, bytes).future(b"two", timeout=2.0)
-        if late.exception() is None:
-            assert late.result() == b"answer to two"
-        return late.exception() is None
-
-
-def test_a_stop_lets_requests_in_flight_finish_and_takes_no_new_one() -> None:
-    gate = Gate()
-    server = Server(gate)
-    (address,) = server.start(["127.0.0.1:0"])
-    with grpc.insecure_channel(address) as channel, ThreadPoolExecutor(1) as stopper:
-        waiting = channel.unary_unary(CHECK, bytes, bytes).future(b"one", timeout=SECONDS)
-        health = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=SECONDS)
-        assert gate.entered.wait(SECONDS)
-        assert next(health).status == health_pb2.HealthCheckResponse.SERVING
-        stopped = stopper.submit(server.stop, SECONDS)
-        assert next(health).status == health_pb2.HealthCheckResponse.NOT_SERVING
-        health.cancel()
-        assert not stopped.done()
-        while answered(address):  # until the listener is closed a new request is a request as any other
-            assert not stopped.done()
-        gate.open.set()
-        assert waiting.result() == b"answer to one"
-        stopped.result(SECONDS)
-
-
-def test_under_load_every_request_that_the_check_saw_is_answered_when_it_stops() -> None:
-    """gRPC refuses what comes while it closes, as UNAVAILABLE or CANCELLED: none of that may have been decided."""
-    seen: list[bytes] = []  # an append is one step for every thread
-    busy = threading.Event()
-
-    def counting(message: bytes) -> bytes:
-        seen.append(message)
-        if len(seen) == 200:
-            busy.set()
-        return message
-
-    server = Server(counting)
-    (address,) = server.start(["127.0.0.1:0"])
-
-    def load() -> int:
-        answers = 0
-        with grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
-            while True:
-                try:
-                    answers += ask(channel, b"x") == b"x"
-                except grpc.RpcError as error:
-                    assert error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}  # noqa: PT017
-                    return answers
-
-    with ThreadPoolExecutor(4) as callers:
-        loads = [callers.submit(load) for _ in range(4)]
-        assert busy.wait(SECONDS)
-        server.stop(2.0)
-        assert sum(finished.result(SECONDS) for finished in loads) == len(seen)
-
-
-def test_a_stop_waits_no_longer_than_its_grace() -> None:
-    gate = Gate()
-    server = Server(gate)
-    (address,) = server.start(["127.0.0.1:0"])
-    with grpc.insecure_channel(address) as channel:
-        waiting = channel.unary_unary(CHECK, bytes, bytes).future(b"one", timeout=SECONDS)
-        assert gate.entered.wait(SECONDS)
-        server.stop(0.1)
-        with pytest.raises(grpc.RpcError):
-            waiting.result(SECONDS)
-        gate.open.set()
-
-
-def test_a_check_that_raises_is_an_error_and_no_empty_answer() -> None:
-    """Envoy reads an empty CheckResponse as an allow."""
-
-    def broken(_message: bytes) -> bytes:
-        raise RuntimeError("a bug")
-
-    with serving(broken, "127.0.0.1:0") as (address,), grpc.insecure_channel(address) as channel:
-        assert refusal(channel, asked()) is grpc.StatusCode.UNKNOWN
-
-
-def echo(message: bytes) -> bytes:
-    return message
+def unstarted() -> Server:
+    return Server(echo, WIDE, lambda: None, lambda: None)
 
 
 def test_one_server_listens_on_several_addresses(tmp_path: Path) -> None:
     addresses = ["127.0.0.1:0", f"unix:{tmp_path}/a.sock", "localhost:0"]
-    with serving(echo, *addresses) as bound:
+    with serving(echo, *addresses) as served:
+        bound = served.addresses
         assert bound[1] == addresses[1]
         assert not any(address.endswith(":0") for address in bound)
         for address in bound:
@@ -466,15 +358,15 @@ def test_where_one_address_is_taken_none_is_served(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(AddressUnusableError, match=f"cannot listen on {address}: another process listens there"):
-            Server(echo).start([f"unix:{tmp_path}/a.sock", address])
+            unstarted().start([f"unix:{tmp_path}/a.sock", address])
     with socket.socket(socket.AF_UNIX) as probe, pytest.raises(OSError, match=r"refused|No such file"):
         probe.connect(f"{tmp_path}/a.sock")
 
 
 def test_two_servers_never_share_an_address(tmp_path: Path) -> None:
-    with serving(echo, "127.0.0.1:0", f"unix:{tmp_path}/a.sock") as bound:
-        for address in bound:
+    with serving(echo, "127.0.0.1:0", f"unix:{tmp_path}/a.sock") as served:
+        for address in served.addresses:
             with pytest.raises(AddressUnusableError):
-                Server(echo).start([address])
+                unstarted().start([address])
             with grpc.insecure_channel(address) as channel:
                 assert ask(channel, b"x") == b"x", "the first one goes on"

@@ -1,10 +1,42 @@
-"""Address templates: where workers listen."""
+"""Where workers listen, how many there are, and what settings cannot mean together."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
-from authz.settings import MAX_SOCKET_PATH, AddressTemplate
+from authz.settings import (
+    MAX_SOCKET_PATH,
+    AddressTemplate,
+    ServeSettings,
+    contradiction,
+    cores,
+    default_workers,
+    parse_collector,
+    parse_network,
+)
+
+
+def settings(*listen: str, workers: int = 1, endpoints_file: str | None = None) -> ServeSettings:
+    return ServeSettings(
+        policy=Path("policy"),
+        keys=Path("keys"),
+        environment="production",
+        listen=tuple(map(AddressTemplate.parse, listen)),
+        workers=workers,
+        max_in_flight=1_000,
+        max_age=0.5,
+        drain=5.0,
+        endpoints_file=None if endpoints_file is None else Path(endpoints_file),
+        admin="127.0.0.1:9091",
+        log_level="info",
+        log_allow_sample=1.0,
+        otlp_endpoint=None,
+        allow_empty_issuers=False,
+        allow_unlabelled_routes=False,
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,3 +86,123 @@ def test_what_is_no_address_is_refused(text: str, message: str) -> None:
 def test_a_sockets_path_may_be_as_long_as_the_system_allows() -> None:
     longest = "unix:/" + "a" * (MAX_SOCKET_PATH - 1)
     assert AddressTemplate.parse(longest).address(0) == longest
+
+
+def test_a_worker_listens_on_its_address_of_each_template() -> None:
+    made = settings("unix:{worker}.sock", "h:{9000+worker}", workers=3)
+    assert made.addresses(2) == ("unix:2.sock", "h:9002")
+
+
+@pytest.mark.parametrize(
+    ("listen", "workers"),
+    [
+        pytest.param(["127.0.0.1:9000"], 1, id="one worker without a template"),
+        pytest.param(["unix:a", "127.0.0.1:0"], 1, id="one worker on two addresses"),
+        pytest.param(["127.0.0.1:0"], 1, id="any free port"),
+        pytest.param(["unix:{worker}", "h:{9000+worker}"], 8, id="several with templates"),
+    ],
+)
+def test_what_makes_sense_is_no_contradiction(listen: list[str], workers: int) -> None:
+    assert contradiction(settings(*listen, workers=workers)) is None
+
+
+@pytest.mark.parametrize(
+    ("listen", "workers", "told"),
+    [
+        pytest.param(["unix:a", "unix:a"], 1, "--listen names one address twice", id="twice"),
+        pytest.param(
+            ["unix:{worker}", "127.0.0.1:9000"],
+            2,
+            "2 workers need an address each: write {worker} into --listen 127.0.0.1:9000",
+            id="no template",
+        ),
+        pytest.param(
+            ["h:{9000+worker}", "h:{9001+worker}"],
+            2,
+            "--listen gives one address to two of 2 workers",
+            id="templates that meet",
+        ),
+        pytest.param(
+            ["h:{65535+worker}"],
+            2,
+            "--listen, for 2 workers: 'h:65536' is no address: write HOST:PORT or unix:PATH",
+            id="beyond the last port",
+        ),
+        pytest.param(
+            ["unix:" + "a" * 106 + "{worker}"],
+            11,
+            "--listen, for 11 workers: '{}': the path of a Unix socket has 1 to 107 bytes".format(
+                "unix:" + "a" * 106 + "10"
+            ),
+            id="a path that grows too long",
+        ),
+    ],
+)
+def test_addresses_that_cannot_be_are_told(listen: list[str], workers: int, told: str) -> None:
+    assert contradiction(settings(*listen, workers=workers)) == told
+
+
+@pytest.mark.parametrize("address", ["unix:run/{worker}.sock", "127.0.0.1:9000", "[::1]:9000"])
+@pytest.mark.parametrize("suffix", [".json", ".yaml", ".yml"])
+def test_envoy_can_be_told_of_paths_and_ip_addresses(address: str, suffix: str) -> None:
+    assert contradiction(settings(address, endpoints_file=f"e{suffix}")) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "file", "told"),
+    [
+        ("unix:a", "e", "--endpoints-file e: Envoy reads .json, .yaml, .yml"),
+        *(
+            (
+                f"{host}:9000",
+                "e.json",
+                f"--endpoints-file tells Envoy the first --listen: '{host.strip('[]')}' is no IP address that it "
+                "could connect to",
+            )
+            for host in ("localhost", "0.0.0.0", "[::]")
+        ),
+    ],
+)
+def test_what_envoy_cannot_be_told_is_refused(address: str, file: str, told: str) -> None:
+    assert contradiction(settings(address, "127.0.0.1:9001", endpoints_file=file)) == told
+
+
+@pytest.mark.parametrize(
+    ("quota", "most"), [("max 100000\n", None), ("50000 100000\n", 1), ("100000 100000\n", 1), ("nonsense", None)]
+)
+def test_a_containers_quota_counts(tmp_path: Path, quota: str, most: int | None) -> None:
+    machine = len(os.sched_getaffinity(0))
+    file = tmp_path / "cpu.max"
+    file.write_text(quota)
+    assert cores(file) == (machine if most is None else most)
+    assert cores(tmp_path / "none") == machine
+
+
+def test_there_is_one_worker_per_core_where_each_can_have_an_address() -> None:
+    counted, plain = AddressTemplate.parse("unix:{worker}"), AddressTemplate.parse("unix:a")
+    assert default_workers([counted]) == cores()
+    assert default_workers([counted, plain]) == 1
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:9091", "localhost:0", "[::1]:9091"])
+def test_a_network_address_is_host_and_port(text: str) -> None:
+    assert parse_network(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "9091", ":9091", "h:65536", "unix:a", "h:{9000+worker}"])
+def test_anything_else_is_no_network_address(text: str) -> None:
+    with pytest.raises(ValueError, match="is no address: write HOST:PORT"):
+        parse_network(text)
+
+
+@pytest.mark.parametrize("text", ["http://collector:4318", "https://c.example/v1/traces"])
+def test_a_collector_is_a_url(text: str) -> None:
+    assert parse_collector(text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "collector:4318", "ftp://c", "http://", "http://a b", "http://[", "http://a:0", "http://a:b"]
+)
+def test_anything_else_is_no_collector(text: str) -> None:
+    with pytest.raises(ValueError, match="is no URL"):
+        parse_collector(text)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authz.documents.storage import create, replace
+from authz.documents.storage import create, replace, replace_all
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,3 +86,22 @@ def test_a_writer_that_is_killed_leaves_the_old_file_or_the_new_one(tmp_path: Pa
         assert seen == wholes, "nobody ever reads a half"
         assert file.read_text() in wholes
     assert not any(name.endswith((".yml", ".yaml")) for name in names(tmp_path) if name != "a.yml")
+
+
+def test_several_files_are_written_in_new_folders_and_over_old_files(tmp_path: Path) -> None:
+    (tmp_path / "a.yml").write_text("old")
+    replace_all({tmp_path / "a.yml": "new", tmp_path / "below" / "b.yml": "b"})
+    assert (tmp_path / "a.yml").read_text() == "new"
+    assert (tmp_path / "below" / "b.yml").read_text() == "b"
+    assert (names(tmp_path), names(tmp_path / "below")) == (["a.yml", "below"], ["b.yml"])
+
+
+def test_none_of_several_files_changes_where_one_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "a.yml").write_text("old")
+    (tmp_path / "b.yml").mkdir()
+    with pytest.raises(IsADirectoryError, match=r"b\.yml"):
+        replace_all({tmp_path / "a.yml": "new", tmp_path / "b.yml": "b"})
+    with pytest.raises(FileExistsError):
+        replace_all({tmp_path / "a.yml": "new", tmp_path / "a.yml" / "b.yml": "b"})
+    assert (tmp_path / "a.yml").read_text() == "old"
+    assert names(tmp_path) == ["a.yml", "b.yml"]

@@ -11,6 +11,7 @@ import click
 from authz.catalog_files import SCHEMAS as CATALOG_SCHEMAS
 from authz.cli.catalog.text import json_text
 from authz.issuers import IssuersFile
+from authz.limits.schema import LimitsFile
 from authz.revocations import RevocationsFile
 from authz.rule_files import RulesFile
 from authz.tiers import TiersFile
@@ -26,6 +27,7 @@ SCHEMAS: Final[dict[str, type[BaseModel]]] = {
     "rules": RulesFile,
     "tiers": TiersFile,
     "revocations": RevocationsFile,
+    "limits": LimitsFile,
     **CATALOG_SCHEMAS,
 }
 """What may stand in `issuers.yml`, `rules/*.yml` and so on, and in each folder of a catalog."""

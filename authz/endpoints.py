@@ -1,0 +1,70 @@
+"""The endpoints file: tells Envoy which workers there are (EDS), always whole, always those that serve."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = ["CLUSTER", "EndpointsFile", "EndpointsFileUnusableError", "discovery"]
+
+CLUSTER: Final = "authz"
+_ASSIGNMENT: Final = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
+
+
+class EndpointsFileUnusableError(Exception):
+    """The file cannot be written where it was asked for; the text says why and what to do."""
+
+
+def discovery(addresses: Sequence[str]) -> str:
+    """Return Envoy's DiscoveryResponse with one endpoint per address, as JSON, which is YAML too."""
+    endpoints = [{"endpoint": {"address": _address(address)}} for address in addresses]
+    assignment = {"@type": _ASSIGNMENT, "cluster_name": CLUSTER, "endpoints": [{"lb_endpoints": endpoints}]}
+    return json.dumps({"resources": [assignment]}, indent=2) + "\n"
+
+
+def _address(address: str) -> dict[str, Any]:  # Any: JSON of Envoy's Address
+    if address.startswith("unix:"):
+        return {"pipe": {"path": address.removeprefix("unix:")}}
+    host, _, port = address.rpartition(":")
+    return {"socket_address": {"address": host.strip("[]"), "port_value": int(port)}}
+
+
+class EndpointsFile:
+    """The file at one path, from `prepare` to `remove`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def prepare(self) -> None:
+        """Remove what an earlier run left: Envoy starts once the file exists. Raises EndpointsFileUnusableError."""
+        folder = self._path.parent
+        if not folder.is_dir():
+            raise EndpointsFileUnusableError(f"{self._told()}: folder {folder} does not exist: make it first")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise EndpointsFileUnusableError(f"{self._told()}: folder {folder} is not writable")
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            raise EndpointsFileUnusableError(f"{self._told()}: {error.strerror}") from None
+
+    def write(self, addresses: Sequence[str]) -> None:
+        """Put the addresses into the file by an atomic move, the one thing that Envoy watches for. Raises OSError."""
+        prepared = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}.tmp")
+        try:
+            prepared.write_text(discovery(addresses), "utf-8")
+            prepared.replace(self._path)
+        finally:
+            prepared.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Take the file away. Raises OSError."""
+        self._path.unlink(missing_ok=True)
+
+    def _told(self) -> str:
+        return f"--endpoints-file {self._path}"

@@ -1,0 +1,154 @@
+"""The limits: what `limits.yaml` says, as values; each number remembers the line it was written on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from fractions import Fraction
+    from ipaddress import IPv4Network, IPv6Network
+
+    from authz.limits.rates import Rate
+
+__all__ = [
+    "Addresses",
+    "BackendLimits",
+    "Callers",
+    "Ceiling",
+    "InstanceException",
+    "Limit",
+    "Limits",
+    "OnFailure",
+    "RateLimitService",
+    "Scope",
+    "TierLimits",
+    "UnitPrimitiveLimits",
+]
+
+
+class Scope(StrEnum):
+    """Whom a quota counts."""
+
+    USER = "user"
+    INSTANCE = "instance"
+    TIER = "tier"
+
+
+class OnFailure(StrEnum):
+    """What becomes of requests while the rate limit service gives no answer."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A rate, on which line it stands, and whether it is only counted (`shadow`) or also enforced."""
+
+    rate: Rate
+    shadow: bool
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling(Limit):
+    """What a tier as a whole may send: the rate that its share of a backend's capacity comes to."""
+
+    share: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class TierLimits:
+    """The limits of one tier. A backend's own have all three; those of a unit primitive any of them."""
+
+    tier: str
+    user: Limit | None
+    instance: Limit | None
+    ceiling: Ceiling | None
+
+    def of(self, scope: Scope) -> Limit | None:
+        """Return the limit on users, on instances or on the tier as a whole."""
+        return {Scope.USER: self.user, Scope.INSTANCE: self.instance, Scope.TIER: self.ceiling}[scope]
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPrimitiveLimits:
+    """Limits that count one unit primitive only, beside the backend's own. Tiers that are absent have none."""
+
+    unit_primitive: str
+    tiers: tuple[TierLimits, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BackendLimits:
+    """The limits of one backend service. `tiers` begin with the default tier; an absent one draws from that."""
+
+    backend_service: str
+    capacity: Rate
+    oversubscribe: Fraction
+    line: int
+    tiers: tuple[TierLimits, ...]
+    unit_primitives: tuple[UnitPrimitiveLimits, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceException:
+    """One customer's own instance limits by backend service, in whatever tier it is."""
+
+    instance: str
+    reason: str
+    backends: Mapping[str, Limit]
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Limits by client address, which is all that is known before a token is checked."""
+
+    attempts: Limit
+    failed_authentications: Limit
+    refusals: Limit
+    ipv6_prefix: int
+    exempt: tuple[IPv4Network | IPv6Network, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Callers:
+    """How many distinct callers one Envoy of the embedded engine is expected to see while their buckets matter."""
+
+    addresses: int
+    users: int
+    instances: int
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimitService:
+    """Where the shared engine's service is, how many seconds a request waits for it, and what follows if it fails."""
+
+    host: str
+    port: int
+    timeout: float
+    on_failure: OnFailure
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Everything that `limits.yaml` says. `default_tier` is where unknown tiers draw from."""
+
+    default_tier: str
+    backends: tuple[BackendLimits, ...]
+    exceptions: tuple[InstanceException, ...]
+    addresses: Addresses
+    callers: Callers
+    service: RateLimitService
+
+    def tiers(self) -> Iterator[tuple[BackendLimits, TierLimits, str | None]]:
+        """Every backend's tiers with their limits; then those of its unit primitives, which are named."""
+        for backend in self.backends:
+            for tier in backend.tiers:
+                yield backend, tier, None
+            for unit in backend.unit_primitives:
+                for tier in unit.tiers:
+                    yield backend, tier, unit.unit_primitive

@@ -1,0 +1,212 @@
+"""The reader of `limits.yaml`: checked against the policy whose callers it limits."""
+
+from __future__ import annotations
+
+import difflib
+from fractions import Fraction
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from authz.documents import read
+from authz.limits.arithmetic import check_backend, check_exception
+from authz.limits.model import (
+    Addresses,
+    BackendLimits,
+    Callers,
+    Ceiling,
+    InstanceException,
+    Limit,
+    Limits,
+    OnFailure,
+    RateLimitService,
+    TierLimits,
+    UnitPrimitiveLimits,
+)
+from authz.limits.rates import Rate, percent
+from authz.limits.schema import (
+    AddressesEntry,
+    BackendEntry,
+    LimitEntry,
+    LimitsFile,
+    PartialTierEntry,
+    SharedEntry,
+    ShareEntry,
+    TierEntry,
+    UnitPrimitiveEntry,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from authz.documents import Document, Where
+    from authz.errors import Findings
+    from authz.limits.ground import Ground
+
+__all__ = ["read_limits"]
+
+
+def read_limits(file: Path, ground: Ground, findings: Findings) -> Limits | None:
+    """Read `limits.yaml`; problems and warnings go to `findings`. None: it cannot be read at all."""
+    document = read(file, LimitsFile, findings)
+    return None if document is None else _Reader(document, ground, findings).limits()
+
+
+class _Reader:
+    """Turns the document into limits, reporting what it names that does not exist and numbers that do not add up."""
+
+    def __init__(self, document: Document[LimitsFile], ground: Ground, findings: Findings) -> None:
+        self._document = document
+        self._ground = ground
+        self._findings = findings
+
+    def limits(self) -> Limits:
+        content = self._document.content
+        names = content.backend_services
+        self._known("backend service", names, self._ground.catalog.backend_services, ("backend_services",))
+        for name in sorted(self._ground.answers.keys() - names.keys()):
+            message = f"backend service '{name}' has rules but no limits: write some, or nobody is limited there"
+            self._report(("backend_services",), message)
+        backends = tuple(self._backend(name, entry) for name, entry in names.items())
+        exceptions = tuple(self._exceptions())
+        for backend in backends:
+            check_backend(backend, self._ground.tier_names, self._document.file, self._findings)
+        by_name = {backend.backend_service: backend for backend in backends}
+        for exception in exceptions:
+            check_exception(exception, by_name, self._document.file, self._findings)
+        callers = content.embedded.expected_callers
+        return Limits(
+            default_tier=self._ground.tiers.default,
+            backends=backends,
+            exceptions=exceptions,
+            addresses=self._addresses(content.addresses),
+            callers=Callers(callers.addresses, callers.users, callers.instances),
+            service=_service(content.shared),
+        )
+
+    def _backend(self, name: str, entry: BackendEntry) -> BackendLimits:
+        where: Where = ("backend_services", name)
+        default = self._ground.tiers.default
+        if default not in entry.tiers:
+            self._report((*where, "tiers"), f"tier '{default}' is missing: it is the default, from which others draw")
+        self._known("tier", entry.tiers, self._ground.tier_names, (*where, "tiers"))
+        units = entry.unit_primitives or {}
+        for unit, unit_entry in units.items():
+            self._check_unit_primitive(name, unit, unit_entry, entry)
+        return BackendLimits(
+            backend_service=name,
+            capacity=entry.capacity,
+            oversubscribe=Fraction(str(entry.oversubscribe)),
+            line=self._document.line(where),
+            tiers=self._tiers(entry.tiers, entry.capacity, (*where, "tiers")),
+            unit_primitives=tuple(
+                UnitPrimitiveLimits(
+                    unit, self._tiers(each.tiers, entry.capacity, (*where, "unit_primitives", unit, "tiers"))
+                )
+                for unit, each in units.items()
+            ),
+        )
+
+    def _check_unit_primitive(self, backend: str, unit: str, entry: UnitPrimitiveEntry, beside: BackendEntry) -> None:
+        where: Where = ("backend_services", backend, "unit_primitives", unit)
+        served = self._ground.unit_primitives(backend)
+        if unit not in self._ground.catalog.unit_primitives:
+            near = _near(unit, self._ground.catalog.unit_primitives)
+            self._report(where, f"unit primitive '{unit}' is not in the catalog{near}")
+        elif unit not in served:
+            self._report(where, f"no rule of {backend} can answer with '{unit}'{_near(unit, served)}")
+        self._known("tier", entry.tiers, self._ground.tier_names, (*where, "tiers"))
+        for tier in entry.tiers:
+            if tier in self._ground.tier_names and tier not in beside.tiers:
+                message = f"tier '{tier}' has no limits of its own at {backend}, so it is counted as the default tier"
+                self._report((*where, "tiers", tier), message)
+
+    def _tiers(
+        self, entries: Mapping[str, TierEntry | PartialTierEntry], capacity: Rate, where: Where
+    ) -> tuple[TierLimits, ...]:
+        """Return the tiers that the policy has too, smallest customers first."""
+        return tuple(
+            TierLimits(
+                tier=name,
+                user=self._limit(entries[name].user, (*where, name, "user")),
+                instance=self._limit(entries[name].instance, (*where, name, "instance")),
+                ceiling=self._ceiling(entries[name].share, capacity, (*where, name, "share")),
+            )
+            for name in self._ground.tier_names
+            if name in entries
+        )
+
+    def _limit(self, form: Rate | LimitEntry | None, where: Where) -> Limit | None:
+        return None if form is None else self._said(form, where)
+
+    def _said(self, form: Rate | LimitEntry, where: Where) -> Limit:
+        line = self._document.line(where)
+        return Limit(form, shadow=False, line=line) if isinstance(form, Rate) else Limit(form.limit, form.shadow, line)
+
+    def _ceiling(self, form: Fraction | ShareEntry | None, capacity: Rate, where: Where) -> Ceiling | None:
+        if form is None:
+            return None
+        share, shadow = (form.share, form.shadow) if isinstance(form, ShareEntry) else (form, False)
+        requests = capacity.part(share)
+        if requests < 1:
+            self._report(where, f"{percent(share)} of {capacity} is less than one request: use a longer window")
+        return Ceiling(Rate(max(requests, 1), capacity.unit), shadow, self._document.line(where), share)
+
+    def _exceptions(self) -> Iterator[InstanceException]:
+        seen: dict[str, int] = {}
+        for position, entry in enumerate(self._document.content.exceptions):
+            where: Where = ("exceptions", position)
+            instance, line = entry.limited_instance_id, self._document.line(where)
+            first = seen.setdefault(instance.lower(), line)
+            if first != line:
+                self._report((*where, "limited_instance_id"), f"'{instance}' stands twice, first on line {first}")
+            if instance == "unknown":
+                self._report((*where, "limited_instance_id"), "'unknown' is nobody's id and has no instance limit")
+            limited = self._document.content.backend_services
+            inside: Where = (*where, "backend_services")
+            self._known("backend service", entry.backend_services, limited, inside, "has no limits to except from")
+            limits = {
+                name: self._said(each.instance, (*inside, name, "instance"))
+                for name, each in entry.backend_services.items()
+            }
+            yield InstanceException(instance, entry.reason, MappingProxyType(limits))
+
+    def _addresses(self, entry: AddressesEntry) -> Addresses:
+        for position, network in enumerate(entry.exempt):
+            for number, other in enumerate(entry.exempt[:position]):
+                if network.version == other.version and network.overlaps(other):
+                    line = self._document.line(("addresses", "exempt", number))
+                    self._report(("addresses", "exempt", position), f"{network} overlaps {other} on line {line}")
+        return Addresses(
+            attempts=self._said(entry.attempts, ("addresses", "attempts")),
+            failed_authentications=self._said(entry.failed_authentications, ("addresses", "failed_authentications")),
+            refusals=self._said(entry.refusals, ("addresses", "refusals")),
+            ipv6_prefix=entry.ipv6_prefix,
+            exempt=tuple(entry.exempt),
+        )
+
+    def _known(
+        self,
+        kind: str,
+        names: Iterable[str],
+        known: Iterable[str],
+        where: Where,
+        otherwise: str = "is not in the policy",
+    ) -> None:
+        known = tuple(known)
+        for name in names:
+            if name not in known:
+                self._report((*where, name), f"{kind} '{name}' {otherwise}{_near(name, known)}")
+
+    def _report(self, where: Where, message: str) -> None:
+        self._findings.problem(self._document.file, self._document.line(where), message)
+
+
+def _service(entry: SharedEntry) -> RateLimitService:
+    host, _, port = entry.service.rpartition(":")
+    return RateLimitService(host, int(port), entry.timeout, OnFailure(entry.on_failure))
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""

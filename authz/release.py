@@ -1,0 +1,12 @@
+"""The release that runs, by the version of its package."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+__all__ = ["release"]
+
+
+def release() -> str:
+    """Return the version, such as `0.1.0`."""
+    return version("cloud-connector-authz")

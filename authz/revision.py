@@ -1,0 +1,71 @@
+"""The revision: which files a policy and its keys are read from, and the digest that names them all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["files", "folders", "revision"]
+
+MAX_DEPTH: Final = 16
+_ANYWHERE: Final = (".yml", ".yaml")
+_AT_THE_TOP: Final = (".jwks.json", ".ca.pem")
+
+
+def revision(*tops: Path) -> str:
+    """Digest the names and contents of all policy and key files, so that a fleet can be compared."""
+    digest = hashlib.sha256()
+    for top in tops:
+        for name, content in files(top):
+            digest.update(f"{name.as_posix()}\0{len(content)}\0".encode())
+            digest.update(content)
+    return digest.hexdigest()[:16]
+
+
+def files(top: Path) -> Iterator[tuple[Path, bytes]]:
+    """Yield each file below a folder that policy or keys may come from, by name relative to it, and what it holds.
+
+    One that cannot be read is left out: nothing in force came from it.
+    """
+    for folder in folders(top):
+        endings = _ANYWHERE + _AT_THE_TOP if folder == top else _ANYWHERE
+        for name in sorted(_names(folder)):
+            content = _content(folder / name) if name.endswith(endings) else None
+            if content is not None:
+                yield (folder / name).relative_to(top), content
+
+
+def folders(top: Path) -> Iterator[Path]:
+    """Yield a folder and those below it, through links too; none whose name begins with a dot.
+
+    A mounted volume keeps its files in hidden folders, under names that differ by machine, and links to them.
+    """
+    seen: set[str] = set()
+    for at, below, _ in os.walk(top, followlinks=True):
+        folder, place = Path(at), os.path.realpath(at)
+        if place in seen or len(folder.parts) - len(top.parts) > MAX_DEPTH:
+            below.clear()
+            continue
+        seen.add(place)
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        yield folder
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208  names suffice
+    except OSError:
+        return []
+
+
+def _content(file: Path) -> bytes | None:
+    try:
+        return file.read_bytes() if stat.S_ISREG(file.stat().st_mode) else None
+    except OSError:
+        return None

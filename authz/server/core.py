@@ -1,0 +1,147 @@
+"""The one edge to gRPC's core: the names that are used of grpcio's private `cygrpc`, and their types (ADR 8)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from grpc._cython import cygrpc  # type: ignore[attr-defined]  # private to grpcio, and without types: ADR 8
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Tag = Callable[["Event"], None]
+    """What is called with the event that a request to the core has led to."""
+
+__all__ = [
+    "Call",
+    "Code",
+    "Event",
+    "Listener",
+    "Operation",
+    "Queue",
+    "Tag",
+    "make_listener",
+    "make_queue",
+    "receive_close",
+    "receive_message",
+    "send_headers",
+    "send_message",
+    "send_status",
+]
+
+
+class Operation(Protocol):
+    """One step of a call."""
+
+    def message(self) -> bytes | None:
+        """Return what a ReceiveMessage got: None where the call ended without a message."""
+
+    def cancelled(self) -> bool:
+        """Whether the call that a ReceiveClose saw end was given up rather than answered."""
+
+
+class Call(Protocol):
+    """A call that a client has made."""
+
+    def start_server_batch(self, operations: Sequence[Operation], tag: Tag) -> int:
+        """Begin steps of the call; the queue hands out one event when all of them are over."""
+
+    def cancel(self) -> int:
+        """Give the call up."""
+
+
+class Details(Protocol):
+    """What a call asks for."""
+
+    method: bytes
+
+
+class Event(Protocol):
+    """Something that has happened. Which attributes it has depends on what was asked for."""
+
+    success: bool
+    tag: Tag | None
+    call: Call
+    call_details: Details
+    batch_operations: Sequence[Operation]
+
+
+class Queue(Protocol):
+    """Where events are taken from, by one thread at a time."""
+
+    def poll(self, deadline: float) -> Event:
+        """Wait until that time of the system's clock for an event; without one its tag is None."""
+
+    def shutdown(self) -> None:
+        """Announce that nothing more will be asked for."""
+
+
+class Listener(Protocol):
+    """gRPC's own server: connections, HTTP/2 and the matching of calls."""
+
+    def register_completion_queue(self, queue: Queue) -> None: ...
+    def register_method(self, method: str) -> None: ...
+    def add_http2_port(self, address: bytes) -> int: ...
+    def start(self) -> None: ...
+    def request_call(self, call_queue: Queue, server_queue: Queue, tag: Tag) -> int: ...
+    def request_registered_call(self, call_queue: Queue, server_queue: Queue, method: str, tag: Tag) -> int: ...
+    def shutdown(self, queue: Queue, tag: Tag) -> None: ...
+    def cancel_all_calls(self) -> None: ...
+    def destroy(self) -> None: ...
+
+
+class Code:
+    """The status codes that are sent (grpc.StatusCode)."""
+
+    OK: Final[int] = cygrpc.StatusCode.ok
+    INVALID_ARGUMENT: Final[int] = cygrpc.StatusCode.invalid_argument
+    NOT_FOUND: Final[int] = cygrpc.StatusCode.not_found
+    UNIMPLEMENTED: Final[int] = cygrpc.StatusCode.unimplemented
+    INTERNAL: Final[int] = cygrpc.StatusCode.internal
+    UNAVAILABLE: Final[int] = cygrpc.StatusCode.unavailable
+
+
+_NO_FLAGS: Final = 0
+_XDS: Final = False
+
+
+def make_queue() -> Queue:
+    """Return a new queue."""
+    queue: Queue = cygrpc.CompletionQueue()
+    return queue
+
+
+def make_listener(options: Sequence[tuple[str, Any]]) -> Listener:  # Any: numbers and texts, as gRPC has them
+    """Return a server of gRPC's core that does not listen yet."""
+    listener: Listener = cygrpc.Server(tuple(options), _XDS)
+    return listener
+
+
+def receive_message() -> Operation:
+    """Read the call's message."""
+    operation: Operation = cygrpc.ReceiveMessageOperation(_NO_FLAGS)
+    return operation
+
+
+def receive_close() -> Operation:
+    """Hear of the call's end."""
+    operation: Operation = cygrpc.ReceiveCloseOnServerOperation(_NO_FLAGS)
+    return operation
+
+
+def send_headers() -> Operation:
+    """Send HTTP/2 headers without any of our own."""
+    operation: Operation = cygrpc.SendInitialMetadataOperation(None, _NO_FLAGS)
+    return operation
+
+
+def send_message(message: bytes) -> Operation:
+    """Send a message."""
+    operation: Operation = cygrpc.SendMessageOperation(message, _NO_FLAGS)
+    return operation
+
+
+def send_status(code: int, details: bytes) -> Operation:
+    """End the call."""
+    operation: Operation = cygrpc.SendStatusFromServerOperation(None, code, details, _NO_FLAGS)
+    return operation

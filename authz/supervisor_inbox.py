@@ -1,0 +1,66 @@
+"""The inbox: signals, and what threads have to say, in one place that a supervisor can wait for."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["Inbox"]
+
+T = TypeVar("T")
+
+_READ_BYTES: Final = 4_096
+_A_THREAD: Final = b"\0"
+
+
+class Inbox(Generic[T]):
+    """A context manager that takes those signals over; `fileno` is what can be waited for."""
+
+    def __init__(self, *signals: signal.Signals) -> None:
+        self._signals = signals
+        self._items: queue.SimpleQueue[T] = queue.SimpleQueue()
+        self._before: dict[signal.Signals, object] = {}
+        self._reader = self._writer = self._former = -1
+
+    def __enter__(self) -> Inbox[T]:
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        os.set_blocking(self._writer, False)
+        self._former = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        # Python's part of the handling does nothing: the number of the signal is in the pipe by then.
+        self._before = {number: signal.signal(number, lambda *_: None) for number in self._signals}
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal gave, it takes back
+        signal.set_wakeup_fd(self._former)
+        os.close(self._reader)
+        os.close(self._writer)
+
+    def fileno(self) -> int:
+        """Return what becomes readable when something has come."""
+        return self._reader
+
+    def post(self, item: T) -> None:
+        """Put something in, from any thread."""
+        self._items.put(item)
+        with suppress(OSError):  # full: it is readable already; closed: nobody waits any more
+            os.write(self._writer, _A_THREAD)
+
+    def take(self) -> tuple[list[signal.Signals], list[T]]:
+        """Return the signals and the things that have come, each in its order."""
+        with suppress(BlockingIOError):
+            read = os.read(self._reader, _READ_BYTES)
+            signals = [signal.Signals(number) for number in read if number]
+            items = []
+            while not self._items.empty():
+                items.append(self._items.get())
+            return [number for number in signals if number in self._signals], items
+        return [], []

@@ -1,0 +1,117 @@
+"""What far too many checks at once do to one server: `python -m benchmarks.flood`; needs h2load.
+
+Method: the engine around a check that takes one millisecond of the processor, on a Unix socket, with the bounds of
+benchmarks.engine. For ten seconds h2load keeps 2,000 and then 20,000 checks in flight over 8 connections, a new one at
+once for each that is refused, while a client asks for the server's health twenty times a second. Printed are the
+server's memory before, at its peak and after, and what came of the checks and of the questions. Nothing is kept to a
+core: this is about bounds, not about speed.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from authz.server import Server
+from benchmarks.engine import BOUNDS
+from benchmarks.server import HEADERS, INSTALL, METHOD
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+CHECK_SECONDS: Final = 0.001
+ASK_SECONDS: Final = 0.05
+LOAD: Final = ("--threads=1", "--clients=8", "--duration=10")
+STREAMS: Final = (250, 2_500)
+BODY: Final = b"\0\0\0\0\1x"
+MEBI: Final = 1024
+
+
+def serve(address: str) -> int:
+    """Serve until SIGTERM, then print what was answered and what refused."""
+    answered, refused, beats = [0], [0], [0]
+
+    def slow(message: bytes) -> bytes:
+        end = time.thread_time() + CHECK_SECONDS
+        while time.thread_time() < end:
+            pass
+        answered[0] += 1
+        return message
+
+    def count(where: list[int]) -> None:
+        where[0] += 1
+
+    server = Server(slow, BOUNDS, lambda: count(beats), lambda: count(refused))
+    signal.signal(signal.SIGTERM, lambda *_: server.stop(0))
+    server.start([address])
+    server.run()
+    print(f"answered {answered[0]:,}, refused by the bounds {refused[0]:,}, beats {beats[0]}")
+    return 0
+
+
+def memory(pid: int, kind: str) -> int:
+    """Return a process's resident memory in MiB: VmRSS now, VmHWM at its peak."""
+    found = re.search(rf"{kind}:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) // MEBI if found else 0
+
+
+def ask_health(address: str, load: subprocess.Popen[bytes]) -> list[float]:
+    """Ask until the load is over; return how long each answer took, sorted."""
+    took = []
+    with grpc.insecure_channel(address) as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        while load.poll() is None:
+            began = time.monotonic()
+            health.Check(health_pb2.HealthCheckRequest(), wait_for_ready=True, timeout=60)
+            took.append(time.monotonic() - began)
+            time.sleep(ASK_SECONDS)
+    return sorted(took)
+
+
+def flood(h2load: str, folder: Path, streams: int) -> None:
+    """Run server, load and client, and print what was seen."""
+    address, body = f"unix:{folder}/flood.sock", folder / "body"
+    body.write_bytes(BODY)
+    command: Sequence[str] = (sys.executable, "-m", "benchmarks.flood", address)
+    with subprocess.Popen(command) as server:
+        with grpc.insecure_channel(address) as channel:
+            grpc.channel_ready_future(channel).result(20)
+        before = memory(server.pid, "VmRSS")
+        target = (f"--data={body}", f"--base-uri={address}", f"http://authz{METHOD}")
+        with subprocess.Popen(
+            [h2load, *LOAD, f"--max-concurrent-streams={streams}", *HEADERS, *target], stdout=subprocess.DEVNULL
+        ) as load:
+            took = ask_health(address, load)
+        peak, after = memory(server.pid, "VmHWM"), memory(server.pid, "VmRSS")
+        server.terminate()
+    print(f"memory in MiB: {before} before, {peak} at the peak, {after} after")
+    print(f"health: {len(took)} answers, median {took[len(took) // 2] * 1e3:.0f} ms, longest {took[-1] * 1e3:.0f} ms")
+
+
+def main() -> int:
+    """Flood a server."""
+    h2load = shutil.which("h2load")
+    if h2load is None:
+        print(INSTALL, file=sys.stderr)
+        return 1
+    for streams in STREAMS:
+        print(f"8 connections, {streams:,} checks at once on each")
+        with TemporaryDirectory() as made:
+            flood(h2load, Path(made), streams)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(serve(sys.argv[1]) if len(sys.argv) > 1 else main())

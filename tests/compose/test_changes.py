@@ -1,0 +1,90 @@
+"""Changes while it runs: workers one after the other, keys in ADR-002's order, a route. Nothing restarts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.compose.door import WORKERS, docker, until
+from tests.issuers import PRODUCTION
+from tests.signing import key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.compose.client import Caller, Client
+    from tests.compose.door import Door
+
+ISSUER = "customers-dot"
+HOST = 'domains: ["*"]'
+
+
+def test_workers_are_replaced_one_by_one_and_no_request_fails(
+    door: Door, client: Client, customer: Caller, note: Callable[[str], None]
+) -> None:
+    with client.steady_load(customer) as answered:
+        for worker in door.workers():
+            already = answered["200"]
+            door.end_worker(worker)
+            until(lambda gone=worker: is_replaced(door, gone), "the worker is replaced and Envoy is told")  # type: ignore[misc]
+            until(lambda floor=already: answered["200"] > floor, "requests are let in meanwhile")  # type: ignore[misc]
+    assert set(answered) == {"200"}, dict(answered)
+    note(f"rolling restart of {WORKERS} workers under load: {answered['200']} requests, none failed")
+
+
+def test_a_key_is_rotated_without_a_restart_and_no_request_fails(door: Door, client: Client, customer: Caller) -> None:
+    old, new = PRODUCTION[ISSUER].key, key(f"{ISSUER}-2", "RS256")
+    started, workers = start_times(door), door.workers()
+
+    def let_in(signer: str) -> bool:
+        signing = {"old": old, "new": new}[signer]
+        return (
+            bearing(client, customer, client.mint.token(ISSUER, stated(customer), {"kid": signing.kid}, signing)) == 200
+        )
+
+    assert let_in("old")
+    assert not let_in("new")
+    with client.steady_load(customer) as answered:
+        door.put_keys({ISSUER: [old, new]})
+        until(lambda: let_in("new"), "the new key is trusted")
+        assert let_in("old")
+    assert set(answered) == {"200"}, dict(answered)
+    door.put_keys({ISSUER: [new]})
+    until(lambda: not let_in("old"), "the old key is trusted no more, even for a token that was let in before")
+    assert let_in("new")
+    assert (start_times(door), door.workers()) == (started, workers)
+    door.put_keys({ISSUER: [old]})
+    until(lambda: let_in("old"), "everything is as it was")
+
+
+def test_a_route_is_edited_without_a_restart(door: Door, client: Client, customer: Caller) -> None:
+    started = start_times(door)
+    assert "x-edited" not in client.ask(customer).headers
+    with client.steady_load(customer) as answered:
+        header = "response_headers_to_add: [{header: {key: x-edited, value: once}}]"
+        door.edit_routes(HOST, f"{HOST}\n    {header}")
+        until(lambda: client.ask(customer).headers.get("x-edited") == "once", "Envoy took the edited routes")
+    assert set(answered) == {"200"}, dict(answered)
+    assert start_times(door) == started
+
+
+def is_replaced(door: Door, worker: int) -> bool:
+    """Whether another worker serves in its place, and Envoy has been told."""
+    workers = door.workers()
+    return worker not in workers and len(workers) == WORKERS == door.endpoints()
+
+
+def start_times(door: Door) -> set[str]:
+    """When each container was started."""
+    return {
+        docker("inspect", "--format", "{{.Name}} {{.State.StartedAt}}", each.id) for each in door.stack.containers()
+    }
+
+
+def stated(caller: Caller) -> dict[str, object]:
+    """What a token of that caller says."""
+    return {**caller.claims(), "scopes": ["complete_code"]}
+
+
+def bearing(client: Client, caller: Caller, token: str) -> int:
+    """What is answered to that token."""
+    return client.ask(caller, overrides={"authorization": f"Bearer {token}"}).status

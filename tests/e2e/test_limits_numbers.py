@@ -1,0 +1,193 @@
+"""Every limit of the embedded engine trips at its number, for the caller it is about and for nobody else.
+
+Windows are a day long, so that no bucket gets a token back while a test runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.e2e.customer import CHAT, COMPLETIONS, SCAN, TRACES, WORKFLOWS, Customer
+from tests.e2e.limited import Gate, open_gate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.door import Door
+
+RAISED: Final = "0b4f9a52-77aa-4c0e-9b7d-2f4c8a1d9e00"
+LIMITS: Final = f"""\
+backend_services:
+  sast:
+    capacity: 100000/day
+    tiers:
+      any:    {{share: 20%, instance: 1000/day, user: 3/day}}
+      small:  {{share: 20%, instance: 4/day, user: 1000/day}}
+      medium: {{share: 20%, instance: 6/day, user: 3/day}}
+  duo_workflow:
+    capacity: 100/day
+    tiers:
+      any:    {{share: 10%, instance: 4/day, user: 1000/day}}
+      small:  {{share: 10%, instance: 10/day, user: 1000/day}}
+  observability:
+    capacity: 100/day
+    tiers:
+      any:
+        share: {{share: 10%, shadow: true}}
+        instance: {{limit: 4/day, shadow: true}}
+        user: {{limit: 2/day, shadow: true}}
+      small:  {{share: 10%, instance: {{limit: 4/day, shadow: true}}, user: 3/day}}
+  ai_gateway:
+    capacity: 100000/day
+    tiers:
+      any:    {{share: 20%, instance: 1000/day, user: 1000/day}}
+      small:  {{share: 20%, instance: 1000/day, user: 1000/day}}
+    unit_primitives:
+      duo_chat:
+        tiers:
+          any: {{share: 0.01%, instance: 4/day, user: 2/day}}
+          small: {{share: {{share: 0.01%, shadow: true}}}}
+exceptions:
+- {{limited_instance_id: {RAISED}, reason: nightly imports, backend_services: {{sast: {{instance: 9/day}}}}}}
+addresses: {{attempts: 100000/day, failed_authentications: 100000/day, refusals: 100000/day}}
+embedded: {{expected_callers: {{addresses: 100, users: 1000, instances: 1000}}}}
+shared: {{service: "127.0.0.1:8081", timeout: 50ms, on_failure: allow}}
+"""
+
+
+@pytest.fixture(scope="module")
+def gate(door: Door) -> Iterator[Gate]:
+    with open_gate(door, "numbers", LIMITS) as opened:
+        yield opened
+
+
+def test_a_user_is_limited_and_colleagues_are_not(gate: Gate) -> None:
+    one = gate.customer()
+    assert one.until_refused(SCAN) == (3, "user")
+    assert one.colleague().until_refused(SCAN) == (3, "user")
+    assert one.until_refused(SCAN) == (0, "user")
+
+
+def test_an_instance_is_limited_whoever_asks_and_others_are_not(gate: Gate) -> None:
+    one, other = gate.customer("small"), gate.customer("small")
+    assert one.until_refused(SCAN) == (4, "instance")
+    assert one.colleague().until_refused(SCAN) == (0, "instance")
+    assert other.until_refused(SCAN) == (4, "instance")
+
+
+def test_a_tier_as_a_whole_is_limited_and_other_tiers_are_not(gate: Gate) -> None:
+    """What instances are refused counts for nobody else: 4, 4 and 2 are the tier's 10."""
+    customers = [gate.customer() for _ in range(4)]
+    assert [each.until_refused(WORKFLOWS) for each in customers] == [
+        (4, "instance"),
+        (4, "instance"),
+        (2, "tier"),
+        (0, "tier"),
+    ]
+    assert gate.customer("small").until_refused(WORKFLOWS) == (10, "instance")
+
+
+def test_what_a_user_is_refused_is_not_taken_from_its_instance(gate: Gate) -> None:
+    one = gate.customer("medium")
+    assert one.until_refused(SCAN) == (3, "user")
+    assert {one.ask(SCAN).status for _ in range(20)} == {429}
+    assert one.colleague().until_refused(SCAN) == (3, "user")
+    assert one.colleague().until_refused(SCAN) == (0, "instance")
+
+
+def test_one_backends_limits_are_not_anothers(gate: Gate) -> None:
+    one = gate.customer()
+    assert one.until_refused(SCAN) == (3, "user")
+    assert one.ask(COMPLETIONS).status == 200
+
+
+def test_a_unit_primitive_has_limits_of_its_own_within_the_backends(gate: Gate) -> None:
+    one, other, last = (gate.customer() for _ in range(3))
+    assert one.until_refused(CHAT) == (2, "user")
+    assert one.colleague().until_refused(CHAT) == (2, "user")
+    assert one.colleague().until_refused(CHAT) == (0, "instance")
+    assert other.until_refused(CHAT) == (2, "user")
+    assert other.colleague().until_refused(CHAT) == (2, "user")
+    assert last.until_refused(CHAT) == (2, "user")
+    assert last.colleague().until_refused(CHAT) == (0, "unit-primitive")
+    for each in (one, other, last):
+        assert each.until_refused(COMPLETIONS) == (60, "nobody's")
+
+
+@pytest.mark.parametrize("tier", ["small", "medium"])
+def test_an_exception_raises_one_instance_in_whatever_tier_and_nothing_else(gate: Gate, tier: str) -> None:
+    usual = {"small": 4, "medium": 6}[tier]
+    raised = replace(gate.customer(tier), instance=RAISED)
+    assert _instance_alone(raised) == (9, "instance")
+    assert _instance_alone(gate.customer(tier)) == (usual, "instance")
+
+
+def _instance_alone(customer: Customer) -> tuple[int, str]:
+    """Ask as a new user each time."""
+    for number in range(20):
+        answer = customer.colleague().ask(SCAN)
+        if answer.status == 429:
+            return number, answer.headers["x-ratelimit-scope"]
+    return 20, "nobody's"
+
+
+def test_limits_in_shadow_let_through_are_counted_and_are_not_shown(gate: Gate) -> None:
+    names = ("limits_users", "limits_instances", "limits_tiers")
+    before = [gate.counted(f"{name}.http_local_rate_limit.shadow_mode") for name in names]
+    one = gate.customer()
+    answers = [one.ask(TRACES) for _ in range(20)]
+    assert {answer.status for answer in answers} == {200}
+    assert not [name for answer in answers for name in answer.headers if name.startswith("x-ratelimit")]
+    after = [gate.counted(f"{name}.http_local_rate_limit.shadow_mode") for name in names]
+    assert [now - then for now, then in zip(after, before, strict=True)] == [18, 16, 10]
+
+
+def test_a_limit_in_shadow_leaves_those_beside_it_in_force(gate: Gate) -> None:
+    one = gate.customer("small")
+    assert one.until_refused(TRACES) == (3, "user")
+    assert one.colleague().until_refused(TRACES) == (3, "user")
+    assert one.colleague().until_refused(TRACES) == (3, "user")
+
+
+def test_a_unit_primitive_in_shadow_lets_through(gate: Gate) -> None:
+    assert gate.customer("small").until_refused(CHAT) == (60, "nobody's")
+
+
+def test_gitlab_com_has_no_instance_limit_but_its_users_have_theirs(gate: Gate) -> None:
+    assert gate.customer("small", "gitlab-com").until_refused(SCAN) == (60, "nobody's")
+    assert gate.customer("any", "gitlab-com").until_refused(SCAN) == (3, "user")
+
+
+def test_realms_do_not_share_buckets_where_their_ids_are_the_same(gate: Gate) -> None:
+    one = gate.customer()
+    assert one.until_refused(SCAN) == (3, "user")
+    assert replace(one, issuer="gitlab-com").until_refused(SCAN) == (3, "user")
+
+
+def test_whoever_leaves_the_user_out_shares_one_bucket_with_its_instance_alone(gate: Gate) -> None:
+    one, other = (replace(gate.customer(), user=None) for _ in range(2))
+    named = one.colleague()
+    assert named.ask(SCAN).status == 200
+    assert one.until_refused(SCAN) == (3, "user")
+    assert one.until_refused(SCAN) == (0, "user")
+    assert named.until_refused(SCAN) == (2, "user")
+    assert other.until_refused(SCAN) == (3, "user")
+
+
+def test_inventing_users_escapes_neither_instance_nor_tier(gate: Gate) -> None:
+    assert _instance_alone(gate.customer("medium")) == (6, "instance")
+
+
+def test_naming_another_instances_user_spends_nothing_of_it(gate: Gate) -> None:
+    victim, thief = gate.customer(), gate.customer()
+    assert replace(thief, user=victim.user).until_refused(SCAN) == (3, "user")
+    assert victim.until_refused(SCAN) == (3, "user")
+
+
+def test_a_tier_that_the_limits_leave_out_draws_from_the_default_tiers_buckets(gate: Gate) -> None:
+    one = gate.customer("large")
+    assert one.until_refused(SCAN) == (3, "user")
+    assert replace(one, tier="any").until_refused(SCAN) == (0, "user")

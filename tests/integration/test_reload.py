@@ -1,0 +1,324 @@
+"""Policy and keys change while the service runs: the new ones are in force everywhere at once, broken ones nowhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.cases.case_file import POLICY
+from tests.integration.caller import Caller, healthy
+from tests.integration.service import SECONDS, Service, running
+from tests.minting import INSTANCE, Minter, request, write_keys
+from tests.signing import key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+WORKERS: Final = 2
+RULE: Final = "path: /v2/code/completions"
+KEYS: Final = "keys/customers-dot.jwks.json"
+
+
+@pytest.fixture
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `policy/`, `keys/` and `tmp/`, in which the service keeps its snapshots."""
+    made = tmp_path_factory.mktemp("r")
+    shutil.copytree(POLICY, made / "policy", ignore=shutil.ignore_patterns("schema", "keys"))
+    write_keys(made / "keys")
+    (made / "tmp").mkdir()
+    return made
+
+
+def serving(folder: Path, *flags: str, policy: str = "policy", keys: str = "keys") -> AbstractContextManager[Service]:
+    sources = ("--policy", policy, "--keys", keys, "--listen", "unix:{worker}.sock")
+    several = ("--workers", str(WORKERS), "--drain", "0s")
+    variables = {"TMPDIR": str(folder / "tmp")}
+    return running(folder, *sources, *several, *flags, variables=variables, listeners=WORKERS)
+
+
+@pytest.fixture
+def service(folder: Path) -> Iterator[Service]:
+    """Two workers with a policy and keys of their own."""
+    with serving(folder) as started:
+        yield started
+
+
+@pytest.fixture
+def callers(service: Service, folder: Path) -> Iterator[list[Caller]]:  # noqa: ARG001  they ask it
+    """A client of each worker."""
+    with Caller(folder / "0.sock") as first, Caller(folder / "1.sock") as second:
+        yield [first, second]
+
+
+def codes(callers: list[Caller], message: bytes) -> list[int]:
+    return [caller.code(message) for caller in callers]
+
+
+def replace(file: Path, text: str) -> None:
+    """Put a file in place of another in one step, as editors and mounts do."""
+    prepared = file.with_name(f".{file.name}.new")
+    prepared.write_text(text)
+    prepared.replace(file)
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    replace(file, text.replace(old, new))
+
+
+def in_force(service: Service, times: int = 1) -> str:
+    """Wait for the line that says so, and return the revision."""
+    service.wait_for(f": {WORKERS} workers\n", times)
+    found: list[str] = re.findall(rf"revision \w+ -> (\w+): {WORKERS} workers", service.log())
+    return found[-1]
+
+
+OTHER_RULE: Final = "path: /v3/code/completions"
+OTHER: Final = "/ai/v3/code/completions"
+
+
+def test_an_edited_rule_is_in_force_in_every_worker(service: Service, callers: list[Caller], folder: Path) -> None:
+    before = {number: service.worker(number) for number in range(WORKERS)}
+    token = Minter(now=time.time()).token()
+    assert codes(callers, request(token=token)) == [0, 0]
+    edit(folder / "policy/rules/ai_gateway.yml", "path: /v2/code/completions", "path: /v9/code/completions")
+    revision = in_force(service)
+    assert codes(callers, request(token=token)) == [5, 5]
+    assert codes(callers, request("/ai/v9/code/completions", token=token)) == [0, 0]
+    assert re.search(rf"INFO policy policy revision (?!{revision})\w{{16}} -> {revision}: 2 workers\n", service.log())
+    assert {number: service.worker(number) for number in range(WORKERS)} == before
+
+
+def test_a_write_in_place_is_seen_as_well(service: Service, callers: list[Caller], folder: Path) -> None:
+    file = folder / "policy/rules/ai_gateway.yml"
+    file.write_text(file.read_text().replace("path: /v2/code/completions", "path: /v9/code/completions"))
+    in_force(service)
+    assert codes(callers, healthy()) == [5, 5]
+
+
+def test_a_removed_key_refuses_a_token_that_is_remembered(
+    service: Service, callers: list[Caller], folder: Path
+) -> None:
+    message = request(token=Minter(now=time.time()).token())
+    for _ in range(3):
+        assert codes(callers, message) == [0, 0]
+    write_keys(folder / "keys", {"customers-dot": [key("another")]})
+    in_force(service)
+    answers = [caller.answer(message) for caller in callers]
+    assert [answer.status.code for answer in answers] == [16, 16]
+    assert all('"reason": "invalid_token"' in answer.denied_response.body for answer in answers)
+
+
+def test_a_revocation_refuses_a_token_that_is_remembered(service: Service, callers: list[Caller], folder: Path) -> None:
+    message = request(token=Minter(now=time.time()).token())
+    assert codes(callers, message) == [0, 0]
+    replace(folder / "policy/revocations.yml", f"instances: [{{value: {INSTANCE}, reason: stolen}}]\n")
+    in_force(service)
+    assert codes(callers, message) == [16, 16]
+    (folder / "policy/revocations.yml").unlink()
+    in_force(service, 2)
+    assert codes(callers, message) == [0, 0]
+
+
+def test_a_new_key_lets_its_tokens_in(service: Service, callers: list[Caller], folder: Path) -> None:
+    minter = Minter(now=time.time())
+    newcomer = key("customers-dot-new")
+    message = request(token=minter.token(key=newcomer, header={"kid": newcomer.kid}))
+    assert codes(callers, message) == [16, 16]
+    file = folder / KEYS
+    replace(file, json.dumps({"keys": [*json.loads(file.read_text())["keys"], newcomer.jwk()]}))
+    in_force(service)
+    assert codes(callers, message) == [0, 0]
+
+
+# ---- broken ones
+
+
+def test_a_broken_policy_is_told_with_file_and_line_and_the_old_one_serves(
+    service: Service, callers: list[Caller], folder: Path
+) -> None:
+    revision = service.log().partition("revision ")[2][:16]
+    edit(folder / "policy/tiers.yml", "default: any", "defualt: any")
+    service.wait_for("the new one is broken")
+    (line,) = (line for line in service.log().splitlines() if "broken" in line)
+    told = f"ERROR policy policy stays at revision {revision}, the new one is broken: policy/tiers.yml:"
+    assert re.search(rf"{told}\d+: ", line)
+    assert codes(callers, healthy()) == [0, 0]
+    edit(folder / "policy/tiers.yml", "defualt: any", "default: any")
+    service.wait_for(f"INFO policy policy is unchanged, revision {revision}\n")
+    assert codes(callers, healthy()) == [0, 0]
+
+
+def test_every_problem_of_policy_and_keys_is_in_the_line(service: Service, folder: Path) -> None:
+    (folder / KEYS).write_text("{")
+    edit(folder / "policy/tiers.yml", "default: any", "defualt: any")
+    service.process.send_signal(signal.SIGHUP)
+    service.wait_for("; policy/tiers.yml:")
+    assert re.search(rf"the new one is broken: {KEYS}:\d+: [^\n]*; policy/tiers.yml:\d+: ", service.log())
+
+
+def test_after_a_broken_policy_a_good_one_comes_into_force(
+    service: Service, callers: list[Caller], folder: Path
+) -> None:
+    edit(folder / "policy/rules/ai_gateway.yml", "path: /v2/code/completions", "path: v9")
+    service.wait_for("the new one is broken")
+    edit(folder / "policy/rules/ai_gateway.yml", "path: v9", "path: /v9/code/completions")
+    in_force(service)
+    assert codes(callers, healthy()) == [5, 5]
+
+
+def test_a_worker_that_is_replaced_gets_the_last_good_policy_whatever_lies_there(
+    service: Service, callers: list[Caller], folder: Path
+) -> None:
+    edit(folder / "policy/rules/ai_gateway.yml", "path: /v2/code/completions", "path: /v9/code/completions")
+    in_force(service)
+    shutil.rmtree(folder / "policy")
+    service.wait_for("the new one is broken: policy: is not a directory")
+    os.kill(service.worker(1), signal.SIGKILL)
+    service.wait_for("listening on unix:1.sock\n", 2)
+    with Caller(folder / "1.sock") as caller:
+        assert codes([callers[0], caller], healthy()) == [5, 5]
+        assert caller.code(request("/ai/v9/code/completions", token=Minter(now=time.time()).token())) == 0
+
+
+def test_an_emptied_keys_folder_is_refused_even_where_empty_issuers_may_start(folder: Path) -> None:
+    with serving(folder, "--allow-empty-issuers") as service, Caller(folder / "0.sock") as caller:
+        (folder / KEYS).unlink()
+        told = "the new one is broken: keys: issuer 'customers-dot' has keys in force and none here: put one back, "
+        service.wait_for(told)
+        assert caller.code(healthy()) == 0
+
+
+def test_a_copy_that_cannot_be_written_is_told_and_the_old_policy_serves(
+    service: Service, callers: list[Caller], folder: Path
+) -> None:
+    (snapshots,) = (folder / "tmp").iterdir()
+    snapshots.rename(folder / "aside")
+    snapshots.write_text("no folder")
+    service.process.send_signal(signal.SIGHUP)
+    service.wait_for("the new one is broken: policy: cannot be copied to ")
+    assert codes(callers, healthy()) == [0, 0]
+    snapshots.unlink()
+    (folder / "aside").rename(snapshots)
+    service.process.send_signal(signal.SIGHUP)
+    service.wait_for("is unchanged")
+
+
+# ---- how it is asked for
+
+
+def test_sighup_reads_anew_and_says_that_nothing_changed(service: Service) -> None:
+    for times in (1, 2):
+        service.process.send_signal(signal.SIGHUP)
+        service.wait_for("INFO policy policy is unchanged, revision ", times)
+    assert "->" not in service.log()
+
+
+def test_a_mounted_volume_is_swapped(folder: Path) -> None:
+    """As Kubernetes does it: ..data is a link to a hidden folder and is moved; what is in use are links through it."""
+    mount = folder / "mount"
+    for name in ("policy", "keys"):
+        (mount / "..1" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).rename(mount / "..1" / name)
+        (mount / name).symlink_to(f"..data/{name}")
+    (mount / "..data").symlink_to("..1")
+    with serving(folder, policy="mount/policy", keys="mount/keys") as service, Caller(folder / "0.sock") as caller:
+        for version in (2, 3):
+            shutil.copytree(mount / "..1", mount / f"..{version}")
+            file = mount / f"..{version}/policy/rules/ai_gateway.yml"
+            file.write_text(file.read_text().replace(RULE, f"path: /v{version}0/code/completions"))
+            (mount / "..new").symlink_to(f"..{version}")
+            (mount / "..new").replace(mount / "..data")
+            in_force(service, version - 1)
+            assert caller.code(healthy()) == 5
+            token = Minter(now=time.time()).token()
+            assert caller.code(request(f"/ai/v{version}0/code/completions", token=token)) == 0
+        shutil.rmtree(mount / "..2")
+        write_keys(mount / "..3/keys", {"customers-dot": [key("another")]})
+        in_force(service, 3)
+
+
+def test_a_folder_that_is_replaced_by_another_is_seen(service: Service, callers: list[Caller], folder: Path) -> None:
+    shutil.copytree(folder / "policy", folder / "next")
+    edit(folder / "next/rules/ai_gateway.yml", RULE, "path: /v9/code/completions")
+    (folder / "policy").rename(folder / "former")
+    (folder / "next").rename(folder / "policy")
+    in_force(service)
+    assert codes(callers, healthy()) == [5, 5]
+    edit(folder / "policy/rules/ai_gateway.yml", "path: /v9/code/completions", RULE)
+    in_force(service, 2)
+    assert codes(callers, healthy()) == [0, 0]
+
+
+def test_of_many_edits_the_last_is_in_force(service: Service, callers: list[Caller], folder: Path) -> None:
+    file = folder / "policy/rules/ai_gateway.yml"
+    text = file.read_text()
+    for number in range(50):
+        replace(file, text.replace(RULE, f"path: /v{number + 10}/code/completions"))
+    message = request("/ai/v59/code/completions", token=Minter(now=time.time()).token())
+    deadline = time.monotonic() + SECONDS
+    while codes(callers, message) != [0, 0]:
+        assert time.monotonic() < deadline, service.log()
+        time.sleep(0.01)
+    assert "broken" not in service.log()
+
+
+# ---- and meanwhile
+
+
+def test_nobody_who_asks_meanwhile_notices(service: Service, folder: Path) -> None:
+    """Every request is answered, and as one of the two policies would."""
+    answered: list[list[int]] = [[], []]
+    ended = threading.Event()
+    token = Minter(now=time.time()).token()
+
+    def load(number: int) -> None:
+        with Caller(folder / f"{number}.sock") as caller:
+            while not ended.is_set():
+                answered[number].append(caller.code(request(token=token)))
+                answered[number].append(caller.code(request(token="not.a.token")))
+
+    file = folder / "policy/rules/ai_gateway.yml"
+    text = file.read_text()
+    with ThreadPoolExecutor(WORKERS) as pool:
+        loading = [pool.submit(load, number) for number in range(WORKERS)]
+        try:
+            for number in range(1, 9):
+                replace(file, f"{text}# {number}\n")
+                in_force(service, number)
+        finally:
+            ended.set()
+        for each in loading:
+            each.result(SECONDS)
+    for found in answered:
+        assert len(found) > 8
+        assert found == [0, 16] * (len(found) // 2)
+
+
+def test_one_snapshot_is_kept_and_none_is_left_behind(service: Service, folder: Path) -> None:
+    file = folder / "policy/tiers.yml"
+    for number in range(1, 4):
+        replace(file, f"{file.read_text()}# {number}\n")
+        in_force(service, number)
+    (snapshots,) = (folder / "tmp").iterdir()
+    service.process.send_signal(signal.SIGHUP)
+    service.wait_for("is unchanged")
+    deadline = time.monotonic() + SECONDS
+    while len(list(snapshots.iterdir())) != 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    service.process.terminate()
+    assert service.ended() == 0
+    assert list((folder / "tmp").iterdir()) == []

@@ -1,0 +1,333 @@
+"""Several workers: each on its own address, replaced when it dies or hangs, and Envoy always knows which there are."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import stat
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.integration.caller import Caller, healthy
+from tests.integration.service import COMMAND, SECONDS, Service, refused, running
+from tests.minting import request, write_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+WORKERS: Final = 3
+"""More than this machine may have cores; few enough to be quick."""
+
+
+@pytest.fixture
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `keys/`, and `run/` for sockets; its path is short enough for them."""
+    made = tmp_path_factory.mktemp("w")
+    write_keys(made / "keys")
+    (made / "run").mkdir()
+    return made
+
+
+def crew(folder: Path, *flags: str, command: Sequence[str] = COMMAND) -> AbstractContextManager[Service]:
+    """Run several workers that do not pause before they end."""
+    listen = ("--keys", "keys", "--listen", "unix:run/{worker}.sock", "--endpoints-file", "run/endpoints.json")
+    several = ("--workers", str(WORKERS), "--drain", "0s")
+    return running(folder, *listen, *several, *flags, listeners=WORKERS, command=command)
+
+
+@pytest.fixture
+def service(folder: Path) -> Iterator[Service]:
+    """Three workers."""
+    with crew(folder) as started:
+        yield started
+
+
+def until(true: Callable[[], bool], what: str) -> None:
+    """Wait for a condition."""
+    deadline = time.monotonic() + SECONDS
+    while not true():
+        assert time.monotonic() < deadline, f"{what} did not happen"
+        time.sleep(0.01)
+
+
+def endpoints(folder: Path) -> list[str]:
+    """Return the sockets that Envoy is told of."""
+    document = json.loads((folder / "run/endpoints.json").read_text())
+    (assignment,) = document["resources"]
+    (locality,) = assignment["endpoints"]
+    return [each["endpoint"]["address"]["pipe"]["path"] for each in locality["lb_endpoints"]]
+
+
+ALL: Final = [f"run/{number}.sock" for number in range(WORKERS)]
+
+
+def all_answer(folder: Path) -> None:
+    for number in range(WORKERS):
+        with Caller(folder / f"run/{number}.sock") as caller:
+            assert caller.code(healthy()) == 0
+            assert caller.code(request()) == 16
+
+
+def test_each_worker_answers_on_its_own_socket(service: Service, folder: Path) -> None:
+    all_answer(folder)
+    assert len({service.worker(number) for number in range(WORKERS)} | {service.process.pid}) == WORKERS + 1
+    for number in range(WORKERS):
+        assert stat.S_IMODE((folder / f"run/{number}.sock").stat().st_mode) == 0o660
+
+
+@pytest.mark.usefixtures("service")
+def test_envoy_is_told_of_every_worker(folder: Path) -> None:
+    until(lambda: endpoints(folder) == ALL, "three endpoints")
+
+
+def test_the_supervisor_holds_no_grpc(service: Service) -> None:
+    """Its parts are in the memory of a process that has loaded it, and only there."""
+    assert "cygrpc" in Path(f"/proc/{service.worker(0)}/maps").read_text()
+    assert "grpc" not in Path(f"/proc/{service.process.pid}/maps").read_text()
+
+
+def test_workers_listen_on_ports_counted_from_one(folder: Path) -> None:
+    with running(folder, "--keys", "keys", "--listen", "127.0.0.1:0") as first:
+        (address,) = first.addresses()
+    free = int(address.rpartition(":")[2])
+    listen = f"127.0.0.1:{{{free}+worker}}"
+    with running(folder, "--keys", "keys", "--workers", "2", "--listen", listen, listeners=2) as service:
+        assert sorted(service.addresses()) == sorted(f"127.0.0.1:{free + number}" for number in range(2))
+
+
+# ---- death
+
+
+def test_a_killed_worker_is_replaced_on_its_socket_and_the_others_serve_on(service: Service, folder: Path) -> None:
+    before = [service.worker(number) for number in range(WORKERS)]
+    os.kill(before[1], signal.SIGKILL)
+    service.wait_for("worker 1 was killed by SIGKILL: another starts in 0.1s\n")
+    service.wait_for("listening on unix:run/1.sock\n", 2)
+    all_answer(folder)
+    assert [service.worker(number) == before[number] for number in range(WORKERS)] == [True, False, True]
+
+
+def test_envoy_is_not_told_of_a_dead_worker(service: Service, folder: Path) -> None:
+    until(lambda: endpoints(folder) == ALL, "three endpoints")
+    seen: list[list[str]] = []
+    os.kill(service.worker(1), signal.SIGKILL)
+
+    def back() -> bool:
+        seen.append(endpoints(folder))
+        return "listening on unix:run/1.sock" in service.log().partition("SIGKILL")[2] and seen[-1] == ALL
+
+    until(back, "the way back")
+    assert [ALL[0], ALL[2]] in seen
+
+
+def test_all_killed_at_once_come_back(service: Service, folder: Path) -> None:
+    for number in range(WORKERS):
+        os.kill(service.worker(number), signal.SIGKILL)
+    for number in range(WORKERS):
+        service.wait_for(f"listening on unix:run/{number}.sock\n", 2)
+    all_answer(folder)
+
+
+def test_a_stopped_worker_is_found_and_replaced(service: Service, folder: Path) -> None:
+    os.kill(service.worker(2), signal.SIGSTOP)
+    service.wait_for("WARNING worker 2 does not move: another starts in 0.1s\n")
+    service.wait_for("listening on unix:run/2.sock\n", 2)
+    all_answer(folder)
+
+
+def test_calls_on_the_others_do_not_notice(service: Service, folder: Path) -> None:
+    """Zero wrong answers and zero failures on the socket of a worker that nothing happens to."""
+    codes: list[int] = []
+    ended = threading.Event()
+
+    def load() -> None:
+        with Caller(folder / "run/0.sock") as caller:
+            while not ended.is_set():
+                codes.append(caller.code(healthy()))
+                codes.append(caller.code(request()))
+
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(load)
+        os.kill(service.worker(1), signal.SIGKILL)
+        os.kill(service.worker(2), signal.SIGTERM)
+        service.wait_for("listening on unix:run/1.sock\n", 2)
+        service.wait_for("listening on unix:run/2.sock\n", 2)
+        ended.set()
+        loading.result(SECONDS)
+    assert codes
+    assert codes == [0, 16] * (len(codes) // 2)
+
+
+# ---- drain
+
+
+def test_one_worker_drains_on_sigterm_and_is_replaced(service: Service, folder: Path) -> None:
+    before = service.worker(1)
+    os.kill(before, signal.SIGTERM)
+    service.wait_for("INFO worker 1 drains\n")
+    service.wait_for("INFO worker 1 has drained: another starts\n")
+    service.wait_for("listening on unix:run/1.sock\n", 2)
+    assert service.worker(1) != before
+    all_answer(folder)
+    until(lambda: endpoints(folder) == ALL, "three endpoints")
+
+
+def test_a_worker_that_drains_leaves_envoys_list_says_so_and_still_answers(folder: Path) -> None:
+    with crew(folder, "--drain", "1h") as service, Caller(folder / "run/1.sock") as caller:
+        assert caller.is_well()
+        os.kill(service.worker(1), signal.SIGTERM)
+        service.wait_for("INFO worker 1 drains\n")
+        until(lambda: endpoints(folder) == [ALL[0], ALL[2]], "one endpoint less")
+        assert not caller.is_well()
+        assert caller.code(healthy()) == 0
+        assert caller.code(request()) == 16
+
+
+def test_a_rolling_replacement_ends_with_three_others(service: Service, folder: Path) -> None:
+    before = [service.worker(number) for number in range(WORKERS)]
+    for number in range(WORKERS):
+        os.kill(before[number], signal.SIGTERM)
+        service.wait_for(f"listening on unix:run/{number}.sock\n", 2)
+    assert not {service.worker(number) for number in range(WORKERS)} & set(before)
+    all_answer(folder)
+
+
+def test_all_end_on_sigterm_and_so_does_envoys_list(service: Service, folder: Path) -> None:
+    pids = [service.worker(number) for number in range(WORKERS)]
+    service.process.terminate()
+    assert service.ended() == 0
+    assert service.log().endswith("INFO stopped\n")
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    assert list((folder / "run").iterdir()) == []
+
+
+def test_while_they_drain_they_say_so_and_answer_and_a_second_signal_ends_it_at_once(folder: Path) -> None:
+    with crew(folder, "--drain", "1h") as service, Caller(folder / "run/1.sock") as caller:
+        pids = [service.worker(number) for number in range(WORKERS)]
+        assert caller.is_well()
+        service.process.send_signal(signal.SIGINT)
+        service.wait_for("INFO stopping: requests in flight finish\n")
+        until(lambda: not caller.is_well(), "health turned")
+        assert caller.code(healthy()) == 0
+        assert endpoints(folder) == ALL
+        service.process.send_signal(signal.SIGINT)
+        assert service.ended() == 1
+        assert service.log().endswith("WARNING stopped at once: requests in flight are lost\n")
+        assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    assert not (folder / "run/endpoints.json").exists()
+
+
+def test_interrupts_of_a_terminal_do_not_kill_workers(service: Service, folder: Path) -> None:
+    """Ctrl-C reaches the whole group; what it means for workers, the supervisor says."""
+    for number in range(WORKERS):
+        os.kill(service.worker(number), signal.SIGINT)
+        os.kill(service.worker(number), signal.SIGHUP)
+    all_answer(folder)
+    assert service.log().count("is process") == WORKERS
+
+
+def test_workers_end_when_their_supervisor_is_killed(folder: Path) -> None:
+    with crew(folder, "--drain", "1h") as service:
+        pids = [service.worker(number) for number in range(WORKERS)]
+        service.process.kill()
+        service.ended()
+        until(lambda: not any(alive(pid) for pid in pids), "the end of the workers")
+    with crew(folder):
+        all_answer(folder)
+
+
+def alive(pid: int) -> bool:
+    """Say whether there is such a process that has not ended yet, reaped or not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+# ---- what cannot be
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--workers", "2"), "2 workers need an address each: write {worker} into --listen 127.0.0.1:9000"),
+        (("--workers", "0"), "0 is not in the range"),
+        (("--workers", "257"), "257 is not in the range"),
+        (("--max-age", "5"), "'5' should be a number and a unit, such as 500ms"),
+        (("--drain", "soon"), "'soon' should be a number and a unit"),
+        (("--max-in-flight", "0"), "0 is not in the range"),
+        (("--log-allow-sample", "1.1"), "1.1 is not in the range"),
+        (("--admin", "9091"), "'9091' is no address: write HOST:PORT"),
+        (("--otlp-endpoint", "collector:4318"), "'collector:4318' is no URL: write http://HOST:PORT"),
+        (("--endpoints-file", "run/endpoints"), "Envoy reads .json, .yaml, .yml"),
+        (("--endpoints-file", "e.json", "--listen", "localhost:0"), "'localhost' is no IP address"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_flags_that_make_no_sense_are_usage_errors(folder: Path, flags: tuple[str, ...], told: str) -> None:
+    code, error = refused(folder, "--keys", "keys", *flags)
+    assert code == 2
+    assert told in error
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ("none/e.json", "folder none does not exist: make it first"),
+        ("/proc/1/e.json", "folder /proc/1 is not writable"),
+    ],
+)
+def test_an_endpoints_file_that_cannot_be_is_one_clear_line(folder: Path, file: str, told: str) -> None:
+    code, error = refused(folder, "--keys", "keys", "--listen", "unix:run/0.sock", "--endpoints-file", file)
+    assert code == 1
+    assert error.splitlines()[-1] == f"Error: --endpoints-file {file}: {told}"
+    assert not (folder / "run/0.sock").exists()
+
+
+def test_one_address_in_use_stops_all_of_them(folder: Path) -> None:
+    with running(folder, "--keys", "keys", "--listen", "unix:run/1.sock"):
+        listen = ("--listen", "unix:run/{worker}.sock", "--workers", "3")
+        code, error = refused(folder, "--keys", "keys", *listen)
+    assert code == 1
+    told = "another process answers there: stop it or name another path"
+    assert error.splitlines()[-1] == f"Error: cannot listen on unix:run/1.sock: {told}"
+
+
+def test_too_few_file_handles_are_one_clear_line_with_the_number(folder: Path) -> None:
+    command = ("/bin/sh", "-c", 'ulimit -n 100 && exec "$0" "$@"', *COMMAND)
+    code, error = refused(folder, "--keys", "keys", "--listen", "unix:run/0.sock", command=command)
+    assert code == 1
+    assert error == "Error: 100 file handles are too few, 136 are needed: raise the limit (ulimit -Hn)\n"
+
+
+def test_few_file_handles_are_a_warning_and_the_soft_limit_is_raised(folder: Path) -> None:
+    command = ("/bin/sh", "-c", 'ulimit -Sn 50; ulimit -Hn 512; exec "$0" "$@"', *COMMAND)
+    with crew(folder, command=command) as service:
+        assert (
+            "WARNING 512 file handles are few: connections beyond them wait; 1024 or more would do\n" in service.log()
+        )
+        limits = Path(f"/proc/{service.worker(0)}/limits").read_text()
+        assert re.search(r"Max open files\s+512\s+512", limits)
+
+
+def test_when_no_worker_can_start_it_ends_and_says_why(folder: Path) -> None:
+    """The folder of the sockets goes after the supervisor has looked at it: here, when the first worker has died."""
+    with crew(folder) as service:
+        for socket in (folder / "run").glob("*.sock"):
+            socket.unlink()
+        (folder / "run/endpoints.json").unlink()
+        (folder / "run").rmdir()
+        for number in range(WORKERS):
+            os.kill(service.worker(number), signal.SIGKILL)
+        assert service.ended() == 1
+        told = "failed: cannot listen on unix:run/{}.sock: folder run does not exist: make it first"
+        last = service.log().splitlines()[-1]
+        assert any(last.endswith(f"no worker can start, tried 5 times: {told.format(n)}") for n in range(WORKERS))

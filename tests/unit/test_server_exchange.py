@@ -1,0 +1,146 @@
+"""A call's way from acceptance to end, step by step, without a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+from authz.server.exchange import SEND_SECONDS, Exchange, Line, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from authz.server.core import Call, Event, Operation, Tag
+
+
+@dataclass(slots=True)
+class FakeCall:
+    """Keeps what was asked of it, in order."""
+
+    tags: list[Tag] = field(default_factory=list)
+    cancelled: int = 0
+
+    def start_server_batch(self, _operations: Sequence[Operation], tag: Tag) -> int:
+        self.tags.append(tag)
+        return 0
+
+    def cancel(self) -> int:
+        self.cancelled += 1
+        return 0
+
+
+@dataclass(slots=True)
+class FakeEvent:
+    """An event that carries one message, or none."""
+
+    content: bytes | None = None
+
+    @property
+    def batch_operations(self) -> list[FakeEvent]:
+        return [self]
+
+    def message(self) -> bytes | None:
+        return self.content
+
+
+CLOSED, RECEIVED, SENT = 0, 1, 2
+"""The order in which a call asks for its events."""
+
+
+@dataclass(slots=True)
+class Kept:
+    """A line, and the calls that it has handed on."""
+
+    taken: list[Exchange] = field(default_factory=list)
+    late: list[Exchange] = field(default_factory=list)
+
+    def line(self, limit: int = 10) -> Line:
+        return Line(limit, self.taken.append)
+
+
+def tell(call: FakeCall, which: int, content: bytes | None = None) -> None:
+    call.tags[which](cast("Event", FakeEvent(content)))  # an event has whatever its kind has
+
+
+def admitted(line: Line, now: float = 0.0) -> FakeCall:
+    call = FakeCall()
+    line.admit(cast("Call", call), now)
+    return call
+
+
+def test_a_call_is_in_the_line_until_its_answer_is_sent() -> None:
+    kept = Kept()
+    line = kept.line(limit=1)
+    call = admitted(line)
+    assert line.is_full()
+    tell(call, RECEIVED, b"message")
+    (exchange,) = kept.taken
+    assert (exchange.stage, exchange.message) == (Stage.WAITING, b"message")
+    exchange.answer(b"answer")
+    assert (exchange.stage, exchange.message, len(line)) == (Stage.SENDING, b"", 1), "it is held no longer than needed"
+    tell(call, CLOSED)
+    assert len(line) == 1, "the answer may still be on its way"
+    tell(call, SENT)
+    assert (exchange.stage, len(line)) == (Stage.OVER, 0)
+
+
+def test_the_end_may_be_told_after_the_answer() -> None:
+    kept = Kept()
+    line = kept.line()
+    call = admitted(line)
+    tell(call, RECEIVED, b"")
+    kept.taken[0].answer(b"answer")
+    tell(call, SENT)
+    tell(call, CLOSED)
+    assert len(line) == 0
+
+
+def test_a_call_that_goes_before_its_message_is_never_handed_on() -> None:
+    kept = Kept()
+    line = kept.line()
+    call = admitted(line)
+    tell(call, CLOSED)
+    tell(call, RECEIVED, b"too late")
+    assert (kept.taken, len(line)) == ([], 0)
+
+
+def test_a_call_that_goes_while_it_waits_lets_go_of_its_message() -> None:
+    kept = Kept()
+    line = kept.line()
+    call = admitted(line)
+    tell(call, RECEIVED, b"message")
+    tell(call, CLOSED)
+    assert (kept.taken[0].stage, kept.taken[0].message, len(line)) == (Stage.OVER, b"", 0)
+
+
+def test_a_call_without_a_message_is_refused_and_not_handed_on() -> None:
+    kept = Kept()
+    line = kept.line()
+    call = admitted(line)
+    tell(call, RECEIVED, None)
+    assert (kept.taken, len(line), len(call.tags)) == ([], 1, 3)
+    tell(call, SENT)
+    assert len(line) == 0
+
+
+def test_what_is_older_than_allowed_is_handed_out_oldest_first_and_the_rest_stays() -> None:
+    kept = Kept()
+    line = kept.line()
+    calls = [admitted(line, now) for now in (1.0, 2.0, 3.0, 4.0)]
+    tell(calls[1], RECEIVED, b"waits for its turn")
+    line.drop_older_than(1.0, 4.5, kept.late.append)
+    assert [exchange.accepted_at for exchange in kept.late] == [1.0, 3.0]
+
+
+def test_an_answer_that_nobody_takes_is_given_up_in_the_end() -> None:
+    kept = Kept()
+    line = kept.line()
+    call = admitted(line, 1.0)
+    tell(call, RECEIVED, b"")
+    kept.taken[0].answer(b"answer")
+    line.drop_older_than(1.0, 2.0 + SEND_SECONDS, kept.late.append)
+    assert call.cancelled == 0
+    line.drop_older_than(1.0, 2.1 + SEND_SECONDS, kept.late.append)
+    assert (call.cancelled, kept.late) == (1, [])
+    tell(call, SENT)
+    assert len(line) == 0

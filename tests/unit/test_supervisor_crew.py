@@ -1,0 +1,495 @@
+"""The crew: what becomes of workers that start, die, hang, drain or load a policy, told as a story with a clock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authz.messages import Beat, Drain, Draining, Failed, Listening, Load, Loaded, Swap, Swapped, Tallied
+from authz.supervisor_crew import STARTS, Crew
+from authz.supervisor_member import GOOD_SERVICE, LONGEST_PAUSE, SILENCE, START_SECONDS, Phase
+from authz.supervisor_orders import Abandon, End, InForce, Kill, Note, Send, Spawn
+from authz.supervisor_rollout import PATIENCE
+from authz.tallies import Tallies
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from authz.messages import FromWorker
+    from authz.supervisor_orders import Order
+
+A, B, C = (Load(Path(name), name) for name in "ABC")
+DRAIN = 20.0
+
+
+class Story:
+    """A crew and the time in which things happen to it; keeps what was to be done."""
+
+    def __init__(self, size: int = 2) -> None:
+        self.now = 100.0
+        self.crew = Crew(size, A, DRAIN, self.now)
+        self.orders: list[Order] = []
+
+    def then(self, orders: Sequence[Order]) -> list[Order]:
+        self.orders += orders
+        return list(orders)
+
+    def after(self, seconds: float) -> list[Order]:
+        self.now += seconds
+        return self.then(self.crew.tick(self.now))
+
+    def says(self, number: int, message: FromWorker) -> list[Order]:
+        return self.then(self.crew.hear(number, message, self.now))
+
+    def exits(self, number: int, how: str = "was killed by SIGKILL") -> list[Order]:
+        return self.then(self.crew.exited(number, how, self.now))
+
+    def offers(self, snapshot: Load) -> list[Order]:
+        return self.then(self.crew.rollout.offer(snapshot, self.now))
+
+    def takes(self, *numbers: int, revision: str = "B") -> list[Order]:
+        """Let workers swap, and return what the last one led to."""
+        return [self.says(number, Swapped(revision)) for number in numbers][-1]
+
+    def leaves(self) -> list[Order]:
+        return self.then(self.crew.leave(self.now))
+
+    def listens(self, number: int, revision: str = "A") -> None:
+        """Let a worker that was spawned go all the way."""
+        self.says(number, Loaded(revision))
+        self.says(number, Swapped(revision))
+        self.says(number, Listening((f"unix:{number}",)))
+
+    def phases(self) -> list[Phase]:
+        return [member.phase for member in self.crew.members]
+
+
+@pytest.fixture
+def story() -> Story:
+    """Two workers that serve."""
+    made = Story()
+    made.after(0)
+    for number in range(2):
+        made.listens(number)
+    made.orders.clear()
+    return made
+
+
+def test_every_worker_is_started_and_told_what_to_load() -> None:
+    assert Story().after(0) == [Spawn(0), Send(0, A), Spawn(1), Send(1, A)]
+
+
+def test_a_worker_listens_only_once_it_has_loaded_what_is_in_force() -> None:
+    story = Story(1)
+    story.after(0)
+    assert story.crew.serving() == 0
+    assert story.says(0, Loaded("A")) == [Send(0, Swap("A"))]
+    assert story.crew.serving() == 0
+    assert story.says(0, Listening(("unix:0", "h:1"))) == [
+        Note("info", "listening on unix:0"),
+        Note("info", "listening on h:1"),
+    ]
+    assert story.crew.serving() == 1
+
+
+def test_endpoints_are_the_first_addresses_of_those_that_serve(story: Story) -> None:
+    assert story.crew.endpoints() == ("unix:0", "unix:1")
+    story.says(0, Draining())
+    assert story.crew.endpoints() == ("unix:1",)
+    story.exits(1)
+    assert story.crew.endpoints() == ()
+
+
+# ---- death
+
+
+def test_a_worker_that_dies_is_replaced_after_a_pause(story: Story) -> None:
+    assert story.exits(0) == [Note("warning", "worker 0 was killed by SIGKILL: another starts in 0.1s")]
+    assert story.crew.due() == story.now + 0.1
+    assert story.after(0.09) == []
+    assert story.after(0.01) == [Spawn(0), Send(0, A)]
+    assert story.crew.restarts == 1
+
+
+def pauses(story: Story, number: int, times: int) -> list[float]:
+    found = []
+    for _ in range(times):
+        story.exits(number)
+        found.append(story.crew.members[number].due - story.now)
+        story.after(found[-1])
+    return found
+
+
+def test_the_pause_doubles_up_to_a_bound(story: Story) -> None:
+    expected = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, LONGEST_PAUSE, LONGEST_PAUSE]
+    assert pauses(story, 0, 8) == pytest.approx(expected)
+
+
+def test_serving_well_for_a_while_makes_the_pause_short_again(story: Story) -> None:
+    pauses(story, 0, 4)
+    story.listens(0)
+    story.now += GOOD_SERVICE - 0.1
+    assert pauses(story, 0, 1) == pytest.approx([1.6])
+    story.listens(0)
+    story.now += GOOD_SERVICE
+    assert pauses(story, 0, 1) == pytest.approx([0.1])
+
+
+def test_what_a_worker_says_of_its_failure_is_told_when_it_is_gone() -> None:
+    story = Story(1)
+    story.after(0)
+    assert story.says(0, Failed("cannot listen on unix:0")) == []
+    assert story.exits(0, "ended with exit code 1") == [
+        Note("warning", "worker 0 failed: cannot listen on unix:0: another starts in 0.1s")
+    ]
+
+
+def test_when_none_can_start_it_ends_with_the_reason() -> None:
+    story = Story(2)
+    story.after(0)
+    for attempt in range(STARTS):
+        for number in range(2):
+            story.says(number, Failed("no luck"))
+            story.exits(number)
+        if attempt < STARTS - 1:
+            story.after(LONGEST_PAUSE)
+    assert story.orders[-1] == End(f"no worker can start, tried {STARTS} times: failed: no luck")
+    assert sum(isinstance(order, End) for order in story.orders) == 1
+
+
+def test_as_long_as_one_serves_the_others_are_tried_again_and_again(story: Story) -> None:
+    for _ in range(3 * STARTS):
+        story.exits(0)
+        story.after(LONGEST_PAUSE)
+        story.says(1, Beat())
+    assert not any(isinstance(order, End) for order in story.orders)
+
+
+def test_a_start_that_succeeded_makes_up_for_those_that_failed() -> None:
+    story = Story(1)
+    story.after(0)
+    for _ in range(3):
+        for _ in range(STARTS - 1):
+            story.exits(0)
+            story.after(LONGEST_PAUSE)
+        story.listens(0)
+        story.now += GOOD_SERVICE
+    assert not any(isinstance(order, End) for order in story.orders)
+
+
+# ---- hanging
+
+
+def test_one_that_gives_no_sign_of_life_is_killed_once_and_replaced(story: Story) -> None:
+    story.after(SILENCE - 0.1)
+    story.says(1, Beat())
+    assert story.after(0.1) == [Kill(0)]
+    assert story.after(1) == []
+    assert story.says(0, Beat()) == []
+    assert story.exits(0) == [Note("warning", "worker 0 does not move: another starts in 0.1s")]
+
+
+def test_a_sign_of_life_puts_it_off(story: Story) -> None:
+    for _ in range(10):
+        story.now += SILENCE / 2
+        for number in range(2):
+            story.says(number, Beat())
+        assert story.after(0) == []
+
+
+def test_one_that_does_not_start_is_killed() -> None:
+    story = Story(1)
+    story.after(0)
+    story.says(0, Beat())
+    assert story.after(START_SECONDS - 0.1) == []
+    assert story.after(0.1) == [Kill(0)]
+    assert story.exits(0) == [Note("warning", "worker 0 did not start within 60s: another starts in 0.1s")]
+
+
+# ---- draining
+
+
+def test_one_that_was_told_to_end_is_replaced_at_once_when_it_has(story: Story) -> None:
+    assert story.says(0, Draining()) == [Note("info", "worker 0 drains")]
+    assert story.says(0, Draining()) == []
+    story.now += DRAIN - 1
+    story.says(0, Beat())
+    story.says(1, Beat())
+    assert story.after(0) == []
+    assert story.exits(0, "ended with exit code 0") == [Note("info", "worker 0 has drained: another starts")]
+    assert story.after(0) == [Spawn(0), Send(0, A)]
+
+
+def test_one_that_does_not_finish_is_killed(story: Story) -> None:
+    story.says(0, Draining())
+    story.now += DRAIN - 1
+    story.says(1, Beat())
+    assert story.after(1) == [Kill(0)]
+    assert story.exits(0) == [Note("warning", "worker 0 did not finish in time: another starts")]
+
+
+def test_all_drain_and_the_end_is_good(story: Story) -> None:
+    assert story.leaves() == [Send(0, Drain()), Send(1, Drain())]
+    assert story.crew.is_leaving()
+    assert story.leaves() == []
+    story.says(0, Draining())
+    assert story.crew.endpoints() == ("unix:0", "unix:1")
+    assert story.exits(0, "ended with exit code 0") == []
+    assert story.crew.endpoints() == ("unix:1",)
+    assert story.exits(1, "ended with exit code 0") == [End(None)]
+    assert story.phases() == [Phase.GONE, Phase.GONE]
+    assert story.crew.due() is None
+    assert story.after(100) == []
+
+
+def test_one_that_drains_already_is_not_told_again(story: Story) -> None:
+    story.says(0, Draining())
+    assert story.leaves() == [Send(1, Drain())]
+
+
+def test_what_does_not_drain_is_killed_in_the_end(story: Story) -> None:
+    story.leaves()
+    assert story.after(DRAIN) == [Kill(0), Kill(1)]
+    assert story.exits(0) == [Note("warning", "worker 0 did not finish in time")]
+    assert story.exits(1) == [Note("warning", "worker 1 did not finish in time"), End(None)]
+
+
+def test_one_that_has_not_begun_ends_with_the_others_and_one_that_rests_stays_where_it_is() -> None:
+    story = Story(3)
+    story.after(0)
+    story.listens(0)
+    story.exits(2)
+    assert story.leaves() == [Send(0, Drain()), Kill(1)]
+    assert story.after(LONGEST_PAUSE) == []
+    assert story.exits(1) == []
+    assert story.exits(0) == [End(None)]
+
+
+def test_one_that_is_about_to_listen_drains_with_the_others() -> None:
+    story = Story(1)
+    story.after(0)
+    story.says(0, Loaded("A"))
+    assert story.leaves() == [Send(0, Drain())]
+    story.says(0, Listening(("unix:0",)))
+    assert story.phases() == [Phase.DRAINING]
+    assert story.exits(0, "ended with exit code 0") == [End(None)]
+
+
+def test_one_that_is_being_killed_is_not_told_to_drain(story: Story) -> None:
+    story.after(SILENCE)
+    assert story.leaves() == []
+    story.exits(0)
+    assert story.exits(1)[-1] == End(None)
+
+
+def test_a_start_that_hung_ends_with_the_crew() -> None:
+    story = Story(1)
+    story.after(0)
+    story.after(START_SECONDS)
+    assert story.leaves() == []
+    assert story.exits(0)[-1] == End(None)
+
+
+def test_nothing_to_drain_is_the_end() -> None:
+    assert Story(2).leaves() == [End(None)]
+
+
+# ---- policies
+
+
+def test_all_load_and_then_all_swap(story: Story) -> None:
+    assert story.offers(B) == [Send(0, B), Send(1, B)]
+    assert story.says(0, Loaded("B")) == []
+    assert story.crew.rollout.current is A
+    assert story.says(1, Loaded("B")) == [Send(0, Swap("B")), Send(1, Swap("B"))]
+    assert story.crew.rollout.current is B
+    assert story.takes(0) == []
+    assert story.takes(1) == [InForce(A, B, 2)]
+
+
+def test_nobody_is_asked_where_nobody_serves() -> None:
+    story = Story(1)
+    assert story.offers(B) == [InForce(A, B, 0)]
+    assert story.after(0) == [Spawn(0), Send(0, B)]
+
+
+def test_one_that_starts_meanwhile_listens_with_the_new_policy_only(story: Story) -> None:
+    """A removed key must not be believed by who comes late."""
+    story.exits(0)
+    story.after(0.1)
+    story.offers(B)
+    story.says(1, Loaded("B"))
+    assert story.crew.rollout.current is B
+    assert story.says(0, Loaded("A")) == [Send(0, B)]
+    assert story.says(0, Loaded("A")) == []
+    assert story.says(0, Loaded("B")) == [Send(0, Swap("B"))]
+
+
+def test_one_that_begins_to_listen_while_others_load_must_load_too(story: Story) -> None:
+    story.exits(0)
+    story.after(0.1)
+    story.offers(B)
+    assert story.says(0, Loaded("A")) == [Send(0, Swap("A")), Send(0, B)]
+    assert story.says(1, Loaded("B")) == []
+    story.says(0, Listening(("unix:0",)))
+    assert story.says(0, Loaded("B")) == [Send(0, Swap("B")), Send(1, Swap("B"))]
+    assert story.takes(1, 0) == [InForce(A, B, 2)]
+
+
+def test_one_that_drains_swaps_too(story: Story) -> None:
+    """It still answers: what is revoked must be refused there as well."""
+    story.says(0, Draining())
+    assert story.offers(B) == [Send(0, B), Send(1, B)]
+    story.says(1, Loaded("B"))
+    assert story.says(0, Loaded("B")) == [Send(0, Swap("B")), Send(1, Swap("B"))]
+    assert story.takes(1, 0) == [InForce(A, B, 2)]
+
+
+def test_one_that_dies_meanwhile_holds_nobody_up(story: Story) -> None:
+    story.offers(B)
+    story.says(0, Loaded("B"))
+    assert story.exits(1)[1:] == [Send(0, Swap("B"))]
+    assert story.takes(0) == [InForce(A, B, 1)]
+    assert story.after(0.1) == [Spawn(1), Send(1, B)]
+
+
+def test_one_failure_keeps_the_old_policy_everywhere(story: Story) -> None:
+    story.offers(B)
+    story.says(0, Loaded("B"))
+    assert story.says(1, Failed("a riddle")) == [Abandon(B, "worker 1 cannot load it: a riddle")]
+    assert story.crew.rollout.current is A
+    assert not any(isinstance(order, Send) and isinstance(order.message, Swap) for order in story.orders)
+    assert story.phases() == [Phase.SERVING, Phase.SERVING]
+
+
+def test_one_that_fails_to_start_meanwhile_is_no_reason_against_the_policy(story: Story) -> None:
+    story.exits(0)
+    story.after(0.1)
+    story.offers(B)
+    story.says(0, Loaded("A"))
+    assert story.says(0, Failed("cannot listen")) == []
+    story.says(1, Loaded("B"))
+    assert story.exits(0)[1:] == [Send(1, Swap("B"))]
+    assert story.takes(1) == [InForce(A, B, 1)]
+
+
+def test_after_a_failure_the_next_can_be_loaded(story: Story) -> None:
+    story.offers(B)
+    story.says(1, Failed("a riddle"))
+    assert story.offers(C) == [Send(0, C), Send(1, C)]
+    story.says(0, Loaded("B"))  # late
+    story.says(0, Loaded("C"))
+    story.says(1, Loaded("C"))
+    assert story.takes(0, 1, revision="C") == [InForce(A, C, 2)]
+
+
+def test_of_several_that_come_meanwhile_the_latest_follows(story: Story) -> None:
+    story.offers(B)
+    other = Load(Path("other"), "other")
+    assert story.offers(other) == []
+    assert story.offers(C) == []
+    assert story.crew.rollout.latest() is C
+    assert {load.revision for load in story.crew.rollout.needed()} == {"A", "B", "C"}
+    story.says(0, Loaded("B"))
+    story.says(1, Loaded("B"))
+    assert story.takes(0, 1) == [InForce(A, B, 2), Send(0, C), Send(1, C)]
+
+
+def test_what_waits_follows_after_a_failure_too(story: Story) -> None:
+    story.offers(B)
+    story.offers(C)
+    assert story.says(0, Failed("a riddle"))[1:] == [Send(0, C), Send(1, C)]
+
+
+def test_the_same_revision_again_is_loaded_before_it_is_swapped_to(story: Story) -> None:
+    again = Load(Path("again"), "A")
+    assert story.offers(again) == [Send(0, again), Send(1, again)]
+
+
+def test_a_snapshot_is_needed_until_the_last_worker_reads_another(story: Story) -> None:
+    story.exits(0)
+    story.after(0.1)
+    story.offers(B)
+    story.says(1, Loaded("B"))
+    story.takes(1)
+    assert {load.revision for load in story.crew.rollout.needed()} == {"A", "B"}
+    story.says(0, Loaded("A"))
+    assert {load.revision for load in story.crew.rollout.needed()} == {"B"}
+
+
+def test_one_that_does_not_get_it_loaded_is_replaced_and_the_others_swap(story: Story) -> None:
+    story.offers(B)
+    story.says(0, Loaded("B"))
+    for _ in range(int(PATIENCE)):
+        story.now += 1
+        for number in range(2):
+            story.says(number, Beat())
+    assert story.after(0) == [Kill(1), Send(0, Swap("B"))]
+    assert story.crew.endpoints() == ("unix:0",)
+    assert story.takes(0) == [InForce(A, B, 1)]
+    assert story.exits(1) == [Note("warning", "worker 1 did not take a policy within 30s: another starts in 0.1s")]
+
+
+def test_if_none_gets_it_loaded_the_old_policy_stays(story: Story) -> None:
+    story.offers(B)
+    for _ in range(int(PATIENCE)):
+        story.now += 1
+        for number in range(2):
+            story.says(number, Beat())
+    assert story.after(0) == [Abandon(B, "no worker has loaded it within 30s")]
+    assert story.phases() == [Phase.SERVING, Phase.SERVING]
+    assert story.crew.rollout.current is A
+
+
+def test_what_is_due_next_is_known(story: Story) -> None:
+    assert story.crew.due() == story.now + SILENCE
+    story.offers(B)
+    for _ in range(int(PATIENCE / 2)):
+        story.now += 2
+        for number in range(2):
+            story.says(number, Beat())
+    assert story.crew.due() == story.now
+
+
+def test_counts_are_not_its_business(story: Story) -> None:
+    assert story.says(0, Tallied(Tallies())) == []
+
+
+def test_one_that_dies_while_it_swaps_holds_nobody_up(story: Story) -> None:
+    story.offers(B)
+    story.says(0, Loaded("B"))
+    story.says(1, Loaded("B"))
+    story.takes(0)
+    assert story.exits(1)[1:] == [InForce(A, B, 1)]
+
+
+def test_one_that_does_not_swap_is_killed(story: Story) -> None:
+    """It would let in whom the others refuse."""
+    story.offers(B)
+    story.says(0, Loaded("B"))
+    story.says(1, Loaded("B"))
+    story.takes(0)
+    for _ in range(int(PATIENCE)):
+        story.now += 1
+        for number in range(2):
+            story.says(number, Beat())
+    assert story.after(0) == [Kill(1), InForce(A, B, 1)]
+
+
+def test_what_comes_while_they_swap_waits(story: Story) -> None:
+    story.offers(B)
+    story.says(0, Loaded("B"))
+    story.says(1, Loaded("B"))
+    assert story.offers(C) == []
+    story.takes(0)
+    assert story.takes(1) == [InForce(A, B, 2), Send(0, C), Send(1, C)]
+    assert story.takes(0) == []
+
+
+def test_one_that_starts_while_they_swap_starts_with_the_new_policy(story: Story) -> None:
+    story.exits(0)
+    story.offers(B)
+    story.says(1, Loaded("B"))
+    assert story.after(0.1) == [Spawn(0), Send(0, B)]
