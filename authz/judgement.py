@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from authz.model import AllOf, AnyOf, TokenRule
 from authz.tokens import Refusal
@@ -18,9 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["Judgement", "demanded", "named_issuer"]
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """A decision with the rule, the token's verdict and the tier, each as far as it came to them."""
+class Judgement(NamedTuple):
+    """A decision with the rule, the token's verdict and the tier, each as far as it came to them.
+
+    A tuple for the same reason as `Observation`.
+    """
 
     decision: Decision
     rule: Rule | None = None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from authz.judgement import Judgement
@@ -12,13 +11,13 @@ if TYPE_CHECKING:
 __all__ = ["Observation"]
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(NamedTuple):
     """One answer that was given.
 
     `request` is None if its bytes could not be read; `at` (seconds since the epoch) is None if the clock failed;
     `seconds` is what the answer took; `revision` names the policy that decided. It holds the request with its token, so
-    it's for the moment alone: whoever keeps something keeps a copy of what may be kept.
+    it's for the moment alone: whoever keeps something keeps a copy of what may be kept. A tuple is made in half the
+    time of a frozen dataclass (benchmarks/observe.py).
     """
 
     request: Request | None

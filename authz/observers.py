@@ -26,13 +26,14 @@ class Observers:
     def __init__(self, worker: int, allow_sample: float, lines: Lines, traces: Traces | None = None) -> None:
         self._tally = Tally()
         self._lines = lines
-        self._log = DecisionLog(lines.put, allow_sample, worker)
+        self._count = self._tally.observe
+        self._write = DecisionLog(lines.put, allow_sample, worker).observe
         self._traces = traces
 
     def __call__(self, observation: Observation) -> None:
         """Tell all of them of an answer."""
-        self._tally.observe(observation)
-        self._log.observe(observation)
+        self._count(observation)
+        self._write(observation)
         if self._traces is not None:
             self._traces.observe(observation)
 

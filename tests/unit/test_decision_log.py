@@ -47,7 +47,7 @@ def line_of(observation: Observation) -> Line:
 
 def test_an_allow_tells_everything(policy: Policy) -> None:
     trace = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
-    seen = replace(observed(policy, "/ai/v2/code/completions?key=secret", headers=trace), seconds=0.000_123)
+    seen = observed(policy, "/ai/v2/code/completions?key=secret", headers=trace)._replace(seconds=0.000_123)
     assert line_of(seen) == {
         "time": "2026-01-01T00:00:00.000000Z",
         "level": "info",
@@ -180,7 +180,7 @@ def test_bytes_that_are_no_request_have_a_line(policy: Policy) -> None:
 
 
 def test_without_a_clock_a_line_has_no_time(policy: Policy) -> None:
-    assert "time" not in line_of(replace(observed(policy), at=None))
+    assert "time" not in line_of(observed(policy)._replace(at=None))
 
 
 # --- enough to decide anew
@@ -372,7 +372,7 @@ def test_even_the_longest_line_fits(policy: Policy) -> None:
     good = observed(policy, claims=claims)
     assert seen.request is not None
     asked = replace(seen.request, method=odd, label=odd)
-    line = written(replace(seen, request=asked, judgement=good.judgement))
+    line = written(seen._replace(request=asked, judgement=good.judgement))
     assert json.loads(line)["cut"] is True
     assert len(line) < MAX_LINE
 

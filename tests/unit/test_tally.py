@@ -96,8 +96,8 @@ def test_one_of_several_is_told_from_all_of_them(policy: Policy) -> None:
     seen = observed(policy, claims={"scopes": []})
     rule = seen.judgement.rule
     assert isinstance(rule, TokenRule)
-    judgement = replace(seen.judgement, rule=replace(rule, access=AnyOf(("a", "b"))))
-    assert {unit for _, _, unit, _ in counted(replace(seen, judgement=judgement)).decisions} == {"a|b"}
+    judgement = seen.judgement._replace(rule=replace(rule, access=AnyOf(("a", "b"))))
+    assert {unit for _, _, unit, _ in counted(seen._replace(judgement=judgement)).decisions} == {"a|b"}
 
 
 def test_equal_answers_add_up(policy: Policy) -> None:
@@ -122,7 +122,7 @@ def test_a_token_error_names_an_issuer_of_ours_or_none(
 
 @pytest.mark.parametrize("seconds", [0.0, *BOUNDS, 0.000_07, 5.0])
 def test_a_duration_falls_into_the_first_bucket_that_holds_it(policy: Policy, seconds: float) -> None:
-    durations = counted(replace(observed(policy), seconds=seconds)).durations
+    durations = counted(observed(policy)._replace(seconds=seconds)).durations
     (bucket,) = [index for index, count in enumerate(durations.counts) if count]
     upper = [*BOUNDS, float("inf")]
     assert upper[bucket] >= seconds
@@ -151,8 +151,8 @@ def test_leaves_are_bounded_and_the_one_not_seen_for_longest_makes_room(policy: 
     assert isinstance(proof, Proof)
     for number in range(MAX_LEAVES + 1):
         key = replace(proof.signer.key, kid=f"x5c:{number}")
-        judgement = replace(seen.judgement, token=replace(proof, signer=Signer(key, ("x",), 0.0, 1.0)))
-        tally.observe(replace(seen, judgement=judgement, at=float(1_000 if number == 0 else number)))
+        judgement = seen.judgement._replace(token=replace(proof, signer=Signer(key, ("x",), 0.0, 1.0)))
+        tally.observe(seen._replace(judgement=judgement, at=float(1_000 if number == 0 else number)))
     leaves = tally.snapshot(0, {}, 0).leaves
     assert len(leaves) == MAX_LEAVES
     assert ("customers-dot", "x5c:0") in leaves

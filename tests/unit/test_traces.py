@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Final
 
@@ -95,7 +95,7 @@ def parent(flags: str = "01") -> dict[str, str]:
 def test_a_span_goes_on_in_the_trace_of_the_request(policy: Policy) -> None:
     with collector() as collecting:
         traces = Traces(collecting.url, worker=3, version="1.2.3")
-        traces.observe(replace(observed(policy, headers=parent()), seconds=0.25))
+        traces.observe(observed(policy, headers=parent())._replace(seconds=0.25))
         traces.close(SECONDS)
         span = collecting.only()
         (resource,) = (part.resource for request in collecting.requests for part in request.resource_spans)
@@ -120,7 +120,7 @@ def test_a_refusal_says_why_and_a_failure_is_an_error(policy: Policy) -> None:
     with collector() as collecting:
         traces = Traces(collecting.url, 0, "1")
         traces.observe(observed(policy, claims={"exp": 1}))
-        traces.observe(replace(told(policy, b"\xff"), at=None))
+        traces.observe(told(policy, b"\xff")._replace(at=None))
         traces.close(SECONDS)
         refused, failed = collecting.spans()
     assert (attributes(refused)["authz.token_error"], refused.status.code) == ("expired", 0)
