@@ -25,7 +25,7 @@ PROXY: Final = ("xff_num_trusted_hops: 0", "xff_num_trusted_hops: 1")
 @pytest.fixture(scope="module")
 def gate(door: Door) -> Iterator[Gate]:
     """Behind a proxy that says who the client is."""
-    with open_gate(door, "addresses", WIDE, [FOUR], [PROXY]) as opened:
+    with open_gate(door, "addresses", WIDE, [FOUR], (PROXY,)) as opened:
         yield opened
 
 

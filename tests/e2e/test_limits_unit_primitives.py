@@ -106,7 +106,7 @@ rules:
 @pytest.fixture(scope="module")
 def gate(door: Door, newer_authz: Service) -> Iterator[Gate]:
     socket = newer_authz.folder / "run" / "authz" / "0.sock"
-    with open_gate(door, "units", limits(), edits=[("path: run/authz/0.sock", f"path: {socket}")]) as opened:
+    with open_gate(door, "units", limits(), edits=(("path: run/authz/0.sock", f"path: {socket}"),)) as opened:
         yield opened
 
 
