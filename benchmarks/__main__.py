@@ -1,4 +1,4 @@
-"""Times everything that needs no server, side by side: `python -m benchmarks [STEP...]`."""
+"""Times everything that needs no server, side by side: `python -m benchmarks [STEP...]`; or runs one experiment."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ from typing import Final
 from benchmarks.measuring import measure, table
 
 STEPS: Final = ("parse", "match", "verify", "chains", "revocations", "decide", "serialise", "whole", "observe")
+EXPERIMENTS: Final = ("limits", "loading", "server")
+"""Not among the steps: they start programs, take a minute or so, and have tables of their own."""
 
 
 def main(wanted: list[str]) -> int:
-    """Print a table of the steps that are named, or of all."""
+    """Print a table of the steps that are named, or of all; an experiment is run alone."""
+    if len(wanted) == 1 and wanted[0] in EXPERIMENTS:
+        return int(import_module(f"benchmarks.{wanted[0]}").main())
     unknown = sorted(set(wanted) - set(STEPS))
     if unknown:
-        print(f"no such step: {', '.join(unknown)}; there are {', '.join(STEPS)}", file=sys.stderr)
+        said = f"there are {', '.join(STEPS)}, and, alone, {', '.join(EXPERIMENTS)}"
+        print(f"no such step: {', '.join(unknown)}; {said}", file=sys.stderr)
         return 2
     steps = [import_module(f"benchmarks.{name}") for name in wanted or STEPS]
     print(table(measure(case for step in steps for case in step.cases())))

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs
 
 from aiohttp import WSMsgType, web
 
+from dev.backend_capacity import Capacity
 from dev.backend_echo import Echo
 
 # A token may take 16 KiB, twice what aiohttp lets through by default.
@@ -19,8 +20,9 @@ STOP_SECONDS = 3.0
 class HttpSide:
     """Serves any method and path; open streams end as soon as `stop` is called, plain requests finish."""
 
-    def __init__(self, echo: Echo) -> None:
+    def __init__(self, echo: Echo, capacity: Capacity | None = None) -> None:
         self._echo = echo
+        self._capacity = capacity
         self._stopping = asyncio.Event()
         # The body is counted as it was sent, so a compressed one stays compressed.
         server = web.Server(
@@ -29,6 +31,7 @@ class HttpSide:
             max_line_size=HEADER_BYTES,
             max_field_size=HEADER_BYTES,
             max_headers=1000,
+            handler_cancellation=capacity is not None,
         )
         self._runner = web.ServerRunner(server, access_log=None, shutdown_timeout=STOP_SECONDS)
 
@@ -53,6 +56,8 @@ class HttpSide:
         body_bytes = 0
         async for chunk in request.content.iter_any():
             body_bytes += len(chunk)
+        if self._capacity is not None:
+            await self._capacity.work()
         seen = self._echo.of_http(request.method, request.raw_path, request.raw_headers, body_bytes)
         if "text/event-stream" in request.headers.get("Accept", ""):
             return await self._stream(request, seen)

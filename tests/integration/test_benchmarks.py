@@ -5,11 +5,20 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib import import_module
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
 
 import pytest
+import yaml
 
+from benchmarks import limits
 from benchmarks.__main__ import STEPS
+from benchmarks.limits_traffic import Phase
 from benchmarks.measuring import measure, table
+from tests.e2e.served import SHIPPED
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -38,3 +47,30 @@ def test_a_missing_h2load_is_said_in_one_line() -> None:
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "nghttp2-client" in ended.stderr
     assert ended.stderr.count("\n") == 1
+
+
+def test_the_experiment_with_limits_runs_and_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plot = tmp_path / "limits.svg"
+    phases = (Phase(1, {}), Phase(2, {"any": 40.0}), Phase(1, {}))
+    assert limits.main(phases, plot) == 0
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in capsys.readouterr().out.splitlines()[2:]]
+    assert [row[0] for row in rows] == ["any", "small", "medium", "large"]
+    assert [row[3] for row in rows] == ["0.0"] * 4, "limits in shadow have refused"
+    assert float(rows[0][6]) > 0, "the flood was not refused"
+    drawn = ET.fromstring(plot.read_text("utf-8"))  # noqa: S314  # our own
+    assert len(drawn.findall(".//{*}polyline")) == 16
+
+
+def test_the_experiment_is_on_the_shipped_shares() -> None:
+    shares = {name: tier["share"] for name, tier in _shipped().items()}
+    own = limits.experiment_limits(shadow=False)["backend_services"][limits.BACKEND]["tiers"]
+    assert {name: tier["share"] for name, tier in own.items()} == shares
+    for crowd in limits.CROWDS:
+        share = float(shares[crowd.tier].rstrip("%")) / 100
+        assert crowd.per_second == pytest.approx(0.75 * share * limits.PER_SECOND)
+
+
+def _shipped() -> dict[str, dict[str, str]]:
+    document = yaml.safe_load((SHIPPED.folder / "limits.yaml").read_text("utf-8"))
+    tiers: dict[str, dict[str, str]] = document["backend_services"][limits.BACKEND]["tiers"]
+    return tiers

@@ -87,6 +87,24 @@ def test_health_counts_requests_but_not_itself(backend: Running) -> None:
     assert seen == {"name": "sample-1", "requests": 3}
 
 
+def test_a_backend_of_one_slot_works_on_one_request_at_a_time(family: Family) -> None:
+    async def ask(session: aiohttp.ClientSession, path: str) -> float:
+        async with session.get(path) as answer:
+            await answer.read()
+        return asyncio.get_running_loop().time()
+
+    async def both(url: str) -> tuple[float, float, float]:
+        async with aiohttp.ClientSession(url) as session:
+            one, other, health = await asyncio.gather(*(ask(session, path) for path in ("/", "/", "/health")))
+            return one, other, health
+
+    child = family.start("small", (*BACKEND, "--name", "small", "--slots", "1", "--service-time", "0.5"))
+    family.wait_until(lambda: any("listens on" in line for line in child.last_lines()), "small", 20)
+    one, other, health = asyncio.run(both(f"http://127.0.0.1:{child.last_lines()[-1].split()[4]}"))
+    assert abs(one - other) > 0.4
+    assert health < min(one, other)
+
+
 def test_events_are_as_many_and_as_far_apart_as_asked(backend: Running) -> None:
     url = f"{backend.url}/events?events=3&interval=0.2"
     answer = httpx.post(url, headers={"Accept": "text/event-stream"}, content=b"four")
