@@ -23,6 +23,6 @@ def built() -> Programs:
 
 
 @pytest.fixture(scope="session")
-def gates(door: Door, built: Programs) -> SharedGates:  # noqa: F811  # it is that fixture
+def gates(door: Door, built: Programs) -> SharedGates:
     """What opens an Envoy that holds to limits of a test's own, and asks the service about them."""
     return SharedGates(door, built)

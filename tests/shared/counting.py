@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 # Below those that the kernel hands to clients, one of which might take a port while its owner is dead.
 PORTS: Final = range(20_000, 30_000)
-SUM: Final = "local n = 0 for _, key in ipairs(redis.call('KEYS', ARGV[1])) do n = n + redis.call('GET', key) end return n"
+SUM: Final = (
+    "local n = 0 for _, key in ipairs(redis.call('KEYS', ARGV[1])) do n = n + redis.call('GET', key) end return n"
+)
 
 
 @dataclass(slots=True)

@@ -1,6 +1,6 @@
-"""Limits by client address: failures and refusals count once their answer is known, so one more than the limit gets through.
+"""Limits by client address count failures and refusals: one more than the limit gets through.
 
-What counts is charged when an answer has gone out, so the tests wait for that before they go on.
+They are charged when an answer has gone out, so the tests wait for that before they go on.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from tests.e2e.visitor import Answer
     from tests.shared.gate import SharedGate, SharedGates
 
-EXEMPT: Final = "127.0.3.0/24, 198.51.100.0/28, 2001:db8:ffff::/48"
+EXEMPT: Final = "['127.0.3.0/24', '198.51.100.0/28', '2001:db8:ffff::/48']"
 ADDRESSES: Final = (
     "failed_authentications: 100000/day, refusals: 100000/day",
-    f'failed_authentications: 3/day, refusals: 6/day, exempt: [{", ".join(f"{each!r}" for each in EXEMPT.split(", "))}]',
+    f"failed_authentications: 3/day, refusals: 6/day, exempt: {EXEMPT}",
 )
 PROXY: Final = ("xff_num_trusted_hops: 0", "xff_num_trusted_hops: 1")
 

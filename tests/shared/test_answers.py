@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
@@ -230,5 +229,3 @@ def test_a_backends_own_limits_are_not_mistaken_for_ours(
     assert seconds != "7"
     line = gate.log_line(answer.request_id)
     assert (line["limit"], line["details"]) == (None, "via_upstream")
-
-

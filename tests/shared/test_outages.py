@@ -76,7 +76,9 @@ def test_requests_go_on_without_a_count_and_it_is_told(gate: SharedGate, kind: s
     assert not [name for answer in answers for name in answer.headers if name.startswith("x-ratelimit")]
     assert gate.counted(allowed) >= before + 3 * 5
     lines = [gate.log_line(answer.request_id) for answer in answers]
-    assert {(line["limits_failed"], line["limit"], line["details"]) for line in lines} == {("true", None, "via_upstream")}
+    assert {(line["limits_failed"], line["limit"], line["details"]) for line in lines} == {
+        ("true", None, "via_upstream")
+    }
 
 
 @pytest.mark.parametrize("kind", OUTAGES)

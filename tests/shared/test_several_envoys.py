@@ -79,7 +79,9 @@ def edited(gate: SharedGate, old: str, new: str) -> EnvoyFiles:
     return replace(render_limits(gate.source, text, [(old, new)]), engine=Engine.SHARED)
 
 
-def test_an_edited_number_is_in_force_at_once_and_what_was_counted_goes_on(gate: SharedGate, second: SharedGate) -> None:
+def test_an_edited_number_is_in_force_at_once_and_what_was_counted_goes_on(
+    gate: SharedGate, second: SharedGate
+) -> None:
     one = gate.customer()
     assert one.until_refused(SCAN) == (3, "user")
     users = gate.envoy.files.service_folder / "users.yaml"
@@ -94,9 +96,7 @@ def test_an_edited_number_is_in_force_at_once_and_what_was_counted_goes_on(gate:
 
 
 def test_apply_without_an_edit_says_so(gate: SharedGate) -> None:
-    assert list(apply(gate.files, gate.envoy.files, gate.ports)) == [
-        f"{gate.envoy.files.folder}: nothing to apply"
-    ]
+    assert list(apply(gate.files, gate.envoy.files, gate.ports)) == [f"{gate.envoy.files.folder}: nothing to apply"]
 
 
 def test_limits_that_the_service_would_refuse_are_not_applied(gate: SharedGate) -> None:

@@ -168,7 +168,9 @@ def test_limits_that_the_service_would_refuse_are_told_before_anything_starts(ow
     tiers = own.checkout.folder / "envoy" / "rendered" / "shared" / "ratelimit" / "tiers.yaml"
     edit(tiers, [("unit: minute", "unit: fortnight")])
     said = own.refusal()
-    assert said.startswith("make up-shared: envoy/rendered/shared/ratelimit: the rate limit service would refuse this: ")
+    assert said.startswith(
+        "make up-shared: envoy/rendered/shared/ratelimit: the rate limit service would refuse this: "
+    )
     assert "invalid rate limit unit 'fortnight'" in said
     assert not (own.checkout.folder / "run" / "keys").exists()
 
