@@ -1,0 +1,28 @@
+"""The door of the end-to-end tests, and what counts for its limits here: the real service and a real Redis."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dev.ratelimit_program import Programs, programs
+from tests.e2e.conftest import door, mint, visitor
+from tests.shared.gate import SharedGates
+
+if TYPE_CHECKING:
+    from tests.e2e.door import Door
+
+__all__ = ["built", "door", "gates", "mint", "visitor"]
+
+
+@pytest.fixture(scope="session")
+def built() -> Programs:
+    """The rate limit service, built where that has not been done; a machine that cannot build it fails the tests."""
+    return programs(print)
+
+
+@pytest.fixture(scope="session")
+def gates(door: Door, built: Programs) -> SharedGates:
+    """What opens an Envoy that holds to limits of a test's own, and asks the service about them."""
+    return SharedGates(door, built)

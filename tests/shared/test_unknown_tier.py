@@ -1,0 +1,69 @@
+"""A policy with a tier that the limits do not know: its callers get the default tier's limits, never none."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.e2e.customer import SCAN, WORKFLOWS, Customer
+from tests.e2e.served import ROOT, Service, edit
+from tests.e2e.test_limits_numbers import LIMITS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.shared.gate import SharedGate, SharedGates
+
+LARGE: Final = "  - {name: large, min_seats: 1000}"
+HUGE_SEATS: Final = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Huge(Customer):
+    """Of the tier that only authz knows."""
+
+    @property
+    def claims(self) -> dict[str, object]:
+        """With as many seats."""
+        return {
+            "sub": self.instance,
+            "gitlab_instance_id": self.instance,
+            "duo_seat_count": str(HUGE_SEATS),
+        }
+
+
+@pytest.fixture(scope="module")
+def gate(gates: SharedGates) -> Iterator[SharedGate]:
+    """An Envoy before an authz with that policy."""
+    folder = gates.door.folder / "tiers"
+    shutil.copytree(ROOT / "authz" / "data", folder / "policy")
+    edit(folder / "policy" / "tiers.yml", [(LARGE, f"{LARGE}\n  - {{name: huge, min_seats: {HUGE_SEATS}}}")])
+    shutil.copytree(gates.door.folder / "run" / "keys", folder / "run" / "keys")
+    (folder / "run" / "authz").mkdir()
+    authz = Service(folder, folder / "policy")
+    socket = folder / "run" / "authz" / "0.sock"
+    authz.start()
+    try:
+        moved = (("path: run/authz/0.sock", f"path: {socket}"),)
+        with gates.open("shared-tiers", LIMITS, edits=moved) as opened:
+            yield opened
+    finally:
+        authz.stop()
+
+
+def test_it_draws_from_the_default_tiers_buckets(gate: SharedGate) -> None:
+    one = Huge(gate.visitor)
+    assert one.until_refused(SCAN) == (3, "user")
+    line = gate.log_line(one.ask(SCAN).request_id)
+    assert (line["tier"], line["limit"]) == ("huge", "user")
+    assert Customer(gate.visitor, "any", instance=one.instance, user=one.user).until_refused(SCAN) == (0, "user")
+
+
+def test_it_has_no_share_of_its_own(gate: SharedGate) -> None:
+    """10 for the default tier, and for whoever draws from it."""
+    assert [Huge(gate.visitor).until_refused(WORKFLOWS) for _ in range(2)] == [(4, "instance")] * 2
+    assert gate.customer("any").until_refused(WORKFLOWS) == (2, "tier")
+    assert Huge(gate.visitor).until_refused(WORKFLOWS) == (0, "tier")
