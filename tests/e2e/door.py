@@ -16,7 +16,7 @@ from dev.envoy_apply import apply
 from dev.envoy_files import EnvoyFiles, render
 from dev.process import Child, Family
 from tests.e2e.limited import WIDE, with_limits
-from tests.e2e.served import ROOT, SECONDS, Envoy, Service, edit, get, start_envoy
+from tests.e2e.served import ENDPOINTS, ROOT, SECONDS, Envoy, Service, edit, get, start_envoy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -138,6 +138,7 @@ def open_door(folder: Path, write_keys: Callable[[Path], object]) -> Iterator[Do
                 own: at for name, shipped in BACKENDS.items() for own, at in zip(shipped, listening[name], strict=True)
             }
             ports = {**mapped, **dict.fromkeys(DEAD, CLOSED)}
+            family.wait_until((folder / ENDPOINTS).is_file, "authz, which says where its workers are", SECONDS)
             envoy = start_envoy(family, folder, "envoy", source, ports)
             family.wait_until(lambda: all(map(envoy.healthy, CLUSTERS)), "a backend, as Envoy sees it", SECONDS)
             yield Door(folder, source, family, {name: own[0] for name, own in listening.items()}, ports, envoy, authz)
