@@ -1,7 +1,7 @@
 """The metrics of others that dashboard and alerts rely on, with the labels that they are asked by.
 
-Envoy's are compared with a real Envoy (tests/e2e/test_metric_names.py). Those of the rate limit service were read from one:
-github.com/envoyproxy/ratelimit at 3fb702589d36, with USE_PROMETHEUS=true.
+Envoy's are compared with a real Envoy (tests/e2e/test_metric_names.py). Those of the rate limit service were read from
+a real one: github.com/envoyproxy/ratelimit at 3fb702589d36, with USE_PROMETHEUS=true.
 """
 
 from __future__ import annotations

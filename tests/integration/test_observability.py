@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import shutil
 import subprocess
-import urllib.request
+import time
+from contextlib import closing
 from functools import cache
 from itertools import combinations
 from pathlib import Path
@@ -15,14 +17,16 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import yaml
 
-from authz.admin import Admin
 from authz.metrics import Metrics
 from tests.foreign_metrics import FOREIGN
+from tests.integration.caller import Caller, healthy
+from tests.integration.service import SECONDS, running
+from tests.minting import request, write_keys
 from tests.promql import parse, without_macros
 from tests.unit.test_metrics import State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 ROOT: Final = Path(__file__).parents[2]
 SHIPPED: Final = ROOT / "deploy" / "observability"
@@ -68,15 +72,31 @@ def known() -> Mapping[str, frozenset[str]]:
     return {**own, **FOREIGN}
 
 
-def test_the_metrics_are_as_prometheus_wants_them() -> None:
-    admin = Admin("127.0.0.1:0", State(), "1.2.3")
-    address = admin.start()
-    try:
-        with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
-            text = answer.read()
-    finally:
-        admin.stop()
+def test_a_running_services_metrics_are_as_prometheus_wants_them(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("m")
+    write_keys(folder / "keys")
+    flags = ("--keys", "keys", "--listen", "unix:{worker}.sock", "--workers", "2", "--admin", "127.0.0.1:0")
+    with running(folder, *flags, listeners=2) as service:
+        (admin,) = re.findall(r"INFO admin on http://(\S+)\n", service.log())
+        for worker in range(2):
+            with Caller(folder / f"{worker}.sock") as caller:
+                assert [caller.code(healthy()), caller.code(request())] == [0, 16]
+        text = awaited(admin, ["authz_check_duration_seconds_count 4.0", 'reason="missing_authorization"'])
     assert promtool("check", "metrics", told=text) == ""
+    assert {name for name, _ in SAMPLE.findall(text.decode())} <= known().keys()
+
+
+def awaited(admin: str, pieces: Sequence[str]) -> bytes:
+    """Return the metrics once they hold those pieces of text."""
+    deadline = time.monotonic() + SECONDS
+    while True:
+        with closing(http.client.HTTPConnection(admin, timeout=SECONDS)) as connection:
+            connection.request("GET", "/metrics")
+            text = connection.getresponse().read()
+        if all(piece.encode() in text for piece in pieces):
+            return text
+        assert time.monotonic() < deadline, text.decode()
+        time.sleep(0.05)
 
 
 def test_prometheus_can_read_the_alerts() -> None:
@@ -89,7 +109,9 @@ def test_alerts_fire_when_they_should(file: Path) -> None:
 
 
 def test_every_query_of_the_dashboard_is_one(tmp_path: Path) -> None:
-    rules = [{"record": "a:query", "expr": without_macros(query), "labels": {"of": of}} for of, query in QUERIES.items()]
+    rules = [
+        {"record": "a:query", "expr": without_macros(query), "labels": {"of": of}} for of, query in QUERIES.items()
+    ]
     file = tmp_path / "queries.yml"
     file.write_text(json.dumps({"groups": [{"name": "queries", "rules": rules}]}), "utf-8")
     assert f"{len(QUERIES)} rules found" in promtool("check", "rules", "--lint=none", str(file))
