@@ -1,0 +1,106 @@
+"""A real Envoy has the metrics that dashboard and alerts ask for, by those names and with those labels."""
+
+from __future__ import annotations
+
+import re
+import time
+from concurrent import futures
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from dev.envoy_files import Engine
+from dev.process import Family
+from tests.e2e.door import CLUSTERS
+from tests.e2e.served import SECONDS, get, start_envoy
+from tests.e2e.visitor import Visitor
+from tests.foreign_metrics import ENVOY, ENVOY_SHARED
+from tests.minting import Minter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tests.e2e.door import Door
+    from tests.e2e.served import Envoy
+
+SERVICE: Final = "envoy.service.ratelimit.v3.RateLimitService"
+OK: Final = b"\x08\x01"
+OVER_LIMIT: Final = b"\x08\x02"
+"""RateLimitResponse, whose field 1 is the code (https://www.envoyproxy.io/docs/envoy/latest/api-v3/service/ratelimit/v3/rls.proto)."""
+SHIPPED_PORT: Final = 8081
+LOCAL: Final = "envoy_http_local_rate_limit_"
+SAMPLE: Final = re.compile(r"^(\w+)(?:\{(.*?)\})? ", re.MULTILINE)
+
+
+@dataclass(slots=True)
+class RateLimitService:
+    """A service that refuses whatever is of one domain, and gives no answer to one of the domain `*`."""
+
+    refused: str = ""
+
+    def answer(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+        """Refuse or let through."""
+        if self.refused == "*":
+            context.abort(grpc.StatusCode.UNAVAILABLE, "no answer")
+        # RateLimitRequest begins with its domain, field 1.
+        domain = request[2 : 2 + request[1]].decode()
+        return OVER_LIMIT if domain == self.refused else OK
+
+
+@contextmanager
+def serving(service: RateLimitService) -> Iterator[int]:
+    """Listen while the block runs, and return the port."""
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=4))
+    healthy = health.HealthServicer()
+    healthy.set("ratelimit", health_pb2.HealthCheckResponse.SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    handlers = {"ShouldRateLimit": grpc.unary_unary_rpc_method_handler(service.answer)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield port
+    finally:
+        server.stop(grace=None).wait()
+
+
+def shown(envoy: Envoy) -> Mapping[str, frozenset[str]]:
+    """What Prometheus would read from it: every metric with its labels."""
+    found: dict[str, frozenset[str]] = {}
+    for name, labels in SAMPLE.findall(get(envoy.admin.port, "/stats/prometheus").body.decode()):
+        found[name] = found.get(name, frozenset()) | frozenset(re.findall(r'(\w+)="', labels))
+    return found
+
+
+def missing(expected: Mapping[str, frozenset[str]], found: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+    """What is not there, or lacks labels."""
+    return {name: labels for name, labels in expected.items() if name not in found or not labels <= found[name]}
+
+
+def test_an_envoy_that_counts_itself_has_them(door: Door, visitor: Visitor) -> None:
+    assert visitor.ask("POST", "/ai/v2/code/completions", ["complete_code"]).status == 200
+    assert missing(ENVOY, shown(door.envoy)) == {}
+
+
+def test_an_envoy_that_asks_the_rate_limit_service_has_them(door: Door) -> None:
+    service = RateLimitService()
+    source = replace(door.source, engine=Engine.SHARED)
+    with serving(service) as port, Family(door.folder / "logs") as family:
+        envoy = start_envoy(family, door.folder, "counted", source, {**door.ports, SHIPPED_PORT: port})
+        wanted = (*CLUSTERS, "ratelimit")
+        family.wait_until(lambda: all(map(envoy.healthy, wanted)), "a cluster, as Envoy sees it", SECONDS)
+        visitor = Visitor(envoy.plain, Minter(now=time.time()))
+
+        def ask() -> int:
+            return visitor.ask("POST", "/ai/v1/chat/agent", ["duo_chat"]).status
+
+        assert ask() == 200
+        for service.refused in ("addresses", "users", "instances", "unit_primitives", "tiers"):
+            assert ask() == 429, service.refused
+        service.refused = "*"
+        assert ask() == 200
+        expected = {name: labels for name, labels in ENVOY.items() if not name.startswith(LOCAL)}
+        assert missing({**expected, **ENVOY_SHARED}, shown(envoy)) == {}
