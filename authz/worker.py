@@ -11,7 +11,7 @@ import threading
 import time
 from contextlib import suppress
 from multiprocessing.connection import wait
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from authz.check import Check
 from authz.errors import ConfigurationError
@@ -35,13 +35,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Worker", "work"]
 
-# While a policy loads, the loop must not wait 5 ms for every answer.
-SWITCH_SECONDS: Final = 0.000_5
-
 
 def work(number: int, settings: ServeSettings, connection: Connection) -> None:
     """Run the worker of that number until it has drained; the process ends with it."""
-    sys.setswitchinterval(SWITCH_SECONDS)
     told, tell = os.pipe()
     signal.signal(signal.SIGTERM, lambda *_: os.write(tell, b"\0"))
     # They reach the whole group of a terminal, and the supervisor knows what to do about them.
