@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -115,4 +114,4 @@ class Ledger:
 
 
 def _sum(mine: Mapping[K, int], theirs: Mapping[K, int]) -> Mapping[K, int]:
-    return dict(Counter(mine) + Counter(theirs))
+    return {key: mine.get(key, 0) + theirs.get(key, 0) for key in {**mine, **theirs}}

@@ -82,6 +82,8 @@ def test_a_running_services_metrics_are_as_prometheus_wants_them(tmp_path_factor
             with Caller(folder / f"{worker}.sock") as caller:
                 assert [caller.code(healthy()), caller.code(request())] == [0, 16]
         text = awaited(admin, ["authz_check_duration_seconds_count 4.0", 'reason="missing_authorization"'])
+    # Born with its first loss, it would hide that one from `increase`.
+    assert b'authz_log_lines_dropped_total{cause="unwritable"} 0.0' in text
     assert promtool("check", "metrics", told=text) == ""
     assert {name for name, _ in SAMPLE.findall(text.decode())} <= known().keys()
 
