@@ -10,7 +10,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
   --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help up up-shared test test-core test-doors test-shared check apply limits check-envoy format mutants lock \
+.PHONY: help up up-shared test test-core test-doors test-shared test-observability check apply limits check-envoy format mutants lock \
   up-compose apply-compose down-compose test-compose supply protos schemas record-requests clean
 
 help: ## list the targets
@@ -48,6 +48,9 @@ test-doors: $(READY) ## real processes, real sockets, real Envoy
 test-shared: $(READY) ## limits on the real rate limit service and Redis; a machine without them fails
 	@$(BIN)/python -m dev.ratelimit_service
 	@$(BIN)/python -m pytest --quiet tests/shared
+
+test-observability: $(READY) ## metrics, alerts and dashboard, judged by promtool (Debian's package prometheus)
+	@$(BIN)/python -m pytest --quiet tests/observability
 
 check: $(READY) ## format, lint, types, layers, and Envoy's files as a whole
 	@$(BIN)/ruff format --check .

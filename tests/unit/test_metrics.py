@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -145,7 +143,3 @@ def test_every_metric_is_named_and_described_as_prometheus_asks() -> None:
         assert family.documentation.endswith(".")
         assert family.type in {"counter", "gauge", "histogram"}
         assert all(sample.name.endswith("_total") for sample in family.samples if family.type == "counter")
-    promtool = shutil.which("promtool")
-    if promtool is not None:  # Debian's package `prometheus` has it; it knows more rules than stand above
-        done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, check=False)
-        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
