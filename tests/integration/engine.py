@@ -132,6 +132,7 @@ def serving(
         yield served
     finally:
         served.stop(grace)
+        assert not raised, "run was to return"
 
 
 def framed(message: bytes) -> bytes:
