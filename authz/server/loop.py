@@ -86,7 +86,6 @@ class Loop:
         while self._waiting and now < end:
             self._answer_check(self._waiting.popleft(), now)
             now = time.monotonic()
-            self._keep_time(now)
 
     def _take(self, until: float) -> None:
         event = self._queue.poll(until)

@@ -132,6 +132,7 @@ def serving(
         yield served
     finally:
         served.stop(grace)
+        assert not raised, "run was to return"
 
 
 def framed(message: bytes) -> bytes:
@@ -158,7 +159,7 @@ class RawClient:
 
     def __init__(self, address: str) -> None:
         host, _, port = address.rpartition(":")
-        self._socket = socket.create_connection((host, int(port)), timeout=SECONDS)
+        self._socket = socket.create_connection((host, int(port)), timeout=SECONDS / 2)
         self._connection = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
         self._connection.initiate_connection()
         self._answers: dict[int, Answer] = {}

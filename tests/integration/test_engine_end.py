@@ -59,7 +59,7 @@ def test_a_stop_closes_the_listeners_first_and_then_finishes_what_is_in_flight()
         assert until(lambda: served.server.in_flight() == 8)
         served.server.stop(FOR_EVER)
         assert until(lambda: not listens(served.address))
-        assert served.thread.is_alive()
+        assert not until(lambda: not served.thread.is_alive(), 0.8), "connections alone are waited for less than that"
         assert served.server.in_flight() == 8
         speak.set()
         assert [answer.result() for answer in calls] == [b"%d" % number for number in range(8)]
