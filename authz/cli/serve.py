@@ -146,14 +146,27 @@ def run(settings: ServeSettings) -> int:
         with (
             Lines(STDERR) as lines,
             Inbox[Report](*SIGNALS) as inbox,
-            tempfile.TemporaryDirectory(prefix="authz-", ignore_cleanup_errors=True) as folder,
+            _scratch() as folder,
         ):
             # Nobody may wait for the pipe behind the log, and least of all who replaces workers.
             return _supervise(settings, inbox, Path(folder), start_logging(settings.log_level, lines.put))
     except (AddressUnusableError, EndpointsFileUnusableError, TooFewHandlesError) as error:
         raise click.ClickException(str(error)) from None
-    except FileNotFoundError as error:
-        raise click.ClickException(f"cannot keep a copy of policy and keys: {error}") from None
+
+
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    """Return a folder for the copies of policy and keys that workers load."""
+    try:
+        return tempfile.TemporaryDirectory(prefix="authz-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise click.ClickException(f"no folder for copies of policy and keys: {error.strerror}; set TMPDIR") from None
+
+
+def _first(sources: Sources, folder: Path) -> Snapshot:
+    try:
+        return take(sources, folder, None)
+    except OSError as error:
+        raise click.ClickException(f"policy and keys cannot be copied to {folder}: {error.strerror}") from None
 
 
 def _supervise(settings: ServeSettings, inbox: Inbox[Report], folder: Path, log: logging.Logger) -> int:
@@ -161,7 +174,7 @@ def _supervise(settings: ServeSettings, inbox: Inbox[Report], folder: Path, log:
     if warning is not None:
         log.warning("%s", warning)
     sources = Sources.of(settings)
-    snapshot = take(sources, folder / "0", None)
+    snapshot = _first(sources, folder / "0")
     _tell(log, settings, snapshot)
     for worker in range(settings.workers):
         for address in settings.addresses(worker):

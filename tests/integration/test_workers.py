@@ -308,6 +308,16 @@ def test_too_few_file_handles_are_one_clear_line_with_the_number(folder: Path) -
     assert error == "Error: 100 file handles are too few, 136 are needed: raise the limit (ulimit -Hn)\n"
 
 
+def test_no_room_for_the_copy_of_the_policy_is_one_clear_line(folder: Path) -> None:
+    command = ("/bin/sh", "-c", 'ulimit -f 1 && exec "$0" "$@"', *COMMAND)
+    variables = {"TMPDIR": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    code, error = refused(folder, "--keys", "keys", "--listen", "unix:run/0.sock", variables=variables, command=command)
+    assert code == 1
+    assert re.fullmatch(rf"Error: policy and keys cannot be copied to {folder}/authz-\w+/0: File too large\n", error)
+    assert not (folder / "run/0.sock").exists()
+    assert not list(folder.glob("authz-*"))
+
+
 def test_few_file_handles_are_a_warning_and_the_soft_limit_is_raised(folder: Path) -> None:
     command = ("/bin/sh", "-c", 'ulimit -Sn 50; ulimit -Hn 512; exec "$0" "$@"', *COMMAND)
     with crew(folder, command=command) as service:
