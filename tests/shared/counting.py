@@ -44,8 +44,12 @@ class Part:
     def start(self) -> None:
         """Start it, and return when it serves."""
         self._family = Family(self.logs).__enter__()
-        self._child = self._family.start(self.name, self.command, self.environment)
-        self._family.wait_until(self.serves, self.name, SECONDS)
+        try:
+            self._child = self._family.start(self.name, self.command, self.environment)
+            self._family.wait_until(self.serves, self.name, SECONDS)
+        except BaseException:
+            self.stop()
+            raise
 
     def kill(self) -> None:
         """End it without warning."""

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.e2e.customer import SCAN, WORKFLOWS, Customer
-from tests.e2e.served import ROOT, Service, edit
+from tests.e2e.served import ROOT, edit
 from tests.e2e.test_limits_numbers import LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
+    from tests.e2e.door import Door
     from tests.shared.gate import SharedGate, SharedGates
 
 LARGE: Final = "  - {name: large, min_seats: 1000}"
@@ -37,21 +39,24 @@ class Huge(Customer):
 
 @pytest.fixture(scope="module")
 def gate(gates: SharedGates) -> Iterator[SharedGate]:
-    """An Envoy before an authz with that policy."""
-    folder = gates.door.folder / "tiers"
-    shutil.copytree(ROOT / "authz" / "data", folder / "policy")
-    edit(folder / "policy" / "tiers.yml", [(LARGE, f"{LARGE}\n  - {{name: huge, min_seats: {HUGE_SEATS}}}")])
-    shutil.copytree(gates.door.folder / "run" / "keys", folder / "run" / "keys")
-    (folder / "run" / "authz").mkdir()
-    authz = Service(folder, folder / "policy")
-    socket = folder / "run" / "authz" / "0.sock"
-    authz.start()
+    """An Envoy, while authz has that policy."""
+    door = gates.door
+    policy = door.folder / "policy"
+    shutil.copytree(ROOT / "authz" / "data", policy)
+    edit(policy / "tiers.yml", [(LARGE, f"{LARGE}\n  - {{name: huge, min_seats: {HUGE_SEATS}}}")])
+    restart(door, policy)
     try:
-        moved = (("path: run/authz/0.sock", f"path: {socket}"),)
-        with gates.open("shared-tiers", LIMITS, edits=moved) as opened:
+        with gates.open("shared-tiers", LIMITS) as opened:
             yield opened
     finally:
-        authz.stop()
+        restart(door, None)
+
+
+def restart(door: Door, policy: Path | None) -> None:
+    door.authz.stop()
+    door.authz.policy = policy
+    door.authz.start()
+    door.wait_for_authz()
 
 
 def test_it_draws_from_the_default_tiers_buckets(gate: SharedGate) -> None:
