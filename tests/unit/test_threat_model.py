@@ -14,7 +14,7 @@ from tests.cases.tables import CASES
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "threat-model.md"
-TESTS: Final = ("cases", "e2e", "integration", "properties", "unit")
+TESTS: Final = ("cases", "e2e", "integration", "observability", "properties", "shared", "unit")
 NAMED: Final = re.compile(r"`([a-z][\w./-]*\.(?:py|yaml))(?:::([^`]+))?`")
 ROW: Final = re.compile(r"^\| (?!---)", re.MULTILINE)
 EVERY: Final = sorted({(file, name) for file, name in NAMED.findall(PAGE.read_text("utf-8"))})
