@@ -58,7 +58,7 @@ class Supervisor:
         self.state = State(self._crew, snapshot)
         self._running = snapshot
         self._snapshots = {snapshot.folder: snapshot}
-        self._published: tuple[str, ...] | None = None
+        self._published: tuple[str, ...] = ()
         self._retry_due: float | None = None
         self._refused: tuple[Problem, ...] = ()
         self._code: int | None = None
@@ -216,7 +216,7 @@ class Supervisor:
     def _publish(self) -> None:
         """Write the endpoints if they have changed; where that fails, again a moment later."""
         endpoints = self._crew.endpoints()
-        if self._endpoints is None or endpoints == self._published or (self._published is None and not endpoints):
+        if self._endpoints is None or (endpoints == self._published and self._retry_due is None):
             return
         try:
             self._endpoints.write(endpoints)

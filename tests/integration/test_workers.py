@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from authz.supervisor_crew import STARTS
 from tests.integration.caller import Caller, healthy
 from tests.integration.service import COMMAND, SECONDS, Service, refused, running
 from tests.minting import request, write_keys
@@ -329,15 +330,27 @@ def test_few_file_handles_are_a_warning_and_the_soft_limit_is_raised(folder: Pat
 
 
 def test_when_no_worker_can_start_it_ends_and_says_why(folder: Path) -> None:
-    """The folder of the sockets goes after the supervisor has looked at it: here, when the first worker has died."""
-    with crew(folder) as service:
-        for socket in (folder / "run").glob("*.sock"):
-            socket.unlink()
-        (folder / "run/endpoints.json").unlink()
+    """The folder of the socket goes after the supervisor has looked at it: here, once the worker listens."""
+    told = "failed: cannot listen on unix:run/0.sock: folder run does not exist: make it first"
+    with running(folder, "--keys", "keys", "--listen", "unix:run/0.sock") as service:
+        (folder / "run/0.sock").unlink()
         (folder / "run").rmdir()
-        for number in range(WORKERS):
-            os.kill(service.worker(number), signal.SIGKILL)
+        os.kill(service.worker(0), signal.SIGKILL)
+        for start in range(1, STARTS):
+            service.wait_for(f"WARNING worker 0 {told}: another starts in ", start)
         assert service.ended() == 1
-        told = "failed: cannot listen on unix:run/{}.sock: folder run does not exist: make it first"
-        last = service.log().splitlines()[-1]
-        assert any(last.endswith(f"no worker can start, tried 5 times: {told.format(n)}") for n in range(WORKERS))
+        assert service.log().splitlines()[-1] == f"ERROR no worker can start, tried {STARTS} times: {told}"
+
+
+def test_a_list_for_envoy_that_cannot_be_written_is_told_and_written_as_soon_as_it_can(folder: Path) -> None:
+    (folder / "lists").mkdir()
+    with crew(folder, "--endpoints-file", "lists/e.json") as service:
+        until((folder / "lists/e.json").exists, "the list")
+        (folder / "lists").rename(folder / "away")
+        os.kill(service.worker(0), signal.SIGKILL)
+        service.wait_for("ERROR the endpoints file cannot be written, Envoy may ask workers that are gone: ")
+        service.wait_for("listening on unix:run/0.sock\n", 2)
+        (folder / "lists").mkdir()
+        until((folder / "lists/e.json").exists, "the list")
+        until(lambda: "run/0.sock" in (folder / "lists/e.json").read_text(), "the worker in the list")
+        assert service.log().count("the endpoints file cannot be written") == 1
