@@ -34,12 +34,13 @@ class Checkout:
     """A copy of the files that a run needs, and the ports that it is to take."""
 
     folder: Path
-    door: tuple[int, int, int]
+    door: tuple[int, int, int, int]
     backends: tuple[int, ...]
 
     def up(self, *more: str) -> subprocess.Popen[str]:
-        plain, tls, admin = map(str, self.door)
-        command = (sys.executable, "-m", "dev.up", "--port", plain, "--tls-port", tls, "--admin-port", admin, *more)
+        plain, tls, admin, authz = map(str, self.door)
+        ports = ("--port", plain, "--tls-port", tls, "--admin-port", admin, "--authz-port", authz)
+        command = (sys.executable, "-m", "dev.up", *ports, *more)
         return subprocess.Popen(
             command,
             cwd=self.folder,
@@ -98,10 +99,10 @@ def make_checkout(folder: Path) -> Checkout:
         shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     clusters = folder / "envoy" / "dynamic" / "clusters.yaml"
     shipped = [port for each in sample_backends(clusters) for port in each.ports()]
-    plain, tls, admin, *backends = free_ports(3 + len(shipped))
+    plain, tls, admin, authz, *backends = free_ports(4 + len(shipped))
     renamed = dict(zip(map(str, shipped), map(str, backends), strict=True))
     clusters.write_text(re.sub(r"(?<=port_value: )\d+", lambda port: renamed[port[0]], clusters.read_text()))
-    return Checkout(folder, (plain, tls, admin), tuple(backends))
+    return Checkout(folder, (plain, tls, admin, authz), tuple(backends))
 
 
 def opened(checkout: Checkout) -> Iterator[Opened]:
@@ -230,7 +231,8 @@ def test_apply_says_that_an_edited_bootstrap_needs_a_new_start(door: Opened) -> 
     try:
         bootstrap.write_text(shipped.replace("port_value: 8080", "port_value: 8081"))
         assert apply(door.checkout).splitlines()[0] == (
-            "envoy/envoy.yaml: edited, and takes effect with the next start only: end this Envoy and start it again"
+            "envoy/rendered/embedded/envoy.yaml: edited, and takes effect with the next start only: "
+            "end this Envoy and start it again"
         )
     finally:
         bootstrap.write_text(shipped)
@@ -344,7 +346,13 @@ def test_a_signal_while_it_starts_ends_it_as_well(checkout: Checkout, number: si
 
 
 @pytest.mark.parametrize(
-    ("number", "mend"), [(0, "or make up PORT="), (1, "or make up TLS_PORT="), (2, "or make up ADMIN_PORT=")]
+    ("number", "mend"),
+    [
+        (0, "or make up PORT="),
+        (1, "or make up TLS_PORT="),
+        (2, "or make up ADMIN_PORT="),
+        (3, "or make up AUTHZ_PORT="),
+    ],
 )
 def test_a_port_of_the_door_in_use_is_one_clear_line(checkout: Checkout, number: int, mend: str) -> None:
     said = refusal_while_in_use(checkout, checkout.door[number])
@@ -422,9 +430,10 @@ def refusal(checkout: Checkout) -> str:
 
 def test_an_interrupt_of_make_alone_ends_all_of_it(checkout: Checkout) -> None:
     """GNU make catches it and then waits for its children, which have heard nothing."""
-    plain, tls, admin = checkout.door
+    plain, tls, admin, authz = checkout.door
     recipe = checkout.folder / "recipe"
-    recipe.write_text(f"up:\n\t@{sys.executable} -m dev.up --port {plain} --tls-port {tls} --admin-port {admin}\n")
+    ports = f"--port {plain} --tls-port {tls} --admin-port {admin} --authz-port {authz}"
+    recipe.write_text(f"up:\n\t@{sys.executable} -m dev.up {ports}\n")
     command = ("make", "-f", str(recipe))
     with subprocess.Popen(command, cwd=checkout.folder, stdout=subprocess.PIPE, text=True) as make:
         try:
