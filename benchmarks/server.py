@@ -135,13 +135,14 @@ def main() -> int:
         folder = Path(made)
         keys = write_keys(folder / "keys")
         unix, tcp = f"unix:{folder}/authz.sock", f"127.0.0.1:{free_port()}"
+        flags = ("--keys", str(keys), "--admin", f"127.0.0.1:{free_port()}")
         engines = {}
         for name in ("own", "grpc.server"):
             engines[name] = f"unix:{folder}/{name}.sock"
             engines[f"{name}, check"] = f"unix:{folder}/{name}.check.sock"
             stack.enter_context(running("benchmarks.engine", name, engines[name]))
             stack.enter_context(running("benchmarks.engine", name, engines[f"{name}, check"], str(keys)))
-        stack.enter_context(running("authz", "serve", "--keys", str(keys), "--listen", unix, "--listen", tcp))
+        stack.enter_context(running("authz", "serve", *flags, "--listen", unix, "--listen", tcp))
         compared = runs(engines, unix, tcp)
         for run in compared:
             await_answer(run)
