@@ -118,6 +118,7 @@ def door(folder: Path, limits: str) -> Iterator[int]:
         try:
             others = dict.fromkeys((8111, 8112, 8113, 8114, 8121, 8122, 8131, 8132), CLOSED)
             ports = {shipped: _port(family, each) for shipped, each in zip(PORTS, backends, strict=True)}
+            family.wait_until(authz.is_up, "authz", SECONDS)
             envoy = start_envoy(family, folder, "envoy", source, {**others, **ports})
             wanted = {"authz": 1, BACKEND: len(PORTS)}
             family.wait_until(
@@ -142,17 +143,17 @@ def _port(family: Family, child: Child) -> int:
 
 
 def table(runs: Sequence[Run], phases: Sequence[Phase]) -> str:
-    """Return what became of each tier during the flood, as Markdown."""
+    """Return what became of each tier's requests during the flood, a second, as Markdown."""
     begins, seconds = phases[0].seconds, phases[1].seconds
-    head = "| tier | asks for, a second |" + "".join(f" {run.name}: served | refused | p99, ms |" for run in runs)
+    head = "| tier | asked for |" + "".join(f" {run.name}: served | refused | p99, ms |" for run in runs)
     rows = [head, "|---|---|" + "---|---|---|" * len(runs)]
     for crowd in CROWDS:
-        asked = crowd.per_second * phases[1].times.get(crowd.tier, 1.0)
-        cells = [f"| {crowd.tier} | {asked:g} |"]
+        cells = []
         for run in runs:
             found = [
                 each for each in run.outcomes if each.tier == crowd.tier and begins <= each.sent < begins + seconds
             ]
+            cells = cells or [f"| {crowd.tier} | {len(found) / seconds:.1f} |"]
             served = sum(each.served for each in found) / seconds
             refused = sum(each.refused for each in found) / seconds
             cells.append(f" {served:.1f} | {refused:.1f} | {worst([each for each in found if not each.refused])} |")
