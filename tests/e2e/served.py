@@ -122,6 +122,10 @@ class Service:
         """The processes that are its workers now, by number."""
         return [self.worker(number) for number in range(self.workers)]
 
+    def supervisor(self) -> int:
+        """The process that holds them."""
+        return self._child.process.pid
+
     def admin(self, path: str) -> str:
         """A page of its admin port."""
         (port,) = re.findall(r"INFO admin on http://127\.0\.0\.1:(\d+)\n", self.events())
