@@ -119,12 +119,14 @@ class Door:
 
 
 @contextmanager
-def open_door(folder: Path, write_keys: Callable[[Path], object]) -> Iterator[Door]:
-    """Everything up and healthy inside the block, nothing left of it afterwards."""
+def open_door(
+    folder: Path, write_keys: Callable[[Path], object], serve: Callable[[Path], Service] = Service
+) -> Iterator[Door]:
+    """Everything up and healthy inside the block, nothing left of it afterwards; `serve` makes the service."""
     (folder / "run" / "authz").mkdir(parents=True)
     write_keys(folder / "run" / "keys")
     certificate.ensure(folder / "run" / "tls", datetime.now(UTC))
-    authz = Service(folder)
+    authz = serve(folder)
     source = with_limits(folder / "source", WIDE)
     with Family(folder / "logs") as family:
         children = {

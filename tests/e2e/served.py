@@ -83,21 +83,57 @@ class Service:
     folder: Path
     policy: Path | None = None
     workers: int = 1
+    flags: tuple[str, ...] = ()
     _family: Family = field(init=False)
     _child: Child = field(init=False)
+    _events: list[str] = field(init=False)
+    _read: int = field(init=False)
 
     def start(self) -> None:
         """Start it and return at once."""
         policy = [] if self.policy is None else ["--policy", str(self.policy)]
         listen = ["--listen", "unix:run/authz/{worker}.sock", "--workers", str(self.workers)]
         told = ["--endpoints-file", str(ENDPOINTS), "--admin", "127.0.0.1:0", "--drain", "100ms"]
-        serve = ["-m", "authz", "serve", *policy, "--keys", "run/keys", *listen, *told]
+        serve = ["-m", "authz", "serve", *policy, "--keys", "run/keys", *listen, *told, *self.flags]
+        self._events, self._read = [], 0
         self._family = Family(self.folder / "logs").__enter__()
         self._child = self._family.start("authz", run_in(self.folder, [sys.executable, *serve]))
 
     def is_up(self) -> bool:
         """Whether Envoy may start: there is a list of the workers that serve."""
         return (self.folder / ENDPOINTS).is_file()
+
+    def events(self) -> str:
+        """What it has told its operators so far, a line each as level and event; decisions are left out."""
+        with self._child.log.open("rb") as log:
+            log.seek(self._read)
+            new = log.read()
+        whole = new.rpartition(b"\n")[0]
+        self._read += len(whole) + bool(whole)
+        told = (json.loads(line) for line in whole.splitlines() if line.startswith(b"{") and b'"event":' in line)
+        self._events += [f"{line['level'].upper()} {line['event']}\n" for line in told]
+        return "".join(self._events)
+
+    def worker(self, number: int) -> int:
+        """The process that is worker `number` now."""
+        return int(re.findall(rf"INFO worker {number} is process (\d+)\n", self.events())[-1])
+
+    def pids(self) -> list[int]:
+        """The processes that are its workers now, by number."""
+        return [self.worker(number) for number in range(self.workers)]
+
+    def supervisor(self) -> int:
+        """The process that holds them."""
+        return self._child.process.pid
+
+    def admin(self, path: str) -> str:
+        """A page of its admin port."""
+        (port,) = re.findall(r"INFO admin on http://127\.0\.0\.1:(\d+)\n", self.events())
+        return get(int(port), path).body.decode()
+
+    def counted(self, sample: str) -> int:
+        """The sum of those of its metrics whose name and labels match a regular expression."""
+        return sum(int(float(value)) for value in re.findall(rf"(?m)^{sample} (\S+)$", self.admin("/metrics")))
 
     def kill(self) -> None:
         """End supervisor and workers without warning."""

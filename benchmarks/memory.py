@@ -1,0 +1,107 @@
+"""What a worker's memory does while it sees a million tokens, no two alike: `python -m benchmarks.memory [TOKENS]`.
+
+Method: in one process, what a worker has: the check with the shipped policy, its counts, its decision log (into
+nothing), its memory of 20,000 proven tokens, and the collector told to leave the policy alone. Each token is signed here
+with Ed25519, the quickest to sign, names an instance and an id of its own, is asked about once and let in. Printed is
+the resident memory of this process at each mark, beside how many tokens are remembered then. Takes some minutes.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from authz._proto.external_auth_pb2 import CheckRequest, CheckResponse
+from authz.check import Check
+from authz.lines import Lines
+from authz.memory import Memory
+from authz.model import Algorithm
+from authz.observers import Observers
+from authz.policy import TOKENS_REMEMBERED
+from benchmarks.resident import resident
+from benchmarks.subjects import CLOCK, KEYS, SCOPES, check_request, policy_with, token
+from tests.minting import Minter, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from authz.tokens import Proof
+
+__all__ = ["Mark", "main", "marks"]
+
+TOKENS: Final = 1_000_000
+PARTS: Final = (0.0, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How it is once so many tokens have been seen; memory in MiB."""
+
+    seen: int
+    remembered: int
+    resident: float
+
+
+def requests(count: int) -> Iterator[bytes]:
+    """Yield the requests of so many callers, each with a token of its own."""
+    pair = KEYS[Algorithm.EDDSA]
+    header = json.dumps({"alg": pair.algorithm, "kid": pair.kid}).encode()
+    claims = Minter(CLOCK).claims() | {"scopes": SCOPES}
+    message = CheckRequest.FromString(check_request(token(Algorithm.EDDSA)))
+    headers = message.attributes.request.http.headers
+    for number in range(count):
+        instance = f"6b1e6a52-4d3c-4f0e-9b7d-{number:012x}"
+        claims |= {"sub": instance, "gitlab_instance_id": instance, "jti": f"0f8fad5b-d9cb-469f-a165-{number:012x}"}
+        headers["x-gitlab-instance-id"] = instance
+        headers["authorization"] = f"Bearer {encode(header, json.dumps(claims).encode(), pair.sign)}"
+        yield message.SerializeToString()
+
+
+def marks(count: int) -> Iterator[Mark]:
+    """Ask for that many callers and yield what is seen on the way. Raises RuntimeError where one is not let in."""
+    memory: Memory[Proof] = Memory(TOKENS_REMEMBERED)
+    policy = policy_with(memory)
+    due = sorted({int(count * part) for part in PARTS})
+    with Path(os.devnull).open("wb") as nothing, Lines(nothing.fileno()) as lines:
+        observers = Observers(0, 1.0, lines, None)
+        observers.follow(policy)
+        check = Check(policy, lambda: CLOCK, fail, observers)
+        gc.collect()
+        gc.freeze()
+        yield Mark(0, 0, resident(os.getpid()))
+        for number, request in enumerate(requests(count), 1):
+            if CheckResponse.FromString(check(request)).status.code:
+                raise RuntimeError(f"token {number} was refused")
+            if number in due:
+                yield Mark(number, len(memory), resident(os.getpid()))
+
+
+def fail(error: Exception) -> None:
+    """Raise what the server would have logged."""
+    raise error
+
+
+def table(found: Sequence[Mark]) -> str:
+    """Return the marks as Markdown."""
+    rows = [f"| {mark.seen:,} | {mark.remembered:,} | {mark.resident:.1f} |" for mark in found]
+    return "\n".join(["| tokens seen | remembered | resident, MiB |", "|---|---|---|", *rows])
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the table."""
+    count = int(arguments[0]) if arguments else TOKENS
+    began = time.monotonic()
+    found = list(marks(count))
+    print(table(found))
+    print(f"\n{count:,} tokens, signed and checked in {time.monotonic() - began:,.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,17 @@
+"""Resident memory of a process, as Linux tells it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+__all__ = ["resident"]
+
+KIBI: Final = 1024
+
+
+def resident(pid: int) -> float:
+    """Return it in MiB. Raises OSError where there is no such process, or no /proc."""
+    found = re.search(r"^VmRSS:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return int(found[1]) / KIBI if found else 0.0

@@ -1,0 +1,166 @@
+"""Does a service's memory grow with time? `python -m benchmarks.soak [SECONDS]`, or `make soak`: ten minutes by default.
+
+Method: `authz serve` with two workers, on Unix sockets. Two clients of each worker ask a hundred times a second each: half of
+it with tokens that were never seen, the rest with known, expired and forged ones, without any, and with bytes that are no
+request; each answer is compared with the one that is due. Every thirty seconds the policy changes and is reloaded. The
+resident memory of each process is read every second. The first quarter is for warming up; the end is flat where no
+process's median over the last quarter is more than 2 %, or 1 MiB, above its median over the second quarter. The exit
+code is 1 where it is not flat, an answer was wrong, a reload failed, or a worker had to be replaced.
+"""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import sys
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+from benchmarks.resident import resident
+from benchmarks.soak_traffic import KEY, Client
+from tests.cases.case_file import POLICY
+from tests.e2e.served import Service, edit
+from tests.minting import write_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+__all__ = ["Growth", "Samples", "growth", "main", "verdict"]
+
+LENGTH: Final = 600.0
+WORKERS: Final = 2
+CLIENTS: Final = 2
+"""Of each worker."""
+RELOAD_SECONDS: Final = 30.0
+SAMPLE_SECONDS: Final = 1.0
+START_SECONDS: Final = 30.0
+MOST_GROWN: Final = 1.02
+MOST_GROWN_MIB: Final = 1.0
+ISSUER: Final = "issuer: https://customers.gitlab.com\n"
+
+Samples = list[float]
+"""Resident memory in MiB, in the order in which it was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What one process's memory was over the quarters of a run, and at most; in MiB."""
+
+    process: str
+    quarters: tuple[float, ...]
+    peak: float
+
+    def is_flat(self) -> bool:
+        """Say whether the last quarter is no more than the second, but for the noise."""
+        _, second, _, last = self.quarters
+        return last <= max(second * MOST_GROWN, second + MOST_GROWN_MIB)
+
+
+def growth(process: str, samples: Samples) -> Growth:
+    """Sum a process's samples up; there are four or more."""
+    quarter = len(samples) // 4
+    medians = (statistics.median(samples[part * quarter : (part + 1) * quarter]) for part in range(4))
+    return Growth(process, tuple(medians), max(samples))
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Service]:
+    """Run the service in a folder, with a policy to edit, and end it."""
+    policy = shutil.copytree(POLICY, folder / "policy", ignore=shutil.ignore_patterns("schema", "keys"))
+    edit(policy / "issuers.yml", [(ISSUER, f"{ISSUER}    algorithms: [EdDSA]\n")])
+    write_keys(folder / "run" / "keys")
+    write_keys(folder / "run" / "keys", {"customers-dot": [KEY]})
+    (folder / "run" / "authz").mkdir()
+    service = Service(folder, policy, WORKERS, ("--log-allow-sample", "0"))
+    service.start()
+    try:
+        wait_until(lambda: service.events().count("listening on unix:") == WORKERS)
+        yield service
+    finally:
+        service.stop()
+
+
+def watch(service: Service, revocations: Path, length: float) -> Mapping[str, Samples]:
+    """Read every process's memory that long, and change the policy now and then."""
+    names = ["supervisor", *(f"worker {number}" for number in range(WORKERS))]
+    samples: dict[str, Samples] = {name: [] for name in names}
+    began, edits, pause = time.monotonic(), 0, threading.Event()
+    for number in range(max(4, int(length / SAMPLE_SECONDS))):
+        pause.wait(max(0.0, began + number * SAMPLE_SECONDS - time.monotonic()))
+        if time.monotonic() >= began + (edits + 1) * RELOAD_SECONDS:
+            edits += 1
+            prepared = revocations.with_name(".new")
+            prepared.write_text(f"instances: []\n# {edits}\n", "utf-8")
+            prepared.replace(revocations)
+        for name, pid in zip(names, [service.supervisor(), *service.pids()], strict=True):
+            samples[name].append(resident(pid))
+    return samples
+
+
+def verdict(grown: Sequence[Growth], wrong: Mapping[str, int], failures: int, restarts: int) -> str:
+    """Return what came of it; empty: nothing that should not be."""
+    found = [f"{each.process} has grown" for each in grown if not each.is_flat()]
+    found += [f"{times:,} times {what}" for what, times in wrong.items()]
+    found += [f"{failures} reloads failed"] if failures else []
+    found += [f"{restarts} workers were replaced"] if restarts else []
+    return "; ".join(found)
+
+
+def table(grown: Sequence[Growth]) -> str:
+    """Return the medians as Markdown."""
+    rows = [
+        f"| {each.process} | " + " | ".join(f"{median:.1f}" for median in (*each.quarters, each.peak)) + " |"
+        for each in grown
+    ]
+    head = "| resident memory, MiB | 1st quarter | 2nd | 3rd | 4th | peak |"
+    return "\n".join([head, "|---|---|---|---|---|---|", *rows])
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the table and the verdict."""
+    length = float(arguments[0]) if arguments else LENGTH
+    with TemporaryDirectory(prefix="soak-") as made, serving(Path(made)) as service:
+        ended = threading.Event()
+        places = [(number, Path(made) / f"run/authz/{number}.sock") for number in range(WORKERS)] * CLIENTS
+        clients = [Client(f"{number}", socket, ended) for number, (_, socket) in enumerate(places)]
+        with ThreadPoolExecutor(len(clients)) as pool:
+            asking = [pool.submit(client.run) for client in clients]
+            try:
+                samples = watch(service, Path(made) / "policy/revocations.yml", length)
+            finally:
+                ended.set()
+            for each in asking:
+                each.result()
+        wait_until(lambda: service.counted("authz_policy_reloads_total{.*}") >= int(length / RELOAD_SECONDS - 0.1))
+        reloads = service.counted('authz_policy_reloads_total{outcome="success"}')
+        failures = service.counted('authz_policy_reloads_total{outcome="failure"}')
+        restarts = service.counted("authz_worker_restarts_total")
+    answers = sum((client.answers for client in clients), Counter[str]())
+    wrong = sum((client.wrong for client in clients), Counter[str]())
+    grown = [growth(name, found) for name, found in samples.items()]
+    print(table(grown))
+    found = verdict(grown, wrong, failures, restarts)
+    kinds = ", ".join(f"{kind} {times:,}" for kind, times in answers.most_common())
+    print(f"\n{length:,.0f} s, {answers.total():,} answers ({kinds}), {reloads} reloads")
+    print(f"not flat: {found}" if found else "flat: no process has grown, and every answer was the one that is due")
+    return 1 if found else 0
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """Ask until it is so. Raises TimeoutError."""
+    deadline = time.monotonic() + START_SECONDS
+    while not true():
+        if time.monotonic() > deadline:
+            raise TimeoutError("the service did not come that far")
+        time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

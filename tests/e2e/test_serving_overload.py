@@ -1,0 +1,118 @@
+"""More than the workers can hold: Envoy asks another, clients get 503 once all are full, and nothing is let through."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from itertools import cycle, islice
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import grpc
+import pytest
+
+from authz._proto.external_auth_pb2 import CheckResponse
+from authz.endpoints import EndpointsFile
+from tests.e2e.burst import crowd
+from tests.e2e.chains import write_keys_and_anchors
+from tests.e2e.door import open_door
+from tests.e2e.load import Seen, questions
+from tests.e2e.other_authz import OtherAuthz, serving
+from tests.e2e.served import Service
+from tests.e2e.visitor import Visitor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.door import Door
+    from tests.minting import Minter
+
+WORKERS: Final = 2
+HELD: Final = 2
+"""Checks that a worker holds; a burst has far more."""
+CLIENTS: Final = 150
+BURSTS: Final = 10
+TRIES: Final = 4
+"""Envoy's, for each check: one, and three more."""
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    """A door whose workers hold few checks."""
+    serve = partial(Service, workers=WORKERS, flags=("--max-in-flight", str(HELD)))
+    with open_door(tmp_path_factory.mktemp("narrow"), write_keys_and_anchors, serve) as opened:
+        opened.wait_until(lambda: opened.envoy.healthy("authz") == WORKERS, "every worker, as Envoy sees it")
+        yield opened
+
+
+def counted(door: Door, name: str) -> int:
+    """A counter of Envoy's cluster of workers."""
+    return sum(door.envoy.admin.counters(rf"^cluster\.authz\.{name}$").values())
+
+
+def overloads(door: Door) -> int:
+    return door.authz.counted("authz_overload_refusals_total")
+
+
+def test_clients_are_refused_only_when_all_workers_are_full(
+    narrow: Door, mint: Minter, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = cycle(questions(Visitor(narrow.plain, mint)))
+    before, seen = narrow.requests_seen(), Seen()
+    with crowd(narrow.plain, CLIENTS) as clients:
+        for _ in range(BURSTS):
+            burst = list(islice(asked, CLIENTS))
+            for question, (status, answer) in zip(burst, clients.ask(burst), strict=True):
+                seen.note(question, status, answer)
+                assert status != 503 or json.loads(answer)["reason"] == "not_ready"
+    with capsys.disabled():
+        print(f"\n  bursts of {CLIENTS} at {WORKERS} workers that hold {HELD}: {seen.told()}")
+    assert (seen.wrong_allows, seen.wrong_refusals, seen.unanswered) == (0, 0, 0), seen.found()
+    assert narrow.requests_seen() - before == seen.allowed, "what the backends have seen is what was let in"
+    assert seen.allowed > 0
+    assert seen.refused > 0
+    assert seen.server_errors > 0, "that was no overload"
+    # Each 503 was refused by a worker as often as Envoy tries, and whatever else was tried again found room.
+    tries, given_up = counted(narrow, "upstream_rq_total"), counted(narrow, "upstream_rq_retry_limit_exceeded")
+    assert given_up == seen.server_errors
+    narrow.wait_until(lambda: overloads(narrow) == tries - seen.allowed - seen.refused, "the workers' last counts")
+    assert overloads(narrow) >= TRIES * given_up
+    assert counted(narrow, "upstream_rq_retry_success") > 0
+
+
+def test_after_that_every_worker_is_asked_again_at_once(narrow: Door, mint: Minter) -> None:
+    """2026-11-22: Envoy took "full" for "broken", and left workers out for seconds."""
+    assert counted(narrow, "membership_healthy") == WORKERS
+    assert counted(narrow, "outlier_detection.ejections_enforced_total") == 0
+    visitor, full = Visitor(narrow.plain, mint), overloads(narrow)
+    for _ in range(2 * WORKERS):
+        assert visitor.ask("POST", "/ai/v2/code/completions", ["complete_code"]).status == 200
+        assert visitor.ask("POST", "/ai/v2/code/completions", ["duo_chat"]).status == 403
+    assert overloads(narrow) == full
+
+
+class Full(OtherAuthz):
+    """A worker that never has room."""
+
+    __slots__ = ()
+
+    def check(self, request: bytes, context: grpc.ServicerContext) -> NoReturn:
+        """Say so."""
+        self.checks.append(request)
+        context.abort(grpc.StatusCode.UNAVAILABLE, "too many checks in flight")
+
+
+def test_one_full_worker_is_noticed_by_no_client(narrow: Door, mint: Minter) -> None:
+    full, socket = Full(CheckResponse()), narrow.folder / "run" / "authz" / "full.sock"
+    endpoints = EndpointsFile(socket.with_suffix(".json"))
+    endpoints.write([f"unix:{socket}", "unix:run/authz/0.sock"])
+    edits = (("path: run/authz/endpoints.json", f"path: {socket.with_suffix('.json')}"),)
+    before, allowed = narrow.requests_seen(), 0
+    with serving(full, socket), narrow.another_envoy("full", edits) as envoy:
+        visitor = Visitor(envoy.plain, mint)
+        narrow.wait_until(lambda: envoy.healthy("authz") == WORKERS, "both")
+        while len(full.checks) < 10 * TRIES:
+            assert visitor.ask("POST", "/ai/v2/code/completions", ["complete_code"]).status == 200
+            assert visitor.ask("POST", "/ai/v2/code/completions", ["duo_chat"]).status == 403
+            allowed += 1
+        assert envoy.healthy("authz") == WORKERS
+    assert narrow.requests_seen() - before == allowed

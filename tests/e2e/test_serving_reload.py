@@ -1,0 +1,130 @@
+"""Trust that ends while the service runs: with the reload, tokens that every worker remembers are refused at the door."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.cases.case_file import POLICY
+from tests.certificates import Certificate, pem
+from tests.e2e.chains import LEAF, STARTED, chain_token, write_keys_and_anchors
+from tests.e2e.door import open_door
+from tests.e2e.served import Service
+from tests.e2e.visitor import Visitor
+from tests.minting import INSTANCE, PRODUCTION, USER
+from tests.signing import key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.e2e.door import Door
+    from tests.e2e.visitor import Answer
+    from tests.minting import Minter
+
+WORKERS: Final = 2
+ASKED: Final = 6 * WORKERS
+COMPLETIONS: Final = "/ai/v2/code/completions"
+TOKEN_ID: Final = "0f8fad5b-d9cb-469f-a165-70867728950e"
+KEY: Final = PRODUCTION["customers-dot"].key
+"""Of the tokens below but the user's and those that bring their certificates."""
+
+
+REVOCATIONS: Final = "policy/revocations.yml"
+NOTHING: Final = "instances: []\n"
+
+
+@pytest.fixture(scope="module")
+def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    """A door with two workers and a policy to edit."""
+    folder = tmp_path_factory.mktemp("reload")
+    policy = shutil.copytree(POLICY, folder / "policy", ignore=shutil.ignore_patterns("schema", "keys"))
+    (folder / REVOCATIONS).write_text(NOTHING)
+    serve = partial(Service, policy=policy, workers=WORKERS)
+    with open_door(folder, write_keys_and_anchors, serve) as opened:
+        opened.wait_until(lambda: opened.envoy.healthy("authz") == WORKERS, "every worker, as Envoy sees it")
+        yield opened
+
+
+def reloads(door: Door, outcome: str) -> int:
+    return door.authz.counted(f'authz_policy_reloads_total{{outcome="{outcome}"}}')
+
+
+def reload(door: Door, file: str, text: str) -> None:
+    """Move another file into a file's place, and return once what it says is in force. Nothing is restarted."""
+    before, pids = reloads(door, "success"), door.authz.pids()
+    prepared = (door.folder / file).with_name(".new")
+    prepared.write_text(text, "utf-8")
+    prepared.replace(door.folder / file)
+    door.wait_until(lambda: reloads(door, "success") > before, "a reload")
+    assert (reloads(door, "failure"), door.authz.pids()) == (0, pids)
+
+
+def remembered(door: Door) -> int:
+    """How many tokens the workers remember, all together."""
+    return door.authz.counted('authz_cache_entries{cache="tokens"}')
+
+
+def of_instance(visitor: Visitor) -> Answer:
+    return visitor.ask("POST", COMPLETIONS, ["complete_code"])
+
+
+def of_user(visitor: Visitor) -> Answer:
+    return visitor.ask("POST", COMPLETIONS, ["complete_code"], issuer="ai-gateway")
+
+
+def with_certificates(visitor: Visitor) -> Answer:
+    return visitor.ask("POST", COMPLETIONS, headers={"authorization": f"Bearer {chain_token(visitor.mint)}"})
+
+
+def revoked(text: str) -> tuple[str, str]:
+    return REVOCATIONS, f"{text}\n"
+
+
+ENDS: Final[dict[str, tuple[Callable[[Visitor], Answer], tuple[str, str]]]] = {
+    "a revoked instance": (of_instance, revoked(f"instances: [{{value: {INSTANCE}, reason: stolen}}]")),
+    "a revoked user": (of_user, revoked(f'users: [{{value: "{USER}", reason: laptop stolen}}]')),
+    "a revoked token": (of_instance, revoked(f"token_ids: [{{value: {TOKEN_ID}, reason: in a log}}]")),
+    "a revoked key": (
+        of_instance,
+        revoked(f"key_ids: [{{value: {{issuer: customers-dot, kid: {KEY.kid}}}, reason: leaked}}]"),
+    ),
+    "a revoked certificate": (
+        with_certificates,
+        revoked(f"certificates: [{{value: {LEAF.thumbprint}, reason: its key was in a backup}}]"),
+    ),
+    "a removed key": (
+        of_instance,
+        ("run/keys/customers-dot.jwks.json", json.dumps({"keys": [key("another").jwk()]})),
+    ),
+    "a removed anchor": (
+        with_certificates,
+        ("run/keys/customers-dot.ca.pem", pem([Certificate("Another root", ca=True, now=STARTED)])),
+    ),
+}
+
+
+@pytest.mark.parametrize(("ask", "end"), ENDS.values(), ids=ENDS.keys())
+def test_a_token_that_is_remembered_is_refused_with_the_reload(
+    door: Door, mint: Minter, ask: Callable[[Visitor], Answer], end: tuple[str, str]
+) -> None:
+    visitor, (file, text) = Visitor(door.plain, mint), end
+    before = (door.folder / file).read_text("utf-8")
+    door.wait_until(lambda: remembered(door) == 0, "memories that are empty")
+
+    def all_remember() -> bool:
+        assert ask(visitor).status == 200
+        return remembered(door) == WORKERS
+
+    door.wait_until(all_remember, "every worker's memory of the token")
+    reload(door, file, text)
+    with door.nothing_let_through():
+        answers = [ask(visitor) for _ in range(ASKED)]
+    assert {(answer.status, answer.json()["reason"]) for answer in answers} == {(401, "invalid_token")}
+    reload(door, file, before)
+    assert {ask(visitor).status for _ in range(ASKED)} == {200}
+    reload(door, REVOCATIONS, f"{NOTHING}# {uuid.uuid4()}: another policy, which remembers nothing\n")

@@ -1,0 +1,185 @@
+"""Steady load while workers die, hang, drain and change their policy: clients notice none of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.cases.case_file import POLICY
+from tests.e2e.chains import write_keys_and_anchors
+from tests.e2e.door import open_door
+from tests.e2e.load import Load, loaded, questions
+from tests.e2e.served import Service
+from tests.e2e.visitor import Visitor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.e2e.door import Door
+    from tests.e2e.visitor import Answer
+    from tests.minting import Minter
+
+WORKERS: Final = 4
+RELOADS: Final = 60
+RELOAD_SECONDS: Final = 1.0
+INSTANCE: Final = "9c3f4d0e-6a0f-4c58-8f5e-0a1f6f1f2b11"
+LOCKED_OUT: Final = f"instances: [{{value: {INSTANCE}, reason: stolen}}]\n"
+NOBODY: Final = "instances: []\n"
+SETTLED: Final = 300
+"""Answers to wait for before and after something happens: every question several times."""
+
+
+@pytest.fixture(scope="module")
+def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A policy to edit."""
+    folder = tmp_path_factory.mktemp("policy") / "policy"
+    return shutil.copytree(POLICY, folder, ignore=shutil.ignore_patterns("schema", "keys"))
+
+
+@pytest.fixture(scope="module")
+def crew(tmp_path_factory: pytest.TempPathFactory, policy: Path) -> Iterator[Door]:
+    """A door with several workers."""
+    serve = partial(Service, policy=policy, workers=WORKERS)
+    with open_door(tmp_path_factory.mktemp("crew"), write_keys_and_anchors, serve) as opened:
+        yield opened
+
+
+@pytest.fixture
+def told(crew: Door, mint: Minter, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> Iterator[Load]:
+    """Load while the test runs; then its counts are told, and clients must have noticed nothing."""
+    all_serve(crew)
+    before = crew.requests_seen()
+    with loaded(crew.plain, questions(Visitor(crew.plain, mint))) as load:
+        go_on(crew, load)
+        yield load
+        go_on(crew, load)
+    seen = load.seen()
+    with capsys.disabled():
+        print(f"\n  {request.node.name.removeprefix('test_').replace('_', ' ')}: {seen.told()}")
+    assert not seen.details, seen.found()
+    assert crew.requests_seen() - before == seen.allowed + load.others, "what the backends have seen is what was let in"
+
+
+def go_on(crew: Door, load: Load) -> None:
+    """Return when every question has been answered several times more."""
+    enough = load.answers() + SETTLED
+    crew.wait_until(lambda: load.answers() >= enough, "answers")
+
+
+def all_serve(crew: Door) -> None:
+    """Return when every worker serves and Envoy knows."""
+    crew.wait_until(lambda: crew.authz.counted("authz_workers_running") == WORKERS, "every worker")
+    crew.wait_until(lambda: crew.envoy.healthy("authz") == WORKERS, "every worker, as Envoy sees it")
+
+
+def happened(crew: Door, text: str, before: str) -> None:
+    """Return when the service says so, later than `before`."""
+    crew.wait_until(lambda: text in crew.authz.events().removeprefix(before), f"'{text.strip()}'")
+
+
+def replaced(crew: Door, number: int, former: int, before: str) -> None:
+    """Return when another process serves in a worker's place."""
+    crew.wait_until(lambda: crew.authz.worker(number) != former, f"another worker {number}")
+    happened(crew, f"INFO listening on unix:run/authz/{number}.sock\n", before)
+
+
+def restarts(crew: Door) -> int:
+    return crew.authz.counted("authz_worker_restarts_total")
+
+
+def reloads(crew: Door, outcome: str) -> int:
+    return crew.authz.counted(f'authz_policy_reloads_total{{outcome="{outcome}"}}')
+
+
+def of_instance(visitor: Visitor) -> Answer:
+    """Ask with one and the same token each time."""
+    claims = {"sub": INSTANCE, "gitlab_instance_id": INSTANCE}
+    headers = {"x-gitlab-instance-id": INSTANCE}
+    return visitor.ask("POST", "/ai/v2/code/completions", ["complete_code"], claims=claims, headers=headers)
+
+
+def replace(file: Path, text: str) -> None:
+    prepared = file.with_name(f".{file.name}.new")
+    prepared.write_text(text, "utf-8")
+    prepared.replace(file)
+
+
+def test_half_of_the_workers_are_killed(crew: Door, told: Load) -> None:
+    before, pids, count = crew.authz.events(), crew.authz.pids(), restarts(crew)
+    for number in (0, 1):
+        os.kill(pids[number], signal.SIGKILL)
+    for number in (0, 1):
+        happened(crew, f"WARNING worker {number} was killed by SIGKILL: another starts", before)
+        replaced(crew, number, pids[number], before)
+    all_serve(crew)
+    go_on(crew, told)
+    assert crew.authz.pids()[2:] == pids[2:]
+    assert restarts(crew) == count + 2
+
+
+def test_one_worker_is_stopped(crew: Door, told: Load) -> None:
+    before, pids, count = crew.authz.events(), crew.authz.pids(), restarts(crew)
+    os.kill(pids[2], signal.SIGSTOP)
+    happened(crew, "WARNING worker 2 does not move: another starts", before)
+    replaced(crew, 2, pids[2], before)
+    all_serve(crew)
+    go_on(crew, told)
+    assert restarts(crew) == count + 1
+
+
+@pytest.mark.usefixtures("told")
+def test_all_workers_are_replaced_one_after_the_other(crew: Door) -> None:
+    before, pids, count = crew.authz.events(), crew.authz.pids(), restarts(crew)
+    for number, pid in enumerate(pids):
+        os.kill(pid, signal.SIGTERM)
+        happened(crew, f"INFO worker {number} has drained: another starts\n", before)
+        replaced(crew, number, pid, before)
+    all_serve(crew)
+    assert not set(crew.authz.pids()) & set(pids)
+    assert restarts(crew) == count + WORKERS
+
+
+def revision(crew: Door) -> str:
+    return str(json.loads(crew.authz.admin("/revision"))["revision"])
+
+
+@pytest.mark.timeout(300)
+def test_the_policy_is_reloaded_every_second_for_a_minute(crew: Door, policy: Path, mint: Minter, told: Load) -> None:
+    """Every time an instance whose token is remembered is locked out, or let in again, in every worker."""
+    visitor, pids, count = Visitor(crew.plain, mint), crew.authz.pids(), reloads(crew, "success")
+    revisions = {revision(crew)}
+    began = time.monotonic()
+    for number in range(RELOADS):
+        is_locked_out = number % 2 == 0
+        replace(policy / "revocations.yml", f"{LOCKED_OUT if is_locked_out else NOBODY}# {number}\n")
+        crew.wait_until(lambda count=count + number + 1: reloads(crew, "success") == count, "a reload")
+        answers = {of_instance(visitor).status for _ in range(2 * WORKERS)}
+        assert answers == {401 if is_locked_out else 200}
+        told.others += 0 if is_locked_out else 2 * WORKERS
+        revisions.add(revision(crew))
+        due = began + (number + 1) * RELOAD_SECONDS
+        crew.wait_until(lambda due=due: time.monotonic() >= due, "the next second")
+    assert len(revisions) == RELOADS + 1
+    assert crew.authz.pids() == pids
+    assert reloads(crew, "failure") == 0
+
+
+def test_a_broken_policy_changes_nothing(crew: Door, policy: Path, told: Load) -> None:
+    before, in_force, pids = crew.authz.events(), revision(crew), crew.authz.pids()
+    text = (policy / "tiers.yml").read_text("utf-8")
+    replace(policy / "tiers.yml", text.replace("default: any", "defualt: any"))
+    happened(crew, f"revision {in_force}, the new one is broken: ", before)
+    assert json.loads(crew.authz.admin("/readyz"))["last_reload_failure"]["problems"]
+    go_on(crew, told)
+    assert (reloads(crew, "failure"), revision(crew), crew.authz.pids()) == (1, in_force, pids)
+    replace(policy / "tiers.yml", text)
+    happened(crew, f"is unchanged, revision {in_force}\n", before)
+    assert json.loads(crew.authz.admin("/readyz"))["last_reload_failure"] is None
