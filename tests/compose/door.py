@@ -66,7 +66,7 @@ class Door:
 
     def endpoints(self) -> int:
         """How many workers Envoy is told of."""
-        (assignment,) = json.loads(self.execute("authz", "cat", "run/authz/endpoints.yaml"))["resources"]
+        (assignment,) = json.loads(self.execute("authz", "cat", "run/authz/endpoints.json"))["resources"]
         return sum(len(locality["lb_endpoints"]) for locality in assignment["endpoints"])
 
     def end_worker(self, process: int) -> None:
