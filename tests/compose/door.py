@@ -60,7 +60,7 @@ class Door:
         program = (
             "import pathlib\n"
             "for each in pathlib.Path('/proc').glob('[0-9]*/cmdline'):\n"
-            "    if b'spawn_main' in each.read_bytes(): print(each.parent.name)"
+            "    if b'--multiprocessing-fork' in each.read_bytes().split(b'\\0'): print(each.parent.name)"
         )
         return tuple(sorted(map(int, self.execute("authz", "python3", "-c", program).split())))
 
