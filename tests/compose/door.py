@@ -99,6 +99,7 @@ def open_door(files: Path) -> Iterator[Door]:
     write_keys(files / "keys")
     stack = Stack(command, f"cloud-connector-{files.name}", environment(files))
     try:
+        end(stack)  # what a session that was killed has left
         stack.run("build")
         stack.run("up", "--no-start")
         exempt(source, gateway(stack))
@@ -110,7 +111,12 @@ def open_door(files: Path) -> Iterator[Door]:
     except ComposeError as problem:
         raise AssertionError(str(problem)) from problem
     finally:
-        stack.run("down", "--volumes", "--remove-orphans", "--timeout", "1")
+        end(stack)
+
+
+def end(stack: Stack) -> None:
+    """Take every container, network and volume of the stack away."""
+    stack.run("down", "--volumes", "--remove-orphans", "--timeout", "1")
 
 
 def environment(files: Path) -> dict[str, str]:
