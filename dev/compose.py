@@ -35,7 +35,7 @@ SHIPPED = compose_files.shared(Path("envoy"))
 FILES = Path("run/compose")
 PUBLIC = ("*.jwks.json", "*.ca.pem")
 TLS_PORT = "8443/tcp"
-OBSERVED = {"OTLP_ENDPOINT": "http://collector:4317"}
+OBSERVED = {"OTLP_ENDPOINT": "http://collector:4318"}
 START_SECONDS = 30.0
 POLL_SECONDS = 0.25
 

@@ -60,13 +60,13 @@ class Door:
         program = (
             "import pathlib\n"
             "for each in pathlib.Path('/proc').glob('[0-9]*/cmdline'):\n"
-            "    if b'spawn_main' in each.read_bytes(): print(each.parent.name)"
+            "    if b'--multiprocessing-fork' in each.read_bytes().split(b'\\0'): print(each.parent.name)"
         )
         return tuple(sorted(map(int, self.execute("authz", "python3", "-c", program).split())))
 
     def endpoints(self) -> int:
         """How many workers Envoy is told of."""
-        (assignment,) = json.loads(self.execute("authz", "cat", "run/authz/endpoints.yaml"))["resources"]
+        (assignment,) = json.loads(self.execute("authz", "cat", "run/authz/endpoints.json"))["resources"]
         return sum(len(locality["lb_endpoints"]) for locality in assignment["endpoints"])
 
     def end_worker(self, process: int) -> None:
@@ -99,6 +99,7 @@ def open_door(files: Path) -> Iterator[Door]:
     write_keys(files / "keys")
     stack = Stack(command, f"cloud-connector-{files.name}", environment(files))
     try:
+        end(stack)  # what a session that was killed has left
         stack.run("build")
         stack.run("up", "--no-start")
         exempt(source, gateway(stack))
@@ -110,7 +111,12 @@ def open_door(files: Path) -> Iterator[Door]:
     except ComposeError as problem:
         raise AssertionError(str(problem)) from problem
     finally:
-        stack.run("down", "--volumes", "--remove-orphans", "--timeout", "1")
+        end(stack)
+
+
+def end(stack: Stack) -> None:
+    """Take every container, network and volume of the stack away."""
+    stack.run("down", "--volumes", "--remove-orphans", "--timeout", "1")
 
 
 def environment(files: Path) -> dict[str, str]:

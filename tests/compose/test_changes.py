@@ -43,17 +43,19 @@ def test_a_key_is_rotated_without_a_restart_and_no_request_fails(door: Door, cli
 
     assert let_in("old")
     assert not let_in("new")
-    with client.steady_load(customer) as answered:
-        door.put_keys({ISSUER: [old, new]})
-        until(lambda: let_in("new"), "the new key is trusted")
-        assert let_in("old")
-    assert set(answered) == {"200"}, dict(answered)
-    door.put_keys({ISSUER: [new]})
-    until(lambda: not let_in("old"), "the old key is trusted no more, even for a token that was let in before")
-    assert let_in("new")
-    assert (start_times(door), door.workers()) == (started, workers)
-    door.put_keys({ISSUER: [old]})
-    until(lambda: let_in("old"), "everything is as it was")
+    try:
+        with client.steady_load(customer) as answered:
+            door.put_keys({ISSUER: [old, new]})
+            until(lambda: let_in("new"), "the new key is trusted")
+            assert let_in("old")
+        assert set(answered) == {"200"}, dict(answered)
+        door.put_keys({ISSUER: [new]})
+        until(lambda: not let_in("old"), "the old key is trusted no more, even for a token that was let in before")
+        assert let_in("new")
+        assert (start_times(door), door.workers()) == (started, workers)
+    finally:
+        door.put_keys({ISSUER: [old]})
+        until(lambda: let_in("old"), "everything is as it was")
 
 
 def test_a_route_is_edited_without_a_restart(door: Door, client: Client, customer: Caller) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import re
-import shutil
-import subprocess
 import time
 from contextlib import closing
 from functools import cache
@@ -23,6 +21,7 @@ from tests.integration.caller import Caller, healthy
 from tests.integration.service import SECONDS, running
 from tests.minting import request, write_keys
 from tests.promql import parse, without_macros
+from tests.promtool import promtool
 from tests.unit.test_metrics import State
 
 if TYPE_CHECKING:
@@ -51,16 +50,6 @@ QUERIES: Final = {
     **{f"annotation {each['name']}": each["expr"] for each in BOARD["annotations"]["list"]},
     **{rule["alert"]: rule["expr"] for rule in RULES},
 }
-
-
-def promtool(*arguments: str, told: bytes = b"") -> str:
-    """Return what promtool says when it is content; fail with what it says when it is not, and where there is none."""
-    program = shutil.which("promtool")
-    if program is None:
-        pytest.fail("there is no promtool: install Debian's package `prometheus` (apt-get install prometheus)")
-    done = subprocess.run([program, *arguments], input=told, capture_output=True, check=False)
-    assert done.returncode == 0, (done.stdout + done.stderr).decode()
-    return (done.stdout + done.stderr).decode()
 
 
 @cache

@@ -1,0 +1,169 @@
+"""What Prometheus, Grafana and the collector are told in the compose stack: each file in shape, and all together.
+
+Their images are not needed for it. What a schema cannot say is whether the programs agree: docs/deploy.md says so.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+import yaml
+
+from dev.compose import OBSERVED
+from dev.compose_files import STATS_PORT
+from tests.json_schema import faults
+from tests.promtool import promtool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+SHIPPED: Final = ROOT / "deploy" / "observability"
+SCHEMAS: Final = yaml.safe_load(Path(__file__).with_name("schemas.yaml").read_text("utf-8"))
+SERVICES: Final = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
+COLLECTOR: Final = SHIPPED / "collector" / "collector.yaml"
+PROMETHEUS: Final = SHIPPED / "prometheus" / "prometheus.yml"
+DATASOURCES: Final = SHIPPED / "grafana" / "datasources" / "prometheus.yaml"
+PROVIDER: Final = SHIPPED / "grafana" / "dashboards" / "provider.yaml"
+DASHBOARD: Final = SHIPPED / "grafana" / "dashboards" / "door.json"
+FILES: Final = {
+    "collector": COLLECTOR,
+    "datasources": DATASOURCES,
+    "provider": PROVIDER,
+    "dashboard": DASHBOARD,
+}
+# What the collector needs beside what its memory limiter counts, by its documentation.
+BESIDE_MIB: Final = 50
+
+Tree = Any  # YAML and JSON of others
+
+
+def loaded(file: Path) -> Tree:
+    """A file's tree; JSON is YAML too."""
+    text = file.read_text("utf-8")
+    return json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
+
+
+def broken(kind: str, tree: Tree) -> list[str]:
+    """What its schema says against it."""
+    return faults(tree, SCHEMAS["$defs"][kind], SCHEMAS)
+
+
+def sources(service: str) -> dict[PurePosixPath, Path]:
+    """What is mounted into a container: where it is there, and where it is here."""
+    return {PurePosixPath(each["target"]): ROOT / each["source"] for each in SERVICES[service]["volumes"]}
+
+
+def seen_by(service: str, path: str) -> Path:
+    """The file or folder here that a container finds at that path; fails where nothing is mounted there."""
+    asked = PurePosixPath(path)
+    for target, source in sources(service).items():
+        if asked.is_relative_to(target):
+            return source / asked.relative_to(target)
+    pytest.fail(f"{service} has nothing at {path}")
+
+
+def argument(service: str, flag: str) -> str:
+    """The value of a flag that a container is started with."""
+    (found,) = (each.removeprefix(f"{flag}=") for each in SERVICES[service]["command"] if each.startswith(f"{flag}="))
+    return str(found)
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_a_file_has_the_shape_that_its_program_documents(kind: str) -> None:
+    assert broken(kind, loaded(FILES[kind])) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "bend"),
+    [
+        ("collector", lambda tree: tree["receivers"]["otlp"].update(protocol={})),
+        ("collector", lambda tree: tree["processors"]["batch"].update(timeout=1)),
+        ("collector", lambda tree: tree["service"].pop("pipelines")),
+        ("datasources", lambda tree: tree["datasources"][0].update(URL="http://prometheus:9090")),
+        ("provider", lambda tree: tree["providers"][0]["options"].pop("path")),
+        ("dashboard", lambda tree: tree["panels"][1]["gridPos"].update(w=25)),
+        ("dashboard", lambda tree: tree["panels"][1].update(type="graph")),
+        ("dashboard", lambda tree: tree.update(id=7)),
+    ],
+)
+def test_a_schema_refuses_what_is_not_so(kind: str, bend: Callable[[Tree], object]) -> None:
+    tree = copy.deepcopy(loaded(FILES[kind]))
+    bend(tree)
+    assert broken(kind, tree)
+
+
+def test_prometheus_can_read_its_configuration_and_what_it_names() -> None:
+    said = promtool("check", "config", str(PROMETHEUS))
+    assert "SUCCESS: 1 rule files found" in said
+
+
+def test_prometheus_and_the_collector_find_their_files_where_they_are_mounted() -> None:
+    assert seen_by("prometheus", argument("prometheus", "--config.file")) == PROMETHEUS
+    assert seen_by("collector", argument("collector", "--config")) == COLLECTOR
+    for rules in loaded(PROMETHEUS)["rule_files"]:
+        assert (PROMETHEUS.parent / rules).is_file()
+
+
+def test_grafana_finds_its_dashboards_and_its_data_source() -> None:
+    provisioning = "/etc/grafana/provisioning"
+    assert DATASOURCES.parent == seen_by("grafana", f"{provisioning}/datasources")
+    assert PROVIDER.parent == seen_by("grafana", f"{provisioning}/dashboards")
+    (provider,) = loaded(PROVIDER)["providers"]
+    assert DASHBOARD in seen_by("grafana", provider["options"]["path"]).glob("*.json")
+    (source,) = loaded(DATASOURCES)["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+    assert source["isDefault"]
+    assert source["jsonData"]["timeInterval"] == loaded(PROMETHEUS)["global"]["scrape_interval"]
+
+
+def test_prometheus_asks_services_of_the_stack_at_ports_that_they_have() -> None:
+    ports = {"authz": 9091, "envoy": STATS_PORT, "ratelimit": 9090, "collector": telemetry_port()}
+    assert SERVICES["authz"]["environment"]["AUTHZ_ADMIN"] == f"0.0.0.0:{ports['authz']}"
+    asked = {}
+    for job in loaded(PROMETHEUS)["scrape_configs"]:
+        (found,) = job["dns_sd_configs"]
+        assert found["names"] == [job["job_name"]], "alerts go by the name of the job"
+        assert set(SERVICES[job["job_name"]]["networks"]) & set(SERVICES["prometheus"]["networks"])
+        asked[job["job_name"]] = found["port"]
+    assert asked == ports
+
+
+def test_every_part_of_the_collector_is_in_its_pipeline_and_memory_is_looked_at_first() -> None:
+    tree = loaded(COLLECTOR)
+    (pipeline,) = tree["service"]["pipelines"].values()
+    for kind in ("receivers", "processors", "exporters"):
+        assert set(pipeline[kind]) == set(tree[kind])
+    assert pipeline["processors"][0] == "memory_limiter"
+
+
+def test_the_collector_stays_within_its_containers_memory() -> None:
+    limiter = loaded(COLLECTOR)["processors"]["memory_limiter"]
+    assert limiter["spike_limit_mib"] < limiter["limit_mib"]
+    assert limiter["limit_mib"] + BESIDE_MIB <= mebibytes(SERVICES["collector"]["mem_limit"])
+    assert mebibytes(SERVICES["collector"]["environment"]["GOMEMLIMIT"]) == limiter["limit_mib"] * 4 // 5
+
+
+def test_authz_is_told_where_the_collector_takes_spans_over_http() -> None:
+    endpoint = loaded(COLLECTOR)["receivers"]["otlp"]["protocols"]["http"]["endpoint"]
+    assert OBSERVED["OTLP_ENDPOINT"] == f"http://collector:{endpoint.rpartition(':')[2]}"
+    assert SERVICES["authz"]["environment"]["AUTHZ_OTLP_ENDPOINT"] == "${OTLP_ENDPOINT:-}"
+    assert set(SERVICES["authz"]["networks"]) & set(SERVICES["collector"]["networks"])
+
+
+def telemetry_port() -> int:
+    """Where the collector tells of itself."""
+    (reader,) = loaded(COLLECTOR)["service"]["telemetry"]["metrics"]["readers"]
+    return int(reader["pull"]["exporter"]["prometheus"]["port"])
+
+
+def mebibytes(text: str) -> int:
+    """A size such as 256m or 128MiB."""
+    found = re.fullmatch(r"(\d+)(?:m|MiB)", text)
+    assert found, text
+    return int(found[1])
