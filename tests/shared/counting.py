@@ -6,6 +6,7 @@ import os
 import signal
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dev import ratelimit_service
@@ -17,8 +18,6 @@ from tests.e2e.served import SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
-
     from dev.envoy_files import EnvoyFiles
     from dev.ratelimit_program import Programs
 
@@ -59,6 +58,12 @@ class Part:
     def hang(self) -> None:
         """Let it take connections, and answer nothing."""
         self._child.process.send_signal(signal.SIGSTOP)
+        self._family.wait_until(self._is_stopped, f"{self.name}, to be stopped", SECONDS)
+
+    def _is_stopped(self) -> bool:
+        """On a busy machine a program goes on for a while: each of its threads stops when it is next to run."""
+        threads = Path(f"/proc/{self._child.process.pid}/task").glob("*/stat")
+        return {each.read_text().rpartition(")")[2].split()[0] for each in threads} == {"T"}
 
     def come_back(self) -> None:
         """Start it again if it was killed, let it go on if it hung."""

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from tests.e2e.served import Edits, Envoy
 
 SERVICE: Final = f"port_value: {up_shared.GRPC}"
+# A busy machine that makes the service late is no outage, and must not cost a test a count.
+PATIENT: Final = (("timeout: 50ms", "timeout: 1s"),)
+PATIENT_HEALTH: Final = (("- timeout: 0.25s", "- timeout: 2s"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class SharedGate(Gate):
     def another(self, name: str, edits: Edits = (), files: EnvoyFiles | None = None) -> Iterator[SharedGate]:
         """Another Envoy before the same service, with texts of its bootstrap replaced."""
         moved = (SERVICE, f"port_value: {self.ports[up_shared.GRPC]}")
-        with self.door.another_envoy(name, (moved, *edits), files or self.files) as envoy:
+        with self.door.another_envoy(name, (moved, *PATIENT_HEALTH, *edits), files or self.files) as envoy:
             second = replace(self, envoy=envoy, visitor=_visitor(envoy))
             second.wait_until_counted()
             yield second
@@ -59,12 +62,12 @@ class SharedGates:
     ) -> Iterator[SharedGate]:
         """Start everything; `changes` are texts of the limits to replace, `edits` texts of the bootstrap."""
         folder = self.door.folder / f"source-{name}"
-        files = replace(with_limits(folder, limits, changes), engine=Engine.SHARED)
+        files = replace(with_limits(folder, limits, (*PATIENT, *changes)), engine=Engine.SHARED)
         own = dict(zip(up_shared.PORTS, free_ports(len(up_shared.PORTS)), strict=True))
         ports = {**self.door.ports, **own}
         moved = (SERVICE, f"port_value: {own[up_shared.GRPC]}")
         with ExitStack() as stack:
-            envoy = stack.enter_context(self.door.another_envoy(name, (moved, *edits), files))
+            envoy = stack.enter_context(self.door.another_envoy(name, (moved, *PATIENT_HEALTH, *edits), files))
             # It reads what this Envoy has copied, where `apply` moves edited limits.
             both = counting(envoy.files, self.built, tuple(own.values()), self.door.folder / "logs")
             gate = SharedGate(self.door, envoy, folder, _visitor(envoy), files, ports, stack.enter_context(both))
