@@ -148,7 +148,7 @@ def table(runs: Sequence[Run], phases: Sequence[Phase]) -> str:
     head = "| tier | asked for |" + "".join(f" {run.name}: served | refused | p99, ms |" for run in runs)
     rows = [head, "|---|---|" + "---|---|---|" * len(runs)]
     for crowd in CROWDS:
-        cells = []
+        cells: list[str] = []
         for run in runs:
             found = [
                 each for each in run.outcomes if each.tier == crowd.tier and begins <= each.sent < begins + seconds
