@@ -29,9 +29,7 @@ class Crowd:
         sent = [_bytes(question) for question in questions]
         for connection, message in zip(self._connections, sent, strict=True):
             connection.sendall(message)
-        return [
-            _read(connection, question) for connection, question in zip(self._connections, questions, strict=True)
-        ]
+        return [_read(connection, question) for connection, question in zip(self._connections, questions, strict=True)]
 
 
 def _bytes(question: Question) -> bytes:
@@ -51,5 +49,5 @@ def _read(connection: socket.socket, question: Question) -> tuple[int, str]:
 def crowd(port: int, size: int) -> Iterator[Crowd]:
     """That many clients of a listener on loopback, while the block runs."""
     with ExitStack() as stack:
-        connect = lambda: stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=SECONDS))  # noqa: E731
-        yield Crowd([connect() for _ in range(size)])
+        each = (socket.create_connection(("127.0.0.1", port), timeout=SECONDS) for _ in range(size))
+        yield Crowd([stack.enter_context(connection) for connection in each])

@@ -18,9 +18,11 @@ from tests.signing import key
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    import pytest
+
     from tests.e2e.visitor import Visitor
 
-__all__ = ["Load", "Question", "Seen", "loaded", "questions"]
+__all__ = ["Load", "Question", "Seen", "loaded", "questions", "tell"]
 
 CLIENTS: Final = 12
 PAUSE: Final = 0.03
@@ -176,6 +178,12 @@ def _ask(connection: http.client.HTTPConnection, question: Question) -> tuple[in
     except (OSError, http.client.HTTPException) as error:
         connection.close()
         return NO_ANSWER, type(error).__name__
+
+
+def tell(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    """Show what was counted, whether or not the test passes."""
+    with capsys.disabled():
+        print(f"\n  {text}")  # noqa: T201  that is what it is for
 
 
 @contextmanager

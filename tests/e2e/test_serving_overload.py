@@ -15,7 +15,7 @@ from authz.endpoints import EndpointsFile
 from tests.e2e.burst import crowd
 from tests.e2e.chains import write_keys_and_anchors
 from tests.e2e.door import open_door
-from tests.e2e.load import Seen, questions
+from tests.e2e.load import Seen, questions, tell
 from tests.e2e.other_authz import OtherAuthz, serving
 from tests.e2e.served import Service
 from tests.e2e.visitor import Visitor
@@ -64,8 +64,7 @@ def test_clients_are_refused_only_when_all_workers_are_full(
             for question, (status, answer) in zip(burst, clients.ask(burst), strict=True):
                 seen.note(question, status, answer)
                 assert status != 503 or json.loads(answer)["reason"] == "not_ready"
-    with capsys.disabled():
-        print(f"\n  bursts of {CLIENTS} at {WORKERS} workers that hold {HELD}: {seen.told()}")
+    tell(capsys, f"bursts of {CLIENTS} at {WORKERS} workers that hold {HELD}: {seen.told()}")
     assert (seen.wrong_allows, seen.wrong_refusals, seen.unanswered) == (0, 0, 0), seen.found()
     assert narrow.requests_seen() - before == seen.allowed, "what the backends have seen is what was let in"
     assert seen.allowed > 0

@@ -1,4 +1,4 @@
-"""Trust that ends while the service runs: with the reload, tokens that every worker remembers are refused at the door."""
+"""Trust that ends while the service runs: with the reload, tokens that all workers remember are refused at the door."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.chains import write_keys_and_anchors
 from tests.e2e.door import open_door
-from tests.e2e.load import loaded, questions
+from tests.e2e.load import loaded, questions, tell
 from tests.e2e.served import Service, get
 from tests.e2e.visitor import Visitor
 
@@ -60,8 +60,7 @@ def test_checks_are_spread_evenly_over_the_workers(
     assert not seen.details, seen.found()
     now = asked(crew)
     counts = {socket: now[socket] - before_asked[socket] for socket in now}
-    with capsys.disabled():
-        print(f"\n  {seen.told()}; by worker: {', '.join(f'{count:,}' for count in counts.values())}")
+    tell(capsys, f"{seen.told()}; by worker: {', '.join(f'{count:,}' for count in counts.values())}")
     even = sum(counts.values()) / WORKERS
     assert len(counts) == WORKERS
     assert all(abs(count - even) <= MOST_UNEVEN * even for count in counts.values())

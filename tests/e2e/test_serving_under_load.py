@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -15,7 +16,7 @@ import pytest
 from tests.cases.case_file import POLICY
 from tests.e2e.chains import write_keys_and_anchors
 from tests.e2e.door import open_door
-from tests.e2e.load import Load, loaded, questions
+from tests.e2e.load import Load, loaded, questions, tell
 from tests.e2e.served import Service
 from tests.e2e.visitor import Visitor
 
@@ -53,7 +54,9 @@ def crew(tmp_path_factory: pytest.TempPathFactory, policy: Path) -> Iterator[Doo
 
 
 @pytest.fixture
-def told(crew: Door, mint: Minter, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> Iterator[Load]:
+def told(
+    crew: Door, mint: Minter, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> Iterator[Load]:
     """Load while the test runs; then its counts are told, and clients must have noticed nothing."""
     all_serve(crew)
     before = crew.requests_seen()
@@ -62,8 +65,7 @@ def told(crew: Door, mint: Minter, capsys: pytest.CaptureFixture[str], request: 
         yield load
         go_on(crew, load)
     seen = load.seen()
-    with capsys.disabled():
-        print(f"\n  {request.node.name.removeprefix('test_').replace('_', ' ')}: {seen.told()}")
+    tell(capsys, f"{request.node.name.removeprefix('test_').replace('_', ' ')}: {seen.told()}")
     assert not seen.details, seen.found()
     assert crew.requests_seen() - before == seen.allowed + load.others, "what the backends have seen is what was let in"
 
@@ -147,6 +149,11 @@ def test_all_workers_are_replaced_one_after_the_other(crew: Door) -> None:
     assert restarts(crew) == count + WORKERS
 
 
+def reloaded(crew: Door, times: int) -> None:
+    """Return when so many policies have come into force."""
+    crew.wait_until(lambda: reloads(crew, "success") == times, "a reload")
+
+
 def revision(crew: Door) -> str:
     return str(json.loads(crew.authz.admin("/revision"))["revision"])
 
@@ -156,17 +163,16 @@ def test_the_policy_is_reloaded_every_second_for_a_minute(crew: Door, policy: Pa
     """Every time an instance whose token is remembered is locked out, or let in again, in every worker."""
     visitor, pids, count = Visitor(crew.plain, mint), crew.authz.pids(), reloads(crew, "success")
     revisions = {revision(crew)}
-    began = time.monotonic()
+    began, pause = time.monotonic(), threading.Event()
     for number in range(RELOADS):
         is_locked_out = number % 2 == 0
         replace(policy / "revocations.yml", f"{LOCKED_OUT if is_locked_out else NOBODY}# {number}\n")
-        crew.wait_until(lambda count=count + number + 1: reloads(crew, "success") == count, "a reload")
+        reloaded(crew, count + number + 1)
         answers = {of_instance(visitor).status for _ in range(2 * WORKERS)}
         assert answers == {401 if is_locked_out else 200}
         told.others += 0 if is_locked_out else 2 * WORKERS
         revisions.add(revision(crew))
-        due = began + (number + 1) * RELOAD_SECONDS
-        crew.wait_until(lambda due=due: time.monotonic() >= due, "the next second")
+        pause.wait(began + (number + 1) * RELOAD_SECONDS - time.monotonic())
     assert len(revisions) == RELOADS + 1
     assert crew.authz.pids() == pids
     assert reloads(crew, "failure") == 0
