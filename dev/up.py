@@ -17,7 +17,7 @@ from dev.process import ChildEndedError, Family, NotReadyError
 from dev.ratelimit_program import BuildError
 from dev.ratelimit_service import LimitsRefusedError
 from dev.redis_server import MissingRedisError
-from dev.up_door import COMMANDS, ENDPOINTS, RUN, DoorError, Ports, Proof, Proofs, open_door
+from dev.up_door import AUTHZ_ADMIN, COMMANDS, ENDPOINTS, RUN, DoorError, Ports, Proof, Proofs, open_door
 from dev.up_lock import AlreadyRunningError, only_one
 from dev.up_plan import OFFSET, PORTS, PlanError
 from dev.up_requests import NEEDED_SCOPE, CommandError
@@ -31,7 +31,7 @@ SETTINGS = {
     "PORT": (envoy_files.PLAIN, "plain HTTP"),
     "TLS_PORT": (envoy_files.TLS, "TLS"),
     "ADMIN_PORT": (envoy_files.ADMIN, "Envoy's admin interface"),
-    "AUTHZ_PORT": (9091, "authz's admin interface: health, metrics, revision"),
+    "AUTHZ_PORT": (AUTHZ_ADMIN, "authz's admin interface: health, metrics, revision"),
 }
 EXAMPLES = {"PORT": 9080, "TLS_PORT": 9443, "ADMIN_PORT": 9902, "AUTHZ_PORT": 9191, OFFSET: 1000}
 MISSING = (MissingBinaryError, MissingRedisError, BuildError, LimitsRefusedError)

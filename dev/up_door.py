@@ -33,6 +33,7 @@ ENDPOINTS = SOCKETS / "endpoints.json"
 SHIPPED = Path("envoy")
 RUNNING = RUN / "envoy"
 START_SECONDS = 30.0
+AUTHZ_ADMIN = 9091
 COMMANDS = {Engine.EMBEDDED: "make up", Engine.SHARED: "make up-shared"}
 
 

@@ -18,6 +18,7 @@ from tests.e2e.served import SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
     from dev.envoy_files import EnvoyFiles
     from dev.ratelimit_program import Programs
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from dev import up_shared
 from dev.envoy_files import Engine, EnvoyFiles
 from tests.e2e.limited import Gate, with_limits
+from tests.e2e.served import edit
 from tests.e2e.visitor import Visitor
 from tests.minting import Minter
 from tests.shared.counting import Counting, counting, free_ports
@@ -43,7 +44,7 @@ class SharedGate(Gate):
     def another(self, name: str, edits: Edits = (), files: EnvoyFiles | None = None) -> Iterator[SharedGate]:
         """Another Envoy before the same service, with texts of its bootstrap replaced."""
         moved = (SERVICE, f"port_value: {self.ports[up_shared.GRPC]}")
-        with self.door.another_envoy(name, (moved, *PATIENT_HEALTH, *edits), files or self.files) as envoy:
+        with self.door.another_envoy(name, (moved, *edits), files or self.files) as envoy:
             second = replace(self, envoy=envoy, visitor=_visitor(envoy))
             second.wait_until_counted()
             yield second
@@ -63,11 +64,12 @@ class SharedGates:
         """Start everything; `changes` are texts of the limits to replace, `edits` texts of the bootstrap."""
         folder = self.door.folder / f"source-{name}"
         files = replace(with_limits(folder, limits, (*PATIENT, *changes)), engine=Engine.SHARED)
+        edit(files.started, PATIENT_HEALTH)
         own = dict(zip(up_shared.PORTS, free_ports(len(up_shared.PORTS)), strict=True))
         ports = {**self.door.ports, **own}
         moved = (SERVICE, f"port_value: {own[up_shared.GRPC]}")
         with ExitStack() as stack:
-            envoy = stack.enter_context(self.door.another_envoy(name, (moved, *PATIENT_HEALTH, *edits), files))
+            envoy = stack.enter_context(self.door.another_envoy(name, (moved, *edits), files))
             # It reads what this Envoy has copied, where `apply` moves edited limits.
             both = counting(envoy.files, self.built, tuple(own.values()), self.door.folder / "logs")
             gate = SharedGate(self.door, envoy, folder, _visitor(envoy), files, ports, stack.enter_context(both))

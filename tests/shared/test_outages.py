@@ -16,6 +16,7 @@ from tests.e2e.customer import SCAN
 from tests.e2e.grpc_client import caller
 from tests.e2e.limited import with_limits
 from tests.e2e.test_limits_numbers import LIMITS
+from tests.shared.gate import PATIENT_HEALTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +42,7 @@ def gate(gates: SharedGates) -> Iterator[SharedGate]:
 def strict(gate: SharedGate) -> Iterator[SharedGate]:
     """The same service and limits, but requests do not go on."""
     files = replace(with_limits(gate.door.folder / "source-denies", LIMITS, [DENY]), engine=Engine.SHARED)
-    with gate.another("shared-denies", files=files) as opened:
+    with gate.another("shared-denies", PATIENT_HEALTH, files) as opened:
         yield opened
 
 

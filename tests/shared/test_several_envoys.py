@@ -14,6 +14,7 @@ from tests.e2e.customer import COMPLETIONS, SCAN, WORKFLOWS, Customer
 from tests.e2e.limited import render_limits
 from tests.e2e.served import edit
 from tests.e2e.test_limits_numbers import LIMITS
+from tests.shared.gate import PATIENT_HEALTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +77,9 @@ def _counts(gate: SharedGate) -> bool:
 def edited(gate: SharedGate, old: str, new: str) -> EnvoyFiles:
     """Edit a number of what this Envoy was started with, and render it."""
     text = (gate.source / "envoy" / "limits.yaml").read_text("utf-8")
-    return replace(render_limits(gate.source, text, [(old, new)]), engine=Engine.SHARED)
+    files = replace(render_limits(gate.source, text, [(old, new)]), engine=Engine.SHARED)
+    edit(files.started, PATIENT_HEALTH)
+    return files
 
 
 def test_an_edited_number_is_in_force_at_once_and_what_was_counted_goes_on(

@@ -15,6 +15,7 @@ import pytest
 
 from dev import up_shared
 from dev.envoy_files import ADMIN, PLAIN, TLS
+from dev.up_door import AUTHZ_ADMIN
 from dev.up_plan import NeededPort, PlanError, check_free, sample_ports
 from tests.e2e.served import SHIPPED, edit
 from tests.integration.test_up import (
@@ -73,10 +74,10 @@ def copied(folder: Path) -> SharedCheckout:
     made = make_checkout(folder)
     clusters = made.folder / "envoy" / "dynamic" / "clusters.yaml"
     clusters.write_text(SHIPPED.clusters.read_text("utf-8"), "utf-8")
-    shipped = (PLAIN, TLS, ADMIN, *up_shared.PORTS, *sample_ports(SHIPPED.clusters))
+    shipped = (PLAIN, TLS, ADMIN, AUTHZ_ADMIN, *up_shared.PORTS, *sample_ports(SHIPPED.clusters))
     offset = next(each for each in range(11_000 + os.getpid() % 997, 22_000, 61) if are_free(shipped, each))
     moved = tuple(port + offset for port in shipped)
-    return SharedCheckout(Checkout(made.folder, (moved[0], moved[1], moved[2]), moved[3:]), offset)
+    return SharedCheckout(Checkout(made.folder, (moved[0], moved[1], moved[2], moved[3]), moved[4:]), offset)
 
 
 def are_free(ports: tuple[int, ...], offset: int) -> bool:
