@@ -53,9 +53,11 @@ def requests(count: int) -> Iterator[bytes]:
     pair = KEYS[Algorithm.EDDSA]
     header = json.dumps({"alg": pair.algorithm, "kid": pair.kid}).encode()
     claims = Minter(CLOCK).claims() | {"scopes": SCOPES}
-    message = CheckRequest.FromString(check_request(token(Algorithm.EDDSA)))
-    headers = message.attributes.request.http.headers
+    usual = check_request(token(Algorithm.EDDSA))
     for number in range(count):
+        # A message of its own: what is written over in one is given back only with the whole of it.
+        message = CheckRequest.FromString(usual)
+        headers = message.attributes.request.http.headers
         instance = f"6b1e6a52-4d3c-4f0e-9b7d-{number:012x}"
         claims |= {"sub": instance, "gitlab_instance_id": instance, "jti": f"0f8fad5b-d9cb-469f-a165-{number:012x}"}
         headers["x-gitlab-instance-id"] = instance

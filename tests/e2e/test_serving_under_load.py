@@ -8,6 +8,7 @@ import shutil
 import signal
 import threading
 import time
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -21,12 +22,15 @@ from tests.e2e.served import Service
 from tests.e2e.visitor import Visitor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from tests.e2e.door import Door
     from tests.e2e.visitor import Answer
     from tests.minting import Minter
+
+    Loading = Callable[[], AbstractContextManager[Load]]
 
 WORKERS: Final = 4
 RELOADS: Final = 60
@@ -54,20 +58,25 @@ def crew(tmp_path_factory: pytest.TempPathFactory, policy: Path) -> Iterator[Doo
 
 
 @pytest.fixture
-def told(
-    crew: Door, mint: Minter, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
-) -> Iterator[Load]:
-    """Load while the test runs; then its counts are told, and clients must have noticed nothing."""
-    all_serve(crew)
-    before = crew.requests_seen()
-    with loaded(crew.plain, questions(Visitor(crew.plain, mint))) as load:
-        go_on(crew, load)
-        yield load
-        go_on(crew, load)
-    seen = load.seen()
-    tell(capsys, f"{request.node.name.removeprefix('test_').replace('_', ' ')}: {seen.told()}")
-    assert not seen.details, seen.found()
-    assert crew.requests_seen() - before == seen.allowed + load.others, "what the backends have seen is what was let in"
+def loading(crew: Door, mint: Minter, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> Loading:
+    """Load while the block runs; then its counts are told, and clients must have noticed nothing."""
+
+    @contextmanager
+    def run() -> Iterator[Load]:
+        all_serve(crew)
+        before = crew.requests_seen()
+        with loaded(crew.plain, questions(Visitor(crew.plain, mint))) as load:
+            go_on(crew, load)
+            yield load
+            all_serve(crew)
+            go_on(crew, load)
+        seen = load.seen()
+        tell(capsys, f"{request.node.name.removeprefix('test_').replace('_', ' ')}: {seen.told()}")
+        assert not seen.details, seen.found()
+        let_in = seen.allowed + load.others
+        assert crew.requests_seen() - before == let_in, "what the backends have seen is what was let in"
+
+    return run
 
 
 def go_on(crew: Door, load: Load) -> None:
@@ -114,41 +123,6 @@ def replace(file: Path, text: str) -> None:
     prepared.replace(file)
 
 
-def test_half_of_the_workers_are_killed(crew: Door, told: Load) -> None:
-    before, pids, count = crew.authz.events(), crew.authz.pids(), restarts(crew)
-    for number in (0, 1):
-        os.kill(pids[number], signal.SIGKILL)
-    for number in (0, 1):
-        happened(crew, f"WARNING worker {number} was killed by SIGKILL: another starts", before)
-        replaced(crew, number, pids[number], before)
-    all_serve(crew)
-    go_on(crew, told)
-    assert crew.authz.pids()[2:] == pids[2:]
-    assert restarts(crew) == count + 2
-
-
-def test_one_worker_is_stopped(crew: Door, told: Load) -> None:
-    before, pids, count = crew.authz.events(), crew.authz.pids(), restarts(crew)
-    os.kill(pids[2], signal.SIGSTOP)
-    happened(crew, "WARNING worker 2 does not move: another starts", before)
-    replaced(crew, 2, pids[2], before)
-    all_serve(crew)
-    go_on(crew, told)
-    assert restarts(crew) == count + 1
-
-
-@pytest.mark.usefixtures("told")
-def test_all_workers_are_replaced_one_after_the_other(crew: Door) -> None:
-    before, pids, count = crew.authz.events(), crew.authz.pids(), restarts(crew)
-    for number, pid in enumerate(pids):
-        os.kill(pid, signal.SIGTERM)
-        happened(crew, f"INFO worker {number} has drained: another starts\n", before)
-        replaced(crew, number, pid, before)
-    all_serve(crew)
-    assert not set(crew.authz.pids()) & set(pids)
-    assert restarts(crew) == count + WORKERS
-
-
 def reloaded(crew: Door, times: int) -> None:
     """Return when so many policies have come into force."""
     crew.wait_until(lambda: reloads(crew, "success") == times, "a reload")
@@ -158,34 +132,69 @@ def revision(crew: Door) -> str:
     return str(json.loads(crew.authz.admin("/revision"))["revision"])
 
 
+def test_half_of_the_workers_are_killed(crew: Door, loading: Loading) -> None:
+    with loading():
+        before, pids, count = crew.authz.events(), crew.authz.pids(), restarts(crew)
+        for number in (0, 1):
+            os.kill(pids[number], signal.SIGKILL)
+        for number in (0, 1):
+            happened(crew, f"WARNING worker {number} was killed by SIGKILL: another starts", before)
+            replaced(crew, number, pids[number], before)
+    assert crew.authz.pids()[2:] == pids[2:]
+    assert restarts(crew) == count + 2
+
+
+def test_one_worker_is_stopped(crew: Door, loading: Loading) -> None:
+    with loading():
+        before, pids, count = crew.authz.events(), crew.authz.pids(), restarts(crew)
+        os.kill(pids[2], signal.SIGSTOP)
+        happened(crew, "WARNING worker 2 does not move: another starts", before)
+        replaced(crew, 2, pids[2], before)
+    assert restarts(crew) == count + 1
+
+
+def test_all_workers_are_replaced_one_after_the_other(crew: Door, loading: Loading) -> None:
+    with loading():
+        before, pids, count = crew.authz.events(), crew.authz.pids(), restarts(crew)
+        for number, pid in enumerate(pids):
+            os.kill(pid, signal.SIGTERM)
+            happened(crew, f"INFO worker {number} has drained: another starts\n", before)
+            replaced(crew, number, pid, before)
+    assert not set(crew.authz.pids()) & set(pids)
+    assert restarts(crew) == count + WORKERS
+
+
 @pytest.mark.timeout(300)
-def test_the_policy_is_reloaded_every_second_for_a_minute(crew: Door, policy: Path, mint: Minter, told: Load) -> None:
+def test_the_policy_is_reloaded_every_second_for_a_minute(
+    crew: Door, policy: Path, mint: Minter, loading: Loading
+) -> None:
     """Every time an instance whose token is remembered is locked out, or let in again, in every worker."""
     visitor, pids, count = Visitor(crew.plain, mint), crew.authz.pids(), reloads(crew, "success")
     revisions = {revision(crew)}
-    began, pause = time.monotonic(), threading.Event()
-    for number in range(RELOADS):
-        is_locked_out = number % 2 == 0
-        replace(policy / "revocations.yml", f"{LOCKED_OUT if is_locked_out else NOBODY}# {number}\n")
-        reloaded(crew, count + number + 1)
-        answers = {of_instance(visitor).status for _ in range(2 * WORKERS)}
-        assert answers == {401 if is_locked_out else 200}
-        told.others += 0 if is_locked_out else 2 * WORKERS
-        revisions.add(revision(crew))
-        pause.wait(began + (number + 1) * RELOAD_SECONDS - time.monotonic())
+    with loading() as load:
+        began, pause = time.monotonic(), threading.Event()
+        for number in range(RELOADS):
+            is_locked_out = number % 2 == 0
+            replace(policy / "revocations.yml", f"{LOCKED_OUT if is_locked_out else NOBODY}# {number}\n")
+            reloaded(crew, count + number + 1)
+            answers = {of_instance(visitor).status for _ in range(2 * WORKERS)}
+            assert answers == {401 if is_locked_out else 200}
+            load.others += 0 if is_locked_out else 2 * WORKERS
+            revisions.add(revision(crew))
+            pause.wait(began + (number + 1) * RELOAD_SECONDS - time.monotonic())
     assert len(revisions) == RELOADS + 1
-    assert crew.authz.pids() == pids
-    assert reloads(crew, "failure") == 0
+    assert (reloads(crew, "failure"), crew.authz.pids()) == (0, pids)
 
 
-def test_a_broken_policy_changes_nothing(crew: Door, policy: Path, told: Load) -> None:
+def test_a_broken_policy_changes_nothing(crew: Door, policy: Path, loading: Loading) -> None:
     before, in_force, pids = crew.authz.events(), revision(crew), crew.authz.pids()
     text = (policy / "tiers.yml").read_text("utf-8")
-    replace(policy / "tiers.yml", text.replace("default: any", "defualt: any"))
-    happened(crew, f"revision {in_force}, the new one is broken: ", before)
-    assert json.loads(crew.authz.admin("/readyz"))["last_reload_failure"]["problems"]
-    go_on(crew, told)
-    assert (reloads(crew, "failure"), revision(crew), crew.authz.pids()) == (1, in_force, pids)
-    replace(policy / "tiers.yml", text)
-    happened(crew, f"is unchanged, revision {in_force}\n", before)
+    with loading() as load:
+        replace(policy / "tiers.yml", text.replace("default: any", "defualt: any"))
+        happened(crew, f"revision {in_force}, the new one is broken: ", before)
+        assert json.loads(crew.authz.admin("/readyz"))["last_reload_failure"]["problems"]
+        go_on(crew, load)
+        assert (reloads(crew, "failure"), revision(crew), crew.authz.pids()) == (1, in_force, pids)
+        replace(policy / "tiers.yml", text)
+        happened(crew, f"is unchanged, revision {in_force}\n", before)
     assert json.loads(crew.authz.admin("/readyz"))["last_reload_failure"] is None
