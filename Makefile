@@ -11,7 +11,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 
 .DEFAULT_GOAL := help
 .PHONY: help up up-shared test test-core test-doors test-shared test-observability check apply limits check-envoy format mutants lock \
-  up-compose apply-compose down-compose test-compose supply protos schemas record-requests clean
+  up-compose apply-compose down-compose test-compose supply soak protos schemas record-requests clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -106,6 +106,9 @@ lock: $(READY) ## write requirements/*.txt anew, with hashes, for every platform
 	$(COMPILE) --upgrade --group go --output-file requirements/go.txt
 	$(COMPILE) --upgrade --constraint requirements/dev.txt --group build --output-file requirements/build.txt
 	$(COMPILE) --upgrade --constraint requirements/dev.txt --group samples --output-file requirements/samples.txt
+
+soak: $(READY) ## ten minutes of load on a real service: its memory must end flat (benchmarks/README.md)
+	@$(BIN)/python -m benchmarks.soak
 
 protos: $(READY) ## regenerate authz/_proto from protos/
 	@$(BIN)/python -m dev.protos

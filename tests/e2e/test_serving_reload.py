@@ -12,7 +12,7 @@ import pytest
 
 from tests.cases.case_file import POLICY
 from tests.certificates import Certificate, pem
-from tests.e2e.chains import LEAF, STARTED, chain_token, write_keys_and_anchors
+from tests.e2e.chains import LEAF, SISTER, STARTED, chain_token, write_keys_and_anchors
 from tests.e2e.door import open_door
 from tests.e2e.served import Service
 from tests.e2e.visitor import Visitor
@@ -36,6 +36,7 @@ KEY: Final = PRODUCTION["customers-dot"].key
 
 REVOCATIONS: Final = "policy/revocations.yml"
 NOTHING: Final = "instances: []\n"
+LEAF_REVOKED: Final = f"certificates: [{{value: {LEAF.thumbprint}, reason: its key was in a backup}}]"
 
 
 @pytest.fixture(scope="module")
@@ -85,32 +86,33 @@ def revoked(text: str) -> tuple[str, str]:
     return REVOCATIONS, f"{text}\n"
 
 
-ENDS: Final[dict[str, tuple[Callable[[Visitor], Answer], tuple[str, str]]]] = {
-    "a revoked instance": (of_instance, revoked(f"instances: [{{value: {INSTANCE}, reason: stolen}}]")),
-    "a revoked user": (of_user, revoked(f'users: [{{value: "{USER}", reason: laptop stolen}}]')),
-    "a revoked token": (of_instance, revoked(f"token_ids: [{{value: {TOKEN_ID}, reason: in a log}}]")),
+# Who asks, what ends the trust, and what the limits on failed authentications count: a customer is no attacker.
+ENDS: Final[dict[str, tuple[Callable[[Visitor], Answer], tuple[str, str], str | None]]] = {
+    "a revoked instance": (of_instance, revoked(f"instances: [{{value: {INSTANCE}, reason: stolen}}]"), None),
+    "a revoked user": (of_user, revoked(f'users: [{{value: "{USER}", reason: laptop stolen}}]'), None),
+    "a revoked token": (of_instance, revoked(f"token_ids: [{{value: {TOKEN_ID}, reason: in a log}}]"), None),
     "a revoked key": (
         of_instance,
         revoked(f"key_ids: [{{value: {{issuer: customers-dot, kid: {KEY.kid}}}, reason: leaked}}]"),
+        None,
     ),
-    "a revoked certificate": (
-        with_certificates,
-        revoked(f"certificates: [{{value: {LEAF.thumbprint}, reason: its key was in a backup}}]"),
-    ),
+    "a revoked certificate": (with_certificates, revoked(LEAF_REVOKED), None),
     "a removed key": (
         of_instance,
         ("run/keys/customers-dot.jwks.json", json.dumps({"keys": [key("another").jwk()]})),
+        "failed",
     ),
     "a removed anchor": (
         with_certificates,
         ("run/keys/customers-dot.ca.pem", pem([Certificate("Another root", ca=True, now=STARTED)])),
+        "failed",
     ),
 }
 
 
-@pytest.mark.parametrize(("ask", "end"), ENDS.values(), ids=ENDS.keys())
+@pytest.mark.parametrize(("ask", "end", "auth_outcome"), ENDS.values(), ids=ENDS.keys())
 def test_a_token_that_is_remembered_is_refused_with_the_reload(
-    door: Door, mint: Minter, ask: Callable[[Visitor], Answer], end: tuple[str, str]
+    door: Door, mint: Minter, ask: Callable[[Visitor], Answer], end: tuple[str, str], auth_outcome: str | None
 ) -> None:
     visitor, (file, text) = Visitor(door.plain, mint), end
     before = (door.folder / file).read_text("utf-8")
@@ -124,7 +126,23 @@ def test_a_token_that_is_remembered_is_refused_with_the_reload(
     reload(door, file, text)
     with door.nothing_let_through():
         answers = [ask(visitor) for _ in range(ASKED)]
-    assert {(answer.status, answer.json()["reason"]) for answer in answers} == {(401, "invalid_token")}
+    said = {(answer.status, answer.json()["reason"], answer.json()["error"]) for answer in answers}
+    assert said == {(401, "invalid_token", "Forbidden by auth provider")}
+    line = door.log_line(answers[0].request_id)
+    assert (line["outcome"], line["auth_outcome"]) == ("denied", auth_outcome)
     reload(door, file, before)
     assert {ask(visitor).status for _ in range(ASKED)} == {200}
     reload(door, REVOCATIONS, f"{NOTHING}# {uuid.uuid4()}: another policy, which remembers nothing\n")
+
+
+def test_others_pass(door: Door, mint: Minter) -> None:
+    visitor, before = Visitor(door.plain, mint), (door.folder / REVOCATIONS).read_text("utf-8")
+    other = str(uuid.uuid4())
+    reload(door, REVOCATIONS, f"instances: [{{value: {other}, reason: stolen}}]\n{LEAF_REVOKED}\n")
+    sister = chain_token(mint, SISTER, issuer="gitlab-com")
+    headers = {"authorization": f"Bearer {sister}"}
+    for _ in range(ASKED):
+        assert with_certificates(visitor).status == 401
+        assert of_instance(visitor).status == 200
+        assert visitor.ask("POST", COMPLETIONS, issuer="gitlab-com", headers=headers).status == 200
+    reload(door, REVOCATIONS, before)

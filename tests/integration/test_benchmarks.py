@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -11,7 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
-from benchmarks import limits
+from benchmarks import limits, memory, soak
 from benchmarks.__main__ import STEPS
 from benchmarks.limits_traffic import Phase
 from benchmarks.measuring import measure, table
@@ -59,6 +60,45 @@ def test_the_experiment_with_limits_runs_and_is_drawn(tmp_path: Path, capsys: py
     assert float(rows[0][6]) > 0, "the flood was not refused"
     drawn = ET.fromstring(plot.read_text("utf-8"))  # noqa: S314  # our own
     assert len(drawn.findall(".//{*}polyline")) == 16
+
+
+def test_memory_is_told_on_the_way_to_the_last_token(capsys: pytest.CaptureFixture[str]) -> None:
+    assert memory.main(["40"]) == 0
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in capsys.readouterr().out.splitlines()[2:-2]]
+    assert [row[:2] for row in rows] == [[f"{seen}", f"{seen}"] for seen in (0, 2, 4, 10, 20, 30, 40)]
+    assert all(float(row[2]) > 0 for row in rows)
+
+
+def test_a_soak_asks_every_kind_of_question_and_watches_every_process(capsys: pytest.CaptureFixture[str]) -> None:
+    soak.main(["4"])  # how flat four seconds are is no matter
+    told = capsys.readouterr().out
+    assert re.findall(r"(?m)^\| ([a-z]+(?: \d)?) \| \d", told) == ["supervisor", "worker 0", "worker 1"]
+    for kind in ("new token", "known token", "expired", "forged", "no token", "another scope", "no rule", "no request"):
+        assert re.search(rf"{kind} [1-9]", told)
+    assert "instead of" not in told
+    assert "WARNING" not in told
+
+
+@pytest.mark.parametrize(
+    ("samples", "is_flat"),
+    [
+        ([90.0, 100.0, 101.0, 102.0], True),
+        ([90.0, 100.0, 101.0, 102.1], False),
+        ([20.0, 30.0, 30.5, 31.0], True),
+        ([20.0, 30.0, 30.5, 31.1], False),
+        ([120.0, 100.0, 110.0, 100.0], True),
+    ],
+)
+def test_flat_is_no_more_at_the_end_than_after_warming_up(samples: list[float], *, is_flat: bool) -> None:
+    grown = soak.growth("worker 0", [each for each in samples for _ in range(3)])
+    assert grown.is_flat() is is_flat
+    assert soak.faults([grown], {}, "INFO listening\n") == ([] if is_flat else ["worker 0 has grown"])
+
+
+def test_a_soak_tells_wrong_answers_and_what_operators_were_warned_of() -> None:
+    flat = soak.growth("worker 0", [1.0] * 4)
+    found = soak.faults([flat], {"forged: 0 instead of 16": 2}, "INFO listening\nWARNING worker 1 does not move\n")
+    assert found == ["2 times forged: 0 instead of 16", "WARNING worker 1 does not move"]
 
 
 def test_the_experiment_is_on_the_shipped_shares() -> None:
