@@ -25,7 +25,7 @@ class Screen:
 
     def step(self, label: str, text: str) -> None:
         """One step that is done."""
-        self.line(f"  {label:<{LABEL_WIDTH}}{text}")
+        self.line(f"  {label:<{LABEL_WIDTH - 1}} {text}")
 
     def heading(self, text: str) -> None:
         """A line that stands out, with room above it."""
