@@ -3,7 +3,7 @@
 Method: in one process, what a worker has: the check with the shipped policy, its counts, its decision log (into
 nothing), its memory of 20,000 proven tokens, and the collector told to leave the policy alone. Each token is signed
 here with Ed25519, the quickest to sign, names an instance and an id of its own, is asked about once and let in. Printed
-is the resident memory of this process at each mark, beside how many tokens are remembered then. Takes some minutes.
+is the resident memory of this process at each mark, beside how many tokens are remembered then. Takes ten minutes.
 """
 
 from __future__ import annotations
