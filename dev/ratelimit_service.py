@@ -54,8 +54,8 @@ class RateLimitService:
             "DEBUG_HOST": LOOPBACK,
             "DEBUG_PORT": str(self.debug),
             # --- Redis. The timeout is that of dialling; how long a request waits is Envoy's timeout alone. Trap: where
-            # the first dial takes longer, on a busy machine, the service ends. Unhealthy without Redis: then Envoy stops
-            # asking, instead of waiting for each answer.
+            # the first dial takes longer, as on a busy machine, the service ends. Unhealthy without Redis: then Envoy
+            # stops asking, instead of waiting for each answer.
             "REDIS_SOCKET_TYPE": "tcp",
             "REDIS_URL": f"{LOOPBACK}:{self.redis}",
             "REDIS_TIMEOUT": "5s",
