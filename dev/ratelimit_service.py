@@ -53,11 +53,12 @@ class RateLimitService:
             "GRPC_PORT": str(self.grpc),
             "DEBUG_HOST": LOOPBACK,
             "DEBUG_PORT": str(self.debug),
-            # --- Redis. The timeout is that of dialling; how long a request waits is Envoy's timeout alone. Unhealthy
-            # without Redis: then Envoy stops asking, instead of waiting for each answer.
+            # --- Redis. The timeout is that of dialling; how long a request waits is Envoy's timeout alone. Trap: where
+            # the first dial takes longer, as on a busy machine, the service ends. Unhealthy without Redis: then Envoy
+            # stops asking, instead of waiting for each answer.
             "REDIS_SOCKET_TYPE": "tcp",
             "REDIS_URL": f"{LOOPBACK}:{self.redis}",
-            "REDIS_TIMEOUT": "50ms",
+            "REDIS_TIMEOUT": "5s",
             "REDIS_HEALTH_CHECK_ACTIVE_CONNECTION": "true",
             # --- what is seen of it. The access log knows by this metadata that the service has answered.
             "RESPONSE_DYNAMIC_METADATA": "true",

@@ -63,8 +63,7 @@ class SharedGates:
     ) -> Iterator[SharedGate]:
         """Start everything; `changes` are texts of the limits to replace, `edits` texts of the bootstrap."""
         folder = self.door.folder / f"source-{name}"
-        files = replace(with_limits(folder, limits, (*PATIENT, *changes)), engine=Engine.SHARED)
-        edit(files.started, PATIENT_HEALTH)
+        files = patient(with_limits(folder, limits, (*PATIENT, *changes)))
         own = dict(zip(up_shared.PORTS, free_ports(len(up_shared.PORTS)), strict=True))
         ports = {**self.door.ports, **own}
         moved = (SERVICE, f"port_value: {own[up_shared.GRPC]}")
@@ -75,6 +74,13 @@ class SharedGates:
             gate = SharedGate(self.door, envoy, folder, _visitor(envoy), files, ports, stack.enter_context(both))
             gate.wait_until_counted()
             yield gate
+
+
+def patient(rendered: EnvoyFiles) -> EnvoyFiles:
+    """The shared half of what was rendered, with health checks that do not mind a busy machine either."""
+    files = replace(rendered, engine=Engine.SHARED)
+    edit(files.started, PATIENT_HEALTH)
+    return files
 
 
 def _visitor(envoy: Envoy) -> Visitor:

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from dev.envoy_apply import apply
-from dev.envoy_files import Engine, EnvoyFiles
 from dev.ratelimit_service import LimitsRefusedError, as_enforced
 from tests.e2e.customer import COMPLETIONS, SCAN, WORKFLOWS, Customer
 from tests.e2e.limited import render_limits
 from tests.e2e.served import edit
 from tests.e2e.test_limits_numbers import LIMITS
-from tests.shared.gate import PATIENT_HEALTH
+from tests.shared.gate import patient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dev.envoy_files import EnvoyFiles
     from tests.shared.gate import SharedGate, SharedGates
 
 USER: Final = "any:    {share: 20%, instance: 1000/day, user: 3/day}"
@@ -77,9 +77,7 @@ def _counts(gate: SharedGate) -> bool:
 def edited(gate: SharedGate, old: str, new: str) -> EnvoyFiles:
     """Edit a number of what this Envoy was started with, and render it."""
     text = (gate.source / "envoy" / "limits.yaml").read_text("utf-8")
-    files = replace(render_limits(gate.source, text, [(old, new)]), engine=Engine.SHARED)
-    edit(files.started, PATIENT_HEALTH)
-    return files
+    return patient(render_limits(gate.source, text, [(old, new)]))
 
 
 def test_an_edited_number_is_in_force_at_once_and_what_was_counted_goes_on(
