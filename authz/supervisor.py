@@ -149,6 +149,7 @@ class Supervisor:
             if asked or self._refused:
                 self._log.info("policy %s is unchanged, revision %s", self._settings.policy, snapshot.revision)
             self._refused = ()
+            self._crew.rollout.content()
             self.state.mended()
             return
         self._do(self._crew.rollout.offer(snapshot.order(), time.monotonic()))
@@ -179,8 +180,8 @@ class Supervisor:
                     self._log.log(logging.getLevelNamesMapping()[level.upper()], "%s", text)
                 case InForce(before, after, workers):
                     self._in_force(before, after, workers)
-                case Abandon(_, text):
-                    self._refuse((Problem(self._settings.policy, 0, text),))
+                case Abandon(coming, text):
+                    self._abandon(coming, text)
                 case End(failure):
                     self._end(failure)
 
@@ -201,6 +202,13 @@ class Supervisor:
         self._log.info(
             "policy %s revision %s -> %s: %d workers", self._settings.policy, before.revision, after.revision, workers
         )
+
+    def _abandon(self, coming: Load, text: str) -> None:
+        told = f"revision {coming.revision} is sound, but no worker could load it: {text}"
+        self._refused = (Problem(self._settings.policy, 0, told),)
+        self.state.refused(self._refused)
+        revision = self._crew.rollout.current.revision
+        self._log.error("policy %s stays at revision %s: %s", self._settings.policy, revision, told)
 
     def _end(self, failure: str | None) -> None:
         if failure is None:
