@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from authz.errors import Problem
 from authz.messages import Tallied
-from authz.reload import Blind, Refused, Taken
+from authz.reload import Blind, Refused, Seeing, Taken
 from authz.supervisor_crew import Crew
 from authz.supervisor_orders import Abandon, End, InForce, Kill, Note, Send, Spawn
 from authz.supervisor_process import WorkerProcess
@@ -141,7 +141,11 @@ class Supervisor:
                 if asked or problems != self._refused:
                     self._refuse(problems)
             case Blind(text):
-                self._log.warning("cannot watch policy and keys, only SIGHUP reloads them: %s", text)
+                self.state.watched(False)
+                self._log.warning("cannot watch policy and keys, only SIGHUP reloads them until it can: %s", text)
+            case Seeing():
+                self.state.watched(True)
+                self._log.info("policy and keys are watched again, and read anew")
 
     def _offer(self, snapshot: Snapshot, *, asked: bool) -> None:
         self._snapshots[snapshot.folder] = snapshot
