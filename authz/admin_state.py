@@ -39,6 +39,7 @@ class PolicyState:
     """The policy in force: when it was loaded (seconds since the epoch), and what it trusts.
 
     `reloads` and `reload_failures` count from the start on; `last_failure` is there until a reload succeeds.
+    `watched` says whether a change of the files would be seen.
     """
 
     revision: str
@@ -47,6 +48,7 @@ class PolicyState:
     reload_failures: int = 0
     last_failure: FailedReload | None = None
     trusted: Trusted = _NOTHING
+    watched: bool = True
 
 
 class AdminState(Protocol):

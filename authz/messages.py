@@ -89,9 +89,10 @@ class Draining:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """It cannot do what it was told; the text says why."""
+    """It cannot do what it was told; the text says why, `revision` which snapshot it cannot load, if that is it."""
 
     text: str
+    revision: str | None = None
 
 
 FromWorker = Loaded | Swapped | Listening | Beat | Tallied | Draining | Failed

@@ -135,6 +135,12 @@ def _of_policy(policy: PolicyState) -> Iterator[Metric]:
         (),
         {(): int(policy.last_failure is None)},
     )
+    yield _gauge(
+        "authz_policy_watched",
+        "1 if a change of policy or keys would be seen, 0 if not.",
+        (),
+        {(): int(policy.watched)},
+    )
 
 
 def _of_trust(policy: PolicyState, tallies: Tallies) -> Iterator[Metric]:

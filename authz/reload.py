@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from authz.places import Places
     from authz.snapshot import Snapshot, Sources
 
-__all__ = ["Blind", "Refused", "Reloader", "Report", "Taken", "Watch"]
+__all__ = ["Blind", "Refused", "Reloader", "Report", "Seeing", "Taken", "Watch"]
 
 QUIET_MS: Final = 100
 LONGEST_MS: Final = 1_000
+BLIND_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,17 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Blind:
-    """Changes cannot be seen; the text says why."""
+    """Changes cannot be seen for now; the text says why."""
 
     text: str
 
 
-Report = Taken | Refused | Blind
+@dataclass(frozen=True, slots=True)
+class Seeing:
+    """Changes can be seen again."""
+
+
+Report = Taken | Refused | Blind | Seeing
 
 
 class Reloader:
@@ -108,16 +114,20 @@ class Reloader:
 
 
 class Watch:
-    """Tells of changes below some folders, from a thread of its own; changes that come together are told once."""
+    """Tells of changes below some folders, from a thread of its own; changes that come together are told once.
+
+    Where the system does not let it look, `tell` hears of it once, and once more when it sees again.
+    """
 
     def __init__(self, tops: tuple[Path, ...], changed: Callable[[], None], tell: Callable[[Report], None]) -> None:
         self._tops = tops
         self._changed = changed
         self._tell = tell
         self._stopped = threading.Event()
+        self._blind = False
 
     def start(self) -> None:
-        """Begin to watch. If the system does not let us, `tell` hears of it."""
+        """Begin to watch."""
         threading.Thread(target=self._run, name="watch", daemon=True).start()
 
     def stop(self) -> None:
@@ -125,12 +135,15 @@ class Watch:
         self._stopped.set()
 
     def _run(self) -> None:
-        try:
-            while not self._stopped.is_set():
+        while not self._stopped.is_set():
+            try:
                 with suppress(FileNotFoundError):  # it went just now: there is something else to watch
                     self._watch(places(*self._tops))
-        except (OSError, RuntimeError) as error:
-            self._tell(Blind(str(error)))
+            except (OSError, RuntimeError) as error:
+                if not self._blind:
+                    self._tell(Blind(str(error)))
+                self._blind = True
+                self._stopped.wait(BLIND_SECONDS)
 
     def _watch(self, at: Places) -> None:
         """Watch until there is something else to watch. Whatever changed before the watch began is told too."""
@@ -147,6 +160,9 @@ class Watch:
             stop_event=self._stopped,
         )
         for changed in changes:
+            if self._blind:
+                self._blind = False
+                self._tell(Seeing())
             moved = bool(changed or not began) and places(*self._tops) != at
             if not began or moved or any(at.matter(Path(path)) for _, path in changed):
                 began = True

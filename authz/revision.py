@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from pathlib import Path
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 __all__ = ["files", "folders", "revision"]
 
@@ -22,6 +23,9 @@ def revision(*tops: Path) -> str:
     """Digest the names and contents of all policy and key files, so that a fleet can be compared."""
     digest = hashlib.sha256()
     for top in tops:
+        digest.update(
+            b"\0"
+        )  # no file is without a name: here the next folder begins, and a file that moved there counts
         for name, content in files(top):
             digest.update(f"{name.as_posix()}\0{len(content)}\0".encode())
             digest.update(content)
@@ -46,15 +50,19 @@ def folders(top: Path) -> Iterator[Path]:
 
     A mounted volume keeps its files in hidden folders, under names that differ by machine, and links to them.
     """
-    seen: set[str] = set()
-    for at, below, _ in os.walk(top, followlinks=True):
-        folder, place = Path(at), os.path.realpath(at)
-        if place in seen or len(folder.parts) - len(top.parts) > MAX_DEPTH:
-            below.clear()
-            continue
-        seen.add(place)
-        below[:] = sorted(name for name in below if not name.startswith("."))
+    yield from _below(top, frozenset())
+
+
+def _below(folder: Path, above: frozenset[str]) -> Iterator[Path]:
+    """Only a link to a folder that it lies in is a circle; two links to one folder are two folders."""
+    place = os.path.realpath(folder)
+    if place in above or len(above) > MAX_DEPTH:
+        return
+    for _, below, _ in islice(os.walk(folder), 1):
         yield folder
+        for name in sorted(below):
+            if not name.startswith("."):
+                yield from _below(folder / name, above | {place})
 
 
 def _names(folder: Path) -> list[str]:

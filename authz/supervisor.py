@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from authz.errors import Problem
 from authz.messages import Tallied
-from authz.reload import Blind, Refused, Taken
+from authz.reload import Blind, Refused, Seeing, Taken
 from authz.supervisor_crew import Crew
 from authz.supervisor_orders import Abandon, End, InForce, Kill, Note, Send, Spawn
 from authz.supervisor_process import WorkerProcess
@@ -141,7 +141,11 @@ class Supervisor:
                 if asked or problems != self._refused:
                     self._refuse(problems)
             case Blind(text):
-                self._log.warning("cannot watch policy and keys, only SIGHUP reloads them: %s", text)
+                self.state.watched(False)
+                self._log.warning("cannot watch policy and keys, only SIGHUP reloads them until it can: %s", text)
+            case Seeing():
+                self.state.watched(True)
+                self._log.info("policy and keys are watched again, and read anew")
 
     def _offer(self, snapshot: Snapshot, *, asked: bool) -> None:
         self._snapshots[snapshot.folder] = snapshot
@@ -149,6 +153,7 @@ class Supervisor:
             if asked or self._refused:
                 self._log.info("policy %s is unchanged, revision %s", self._settings.policy, snapshot.revision)
             self._refused = ()
+            self._crew.rollout.content()
             self.state.mended()
             return
         self._do(self._crew.rollout.offer(snapshot.order(), time.monotonic()))
@@ -179,8 +184,8 @@ class Supervisor:
                     self._log.log(logging.getLevelNamesMapping()[level.upper()], "%s", text)
                 case InForce(before, after, workers):
                     self._in_force(before, after, workers)
-                case Abandon(_, text):
-                    self._refuse((Problem(self._settings.policy, 0, text),))
+                case Abandon(coming, text):
+                    self._abandon(coming, text)
                 case End(failure):
                     self._end(failure)
 
@@ -201,6 +206,13 @@ class Supervisor:
         self._log.info(
             "policy %s revision %s -> %s: %d workers", self._settings.policy, before.revision, after.revision, workers
         )
+
+    def _abandon(self, coming: Load, text: str) -> None:
+        told = f"revision {coming.revision} is sound, but no worker could load it: {text}"
+        self._refused = (Problem(self._settings.policy, 0, told),)
+        self.state.refused(self._refused)
+        revision = self._crew.rollout.current.revision
+        self._log.error("policy %s stays at revision %s: %s", self._settings.policy, revision, told)
 
     def _end(self, failure: str | None) -> None:
         if failure is None:

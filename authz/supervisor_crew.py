@@ -93,8 +93,8 @@ class Crew:
                 return self.rollout.swapped(member, revision, now)
             case Loaded(revision):
                 return self.rollout.loaded(member, revision, now)
-            case Failed(text):
-                return self._failed(member, text, now)
+            case Failed(text, revision):
+                return self._failed(member, text, revision, now)
         return []
 
     def exited(self, number: int, how: str, now: float) -> list[Order]:
@@ -140,11 +140,11 @@ class Crew:
 
     # ---- how
 
-    def _failed(self, member: Member, text: str, now: float) -> list[Order]:
-        orders = self.rollout.failed(member, text, now)
-        if orders is None:
+    def _failed(self, member: Member, text: str, revision: str | None, now: float) -> list[Order]:
+        if revision is None or member.serves == "":  # it ends of itself
             member.reason = f"failed: {text}"
-        return orders or []
+            return []
+        return self.rollout.failed(member, revision, text, now)
 
     def _drains(self, member: Member, now: float) -> list[Order]:
         if member.phase is Phase.DRAINING:

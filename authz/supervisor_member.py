@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -33,7 +33,8 @@ class Member:
     """What the supervisor knows of one worker. Times are seconds of one monotonic clock.
 
     `due` is when the next thing is to be done about it; `told` is what it was last told to load, `ready` the
-    revision it has loaded, `serves` the one it was told to decide by.
+    revision it has loaded, `failed` why it cannot load it, `serves` the revision it was told to decide by.
+    `reading` holds what it was told to load and has not answered yet, in the order in which it will.
     """
 
     number: int
@@ -42,7 +43,9 @@ class Member:
     since: float = 0.0
     addresses: tuple[str, ...] = ()
     told: Load | None = None
+    reading: list[Load] = field(default_factory=list)
     ready: str = ""
+    failed: str | None = None
     serves: str = ""
     failures: int = 0
     failed_starts: int = 0
@@ -60,8 +63,22 @@ class Member:
     def start(self, snapshot: Load, now: float) -> None:
         """Note that a process starts, with that snapshot to load."""
         self.phase, self.since, self.due = Phase.STARTING, now, now + START_SECONDS
-        self.addresses, self.ready, self.serves, self.doomed = (), "", "", False
-        self.told, self.reason = snapshot, ""
+        self._forget()
+        self.reason = ""
+        self.load(snapshot)
+
+    def load(self, snapshot: Load) -> None:
+        """Note that it is told to load something."""
+        self.told, self.ready, self.failed = snapshot, "", None
+        self.reading.append(snapshot)
+
+    def answers(self, revision: str) -> bool:
+        """Note that it has done with a snapshot; return whether that is the one it was told last."""
+        revisions = [snapshot.revision for snapshot in self.reading]
+        if revision not in revisions:
+            return False
+        del self.reading[: revisions.index(revision) + 1]
+        return not self.reading
 
     def serve(self, addresses: tuple[str, ...], now: float) -> None:
         """Note that it answers requests from now on; one that was told to drain meanwhile still does."""
@@ -89,7 +106,7 @@ class Member:
             self.failed_starts += self.phase is Phase.STARTING
             pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(self.failures - 1, 10))
         self.phase, self.since, self.due = Phase.RESTING, now, now + pause
-        self.addresses, self.told, self.ready, self.serves, self.doomed = (), None, "", "", False
+        self._forget()
         return pause
 
     def doom(self, reason: str) -> None:
@@ -99,3 +116,9 @@ class Member:
     def leave(self) -> None:
         """Note that no process is to follow."""
         self.phase = Phase.GONE
+
+    def _forget(self) -> None:
+        """Know nothing of the process that was."""
+        self.addresses, self.told, self.ready, self.failed, self.serves = (), None, "", None, ""
+        self.reading.clear()
+        self.doomed = False

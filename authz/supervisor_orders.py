@@ -52,7 +52,7 @@ class InForce:
 
 @dataclass(frozen=True, slots=True)
 class Abandon:
-    """A snapshot cannot come into force; the text says why."""
+    """A sound snapshot cannot come into force for now; the text says why, and what follows."""
 
     snapshot: Load
     text: str

@@ -8,6 +8,8 @@ from contextlib import suppress
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Final
 
+from authz.frames import Frames
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from multiprocessing.connection import Connection
@@ -31,6 +33,7 @@ class WorkerProcess:
     def __init__(self, process: SpawnProcess, connection: Connection) -> None:
         self._process = process
         self.connection = connection
+        self._frames = Frames(connection)
         self.is_talking = True
         self.sentinel = process.sentinel
         self.pid = process.pid
@@ -58,10 +61,11 @@ class WorkerProcess:
             self.connection.send(message)
 
     def heard(self) -> Iterator[FromWorker]:
-        """Yield what it has said meanwhile."""
+        """Yield what it has said meanwhile, but nothing that it has not said to the end."""
+        if not self.is_talking:
+            return
         try:
-            while self.is_talking and self.connection.poll():
-                yield self.connection.recv()
+            yield from self._frames.take()
         except (EOFError, OSError):  # it is about to end; waiting for more would return at once, again and again
             self.is_talking = False
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from authz.messages import Swap
-from authz.supervisor_member import Phase
 from authz.supervisor_orders import Abandon, InForce, Kill, Send
 
 if TYPE_CHECKING:
@@ -15,13 +14,18 @@ if TYPE_CHECKING:
     from authz.supervisor_member import Member
     from authz.supervisor_orders import Order
 
-__all__ = ["PATIENCE", "Rollout"]
+__all__ = ["FIRST_PAUSE", "LONGEST_PAUSE", "PATIENCE", "Rollout"]
 
 PATIENCE: Final = 30.0
+FIRST_PAUSE: Final = 1.0
+LONGEST_PAUSE: Final = 60.0
 
 
 class Rollout:
     """First all load what is coming, then all swap. Of several that wait meanwhile only the latest follows.
+
+    The supervisor has loaded what is offered, so a worker that cannot is at fault itself: it is replaced if any other
+    can. If none can, the snapshot is offered again after a pause, until it is in force or something else is wanted.
 
     A snapshot is known by the order to load it. `current` is what a worker that starts must decide by.
     """
@@ -33,6 +37,8 @@ class Rollout:
         self._coming: Load | None = None
         self._due = 0.0
         self._next: Load | None = None
+        self._again: Load | None = None
+        self._pause = FIRST_PAUSE
         self._swapping: set[int] | None = None
 
     def latest(self) -> Load:
@@ -41,24 +47,34 @@ class Rollout:
 
     def needed(self) -> frozenset[Load]:
         """Return the snapshots that a worker may yet read."""
-        told = (member.told for member in self._members)
-        return frozenset(each for each in (self.current, self._coming, self._next, *told) if each is not None)
+        wanted = (self.current, self._coming, self._next, self._again)
+        reading = (each for member in self._members for each in member.reading)
+        return frozenset(each for each in (*wanted, *reading) if each is not None)
 
     def due(self) -> float | None:
-        """Return when patience is lost with what is coming."""
-        return None if self._coming is None else self._due
+        """Return when patience is lost with what is coming, or what was given up is offered again."""
+        return None if self._coming is None and self._again is None else self._due
 
     def offer(self, snapshot: Load, now: float) -> list[Order]:
         """Bring a snapshot into force, now or after the one that is coming."""
         if self._coming is not None:
             self._next = snapshot
             return []
+        if snapshot is not self._again:
+            self.content()
+        self._again = None
         self._coming, self._due, self._swapping = snapshot, now + PATIENCE, None
-        return [_load(member, snapshot) for member in self._participants()] + self._settle(now)
+        # Who is still at it, since it was offered before, need not begin anew.
+        new = [member for member in self._participants() if snapshot not in member.reading]
+        return [_load(member, snapshot) for member in new] + self._settle(now)
+
+    def content(self) -> None:
+        """Offer nothing again of what was given up: something else is wanted."""
+        self._again, self._pause = None, FIRST_PAUSE
 
     def loaded(self, member: Member, revision: str, now: float) -> list[Order]:
         """Take note that a worker has something ready."""
-        if member.told is None or revision != member.told.revision:
+        if not member.answers(revision):
             return []
         member.ready = revision
         if member.serves:
@@ -75,11 +91,12 @@ class Rollout:
         """Take note that a worker decides by something else from now on."""
         return self.withdraw(member, now) if revision == self.current.revision else []
 
-    def failed(self, member: Member, text: str, now: float) -> list[Order] | None:
-        """Give up what is coming because a worker cannot load it, or return None if that is not what has failed."""
-        if self._coming is None or member.told is not self._coming or member.phase is Phase.STARTING:
-            return None
-        return self._abandon(self._coming, f"worker {member.number} cannot load it: {text}", now)
+    def failed(self, member: Member, revision: str, text: str, now: float) -> list[Order]:
+        """Take note that a worker that serves cannot load something."""
+        if not member.answers(revision):
+            return []
+        member.failed = text
+        return self._settle(now)
 
     def withdraw(self, member: Member, now: float) -> list[Order]:
         """Wait no longer for a worker."""
@@ -89,10 +106,12 @@ class Rollout:
         return self._conclude(now)
 
     def tick(self, now: float) -> list[Order]:
-        """End who does not get it loaded, if others do; else it is the snapshot that must go."""
-        coming = self._coming
-        if coming is None or self._due > now:
+        """End who does not get it loaded, if others do; offer again what was given up."""
+        if self._due > now:
             return []
+        coming = self._coming
+        if coming is None:
+            return [] if self._again is None else self.offer(self._again, now)
         crew = self._participants()
         if self._swapping is not None:
             slow = [member for member in crew if member.number in self._swapping]
@@ -101,36 +120,46 @@ class Rollout:
             slow = [member for member in crew if not _has(member, coming)]
             if len(slow) == len(crew):
                 return self._abandon(coming, f"no worker has loaded it within {PATIENCE:.0f}s", now)
-        for member in slow:
-            member.doom(f"did not take a policy within {PATIENCE:.0f}s")
-        kills: list[Order] = [Kill(member.number) for member in slow]
+        kills = [_doom(member, f"did not take a policy within {PATIENCE:.0f}s") for member in slow]
         return kills + (self._settle(now) if self._swapping is None else self._conclude(now))
 
     def _participants(self) -> list[Member]:
         return [member for member in self._members if member.takes_part()]
 
     def _settle(self, now: float) -> list[Order]:
-        """Let all swap once everyone has loaded what is coming."""
+        """Let all swap once everyone has loaded what is coming, but for those that cannot."""
         coming, crew = self._coming, self._participants()
-        if coming is None or self._swapping is not None or not all(_has(member, coming) for member in crew):
+        if coming is None or self._swapping is not None:
             return []
-        for member in crew:
+        failed = [(member, member.failed) for member in crew if member.failed is not None]
+        able = [member for member in crew if _has(member, coming)]
+        if len(failed) + len(able) < len(crew):
+            return []
+        if failed and not able:
+            return self._abandon(coming, "; ".join(f"worker {each.number}: {text}" for each, text in failed), now)
+        for member in able:
             member.serves = coming.revision
         self._before, self.current = self.current, coming
-        self._swapping = {member.number for member in crew}
-        return [*(Send(member.number, Swap(coming.revision)) for member in crew), *self._conclude(now)]
+        self._swapping = {member.number for member in able}
+        kills = [_doom(member, f"could not load a policy: {text}") for member, text in failed]
+        return [*kills, *(Send(member.number, Swap(coming.revision)) for member in able), *self._conclude(now)]
 
     def _conclude(self, now: float) -> list[Order]:
         """Say so once everyone has swapped, and go on to the next."""
         if self._swapping:
             return []
-        self._coming, self._swapping = None, None
+        self._coming, self._swapping, self._pause = None, None, FIRST_PAUSE
         workers = sum(member.serves == self.current.revision for member in self._participants())
         return [InForce(self._before, self.current, workers), *self._offer_next(now)]
 
     def _abandon(self, coming: Load, text: str, now: float) -> list[Order]:
         self._coming = None
-        return [Abandon(coming, text), *self._offer_next(now)]
+        if self._next is not None:
+            return [Abandon(coming, f"{text}; a newer one follows"), *self._offer_next(now)]
+        self._again, self._due = coming, now + self._pause
+        told = Abandon(coming, f"{text}; tried again in {self._pause:g}s")
+        self._pause = min(LONGEST_PAUSE, 2 * self._pause)
+        return [told]
 
     def _offer_next(self, now: float) -> list[Order]:
         waiting, self._next = self._next, None
@@ -142,5 +171,10 @@ def _has(member: Member, snapshot: Load) -> bool:
 
 
 def _load(member: Member, snapshot: Load) -> Send:
-    member.told, member.ready = snapshot, ""
+    member.load(snapshot)
     return Send(member.number, snapshot)
+
+
+def _doom(member: Member, reason: str) -> Order:
+    member.doom(reason)
+    return Kill(member.number)

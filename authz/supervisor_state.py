@@ -42,8 +42,9 @@ class State:
 
     def reloaded(self, snapshot: Snapshot) -> None:
         """Note that another policy is in force."""
-        policy = self._policy
-        self._policy = replace(_loaded(snapshot), reloads=policy.reloads + 1, reload_failures=policy.reload_failures)
+        before, after = self._policy, _loaded(snapshot)
+        kept = replace(after, reload_failures=before.reload_failures, watched=before.watched)
+        self._policy = replace(kept, reloads=before.reloads + 1)
 
     def refused(self, problems: tuple[Problem, ...]) -> None:
         """Note that what is in the folders could not be loaded."""
@@ -53,6 +54,10 @@ class State:
     def mended(self) -> None:
         """Note that the folders hold again what is in force."""
         self._policy = replace(self._policy, last_failure=None)
+
+    def watched(self, watched: bool) -> None:
+        """Note whether a change of the folders would be seen."""
+        self._policy = replace(self._policy, watched=watched)
 
     # ---- what the admin port asks
 

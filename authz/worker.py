@@ -56,7 +56,7 @@ def work(number: int, settings: ServeSettings, connection: Connection) -> None:
 
 
 class Worker:
-    """Serves in the thread that calls `run`; a second thread does what the supervisor says.
+    """Serves in the thread that calls `run`; a second thread does what the supervisor says, a third one loads.
 
     `terminated` is a pipe that becomes readable with SIGTERM.
     """
@@ -78,6 +78,7 @@ class Worker:
         self._log = log
         self._speaking = threading.Lock()
         self._begin: queue.SimpleQueue[Check | None] = queue.SimpleQueue()
+        self._loads: queue.SimpleQueue[Load] = queue.SimpleQueue()
         self._staged: Policy | None = None
         self._check: Check | None = None
         self._server: Server | None = None
@@ -88,6 +89,7 @@ class Worker:
 
     def run(self) -> int:
         """Serve until drained, or until the supervisor is gone; return the exit code."""
+        threading.Thread(target=self._load_all, name="load", daemon=True).start()
         threading.Thread(target=self._follow, name="control", daemon=True).start()
         check = self._begin.get()
         if check is None:
@@ -148,24 +150,29 @@ class Worker:
     def _obey(self, order: ToWorker) -> None:
         match order:
             case Load():
-                threading.Thread(target=self._load, args=(order,), name="load", daemon=True).start()
+                self._loads.put(order)
             case Swap(revision):
                 self._swap(revision)
             case Drain():
                 self._drain()
+
+    def _load_all(self) -> None:
+        """Load one after the other, and answer in that order: what comes last stays."""
+        while True:
+            self._load(self._loads.get())
 
     def _load(self, order: Load) -> None:
         """Read a snapshot while the loop goes on."""
         try:
             policy = Sources.of(self._settings).within(order.folder).load()
             if policy.revision != order.revision:
-                self._fail(f"the snapshot holds revision {policy.revision} instead of {order.revision}")
+                self._fail(f"the snapshot holds revision {policy.revision} instead of {order.revision}", order)
                 return
         except ConfigurationError as error:
-            self._fail("; ".join(map(str, error.problems)))
+            self._fail("; ".join(map(str, error.problems)), order)
             return
         except Exception as error:  # noqa: BLE001  the supervisor must hear of it, and the old policy serves on
-            self._fail(fault(error))
+            self._fail(fault(error), order)
             return
         # What was loaded stays for long: the collector need not look at it again.
         gc.collect()
@@ -173,8 +180,8 @@ class Worker:
         self._staged = policy
         self._say(Loaded(order.revision))
 
-    def _fail(self, text: str) -> None:
-        self._say(Failed(text))
+    def _fail(self, text: str, order: Load) -> None:
+        self._say(Failed(text, order.revision))
         if self._check is None:
             self._give_up()
 

@@ -105,6 +105,7 @@ def test_every_count_is_there() -> None:
         "authz_policy_reloads_total outcome=success": 3,
         "authz_policy_reloads_total outcome=failure": 1,
         "authz_policy_last_reload_successful": 1,
+        "authz_policy_watched": 1,
         "authz_key_created_timestamp_seconds issuer=customers-dot key_id=k-1": 100,
         "authz_key_last_used_timestamp_seconds issuer=customers-dot key_id=k-1": 1_000,
         f"authz_anchor_expiry_timestamp_seconds issuer=customers-dot thumbprint={'ab' * 32}": 9_000,
@@ -122,6 +123,10 @@ def test_buckets_hold_what_is_below_them() -> None:
 def test_a_policy_that_could_not_be_loaded_is_told() -> None:
     failed = replace(LOADED, last_failure=FailedReload(1.0, ()))
     assert samples(State(loaded=failed))["authz_policy_last_reload_successful"] == 0
+
+
+def test_that_changes_are_not_seen_is_told() -> None:
+    assert samples(State(loaded=replace(LOADED, watched=False)))["authz_policy_watched"] == 0
 
 
 def test_leaves_are_bounded_over_all_workers() -> None:

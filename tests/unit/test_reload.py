@@ -10,18 +10,33 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authz.reload import Blind, Refused, Reloader, Taken, Watch
+from authz.reload import Blind, Refused, Reloader, Seeing, Taken, Watch
 from authz.snapshot import Snapshot, Sources, take
 from tests.cases.case_file import POLICY
 from tests.minting import write_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from authz.reload import Report
 
 SECONDS = 30.0
+
+
+class Counted(tuple["Path", ...]):
+    """Folders that tell each time somebody goes through them."""
+
+    def __new__(cls, tops: Iterable[Path], tries: queue.SimpleQueue[None]) -> Counted:
+        made = super().__new__(cls, tops)
+        made.tries = tries
+        return made
+
+    tries: queue.SimpleQueue[None]
+
+    def __iter__(self) -> Iterator[Path]:
+        self.tries.put(None)
+        return super().__iter__()
 
 
 @pytest.fixture
@@ -141,18 +156,29 @@ def test_a_folder_that_comes_back_is_watched_again(sources: Sources, changes: qu
     assert changes.get(timeout=SECONDS) is None
 
 
-def test_what_cannot_be_watched_is_told(sources: Sources) -> None:
-    """As where the system grants no more watches; here, it grants no more handles."""
-    told: queue.SimpleQueue[Report] = queue.SimpleQueue()
-    watch = Watch((sources.policy,), lambda: None, told.put)
+def test_what_cannot_be_watched_is_told_once_and_tried_again(sources: Sources) -> None:
+    """As where the system grants no more watches; here, it grants no more handles.
+
+    2026-11-22: the watch ended for good, and nothing that was revoked since came into force.
+    """
+    told: queue.SimpleQueue[Report | None] = queue.SimpleQueue()
+    tries: queue.SimpleQueue[None] = queue.SimpleQueue()
+    watch = Watch(Counted((sources.policy,), tries), lambda: told.put(None), told.put)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     lowest = os.open(os.devnull, os.O_RDONLY)
     os.close(lowest)
     resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
     try:
         watch.start()
+        for _ in range(3):
+            tries.get(timeout=SECONDS)
         blind = told.get(timeout=SECONDS)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert isinstance(blind, Blind)
     assert "Too many open files" in blind.text
+    assert told.get(timeout=SECONDS) == Seeing()
+    assert told.get(timeout=SECONDS) is None
+    (sources.policy / "rules/new.yml").write_text("")
+    assert told.get(timeout=SECONDS) is None
+    watch.stop()

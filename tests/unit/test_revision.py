@@ -48,6 +48,25 @@ def test_links_in_a_circle_end(top: Path) -> None:
     assert names(top) == before
 
 
+def test_two_links_to_one_folder_are_two_folders(top: Path) -> None:
+    """2026-11-22: the second was not read, and what named it was told that there is no such thing."""
+    write(top / "..shared/c.yml", "c")
+    for name in ("first", "second"):
+        (top / name).symlink_to("..shared")
+    (top / "..shared/again").symlink_to("../..shared")
+    assert [name for name in names(top) if name.endswith("c.yml")] == ["first/c.yml", "second/c.yml"]
+    assert [each.name for each in folders(top)] == [top.name, "first", "rules", "schema", "second"]
+
+
+def test_a_file_that_moves_from_one_folder_to_the_next_changes_the_revision(tmp_path: Path) -> None:
+    """2026-11-22: policy and keys were digested as if they were one folder."""
+    write(tmp_path / "a/one.yml", "same")
+    (tmp_path / "b").mkdir()
+    before = revision(tmp_path / "a", tmp_path / "b")
+    (tmp_path / "a/one.yml").rename(tmp_path / "b/one.yml")
+    assert revision(tmp_path / "a", tmp_path / "b") != before
+
+
 def test_it_goes_down_only_so_far(tmp_path: Path) -> None:
     deep = tmp_path
     for _ in range(MAX_DEPTH + 3):
@@ -66,7 +85,8 @@ def test_what_is_no_file_or_cannot_be_read_is_left_out(top: Path) -> None:
 
 def test_no_folder_has_no_files(tmp_path: Path) -> None:
     assert names(tmp_path / "none") == []
-    assert revision(tmp_path / "none") == revision()
+    (tmp_path / "empty").mkdir()
+    assert revision(tmp_path / "none") == revision(tmp_path / "empty")
 
 
 def test_a_folder_that_goes_meanwhile_has_no_files(top: Path) -> None:

@@ -11,7 +11,8 @@ from authz.messages import Beat, Drain, Draining, Failed, Listening, Load, Loade
 from authz.supervisor_crew import STARTS, Crew
 from authz.supervisor_member import GOOD_SERVICE, LONGEST_PAUSE, SILENCE, START_SECONDS, Phase
 from authz.supervisor_orders import Abandon, End, InForce, Kill, Note, Send, Spawn
-from authz.supervisor_rollout import PATIENCE
+from authz.supervisor_rollout import FIRST_PAUSE, PATIENCE
+from authz.supervisor_rollout import LONGEST_PAUSE as RAREST
 from authz.tallies import Tallies
 
 if TYPE_CHECKING:
@@ -52,6 +53,18 @@ class Story:
     def takes(self, *numbers: int, revision: str = "B") -> list[Order]:
         """Let workers swap, and return what the last one led to."""
         return [self.says(number, Swapped(revision)) for number in numbers][-1]
+
+    def waits(self, seconds: float) -> list[Order]:
+        """Let time go by while all workers show that they live."""
+        for _ in range(int(seconds)):
+            self.now += 1
+            for number in range(len(self.crew.members)):
+                self.says(number, Beat())
+        self.now += seconds % 1
+        return self.after(0)
+
+    def needed(self) -> set[str]:
+        return {load.revision for load in self.crew.rollout.needed()}
 
     def leaves(self) -> list[Order]:
         return self.then(self.crew.leave(self.now))
@@ -355,13 +368,143 @@ def test_one_that_dies_meanwhile_holds_nobody_up(story: Story) -> None:
     assert story.after(0.1) == [Spawn(1), Send(1, B)]
 
 
-def test_one_failure_keeps_the_old_policy_everywhere(story: Story) -> None:
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_worker_that_cannot_load_what_another_can_is_replaced(story: Story, first: int) -> None:
+    """2026-11-22: one worker without memory or handles kept a revocation out of force everywhere, for good."""
     story.offers(B)
-    story.says(0, Loaded("B"))
-    assert story.says(1, Failed("a riddle")) == [Abandon(B, "worker 1 cannot load it: a riddle")]
+    messages: list[FromWorker] = [Loaded("B"), Failed("MemoryError", "B")]
+    assert story.says(first, messages[first]) == []
+    assert story.says(1 - first, messages[1 - first]) == [Kill(1), Send(0, Swap("B"))]
+    assert story.crew.endpoints() == ("unix:0",)
+    assert story.takes(0) == [InForce(A, B, 1)]
+    told = "worker 1 could not load a policy: MemoryError: another starts in 0.1s"
+    assert story.exits(1) == [Note("warning", told)]
+    assert story.after(0.1) == [Spawn(1), Send(1, B)]
+
+
+def fails_everywhere(story: Story, text: str = "MemoryError") -> list[Order]:
+    assert story.says(0, Failed(text, "B")) == []
+    return story.says(1, Failed(text, "B"))
+
+
+def test_what_no_worker_can_load_is_offered_again(story: Story) -> None:
+    """2026-11-22: a policy that every worker failed to load was never tried again."""
+    story.offers(B)
+    told = "worker 0: MemoryError; worker 1: MemoryError; tried again in 1s"
+    assert fails_everywhere(story) == [Abandon(B, told)]
     assert story.crew.rollout.current is A
-    assert not any(isinstance(order, Send) and isinstance(order.message, Swap) for order in story.orders)
+    assert story.crew.rollout.latest() is A
     assert story.phases() == [Phase.SERVING, Phase.SERVING]
+    assert story.needed() == {"A", "B"}
+    assert story.crew.due() == story.now + FIRST_PAUSE
+    assert story.after(FIRST_PAUSE - 0.1) == []
+    assert story.after(0.1) == [Send(0, B), Send(1, B)]
+    story.says(0, Loaded("B"))
+    story.says(1, Loaded("B"))
+    assert story.takes(0, 1) == [InForce(A, B, 2)]
+    assert story.waits(RAREST) == []
+
+
+def test_it_is_offered_again_ever_more_rarely(story: Story) -> None:
+    story.offers(B)
+    pauses = []
+    for _ in range(8):
+        fails_everywhere(story)
+        due = story.crew.rollout.due()
+        assert due is not None
+        pauses.append(due - story.now)
+        assert story.waits(pauses[-1]) == [Send(0, B), Send(1, B)]
+    assert pauses == [1, 2, 4, 8, 16, 32, RAREST, RAREST]
+    story.says(0, Loaded("B"))
+    story.says(1, Loaded("B"))
+    story.takes(0, 1)
+    story.offers(C)
+    story.says(0, Failed("EMFILE", "C"))
+    assert story.says(1, Failed("EMFILE", "C")) == [Abandon(C, "worker 0: EMFILE; worker 1: EMFILE; tried again in 1s")]
+
+
+def test_what_was_given_up_is_not_offered_again_when_something_else_is_wanted(story: Story) -> None:
+    story.offers(B)
+    fails_everywhere(story)
+    story.crew.rollout.content()
+    assert story.needed() == {"A"}
+    assert story.crew.rollout.due() is None
+    assert story.waits(FIRST_PAUSE) == []
+
+
+def test_a_worker_that_is_still_at_it_is_not_told_again(story: Story) -> None:
+    story.offers(B)
+    story.says(0, Failed("MemoryError", "B"))
+    told = "no worker has loaded it within 30s; tried again in 1s"
+    assert story.waits(PATIENCE) == [Abandon(B, told)]
+    assert story.waits(FIRST_PAUSE) == [Send(0, B)]
+    story.says(1, Loaded("B"))
+    assert story.says(0, Loaded("B")) == [Send(0, Swap("B")), Send(1, Swap("B"))]
+
+
+def test_when_the_only_one_that_could_load_it_dies_it_is_offered_again() -> None:
+    story = Story(3)
+    story.after(0)
+    for number in range(3):
+        story.listens(number)
+    story.offers(B)
+    story.says(0, Failed("MemoryError", "B"))
+    story.says(1, Loaded("B"))
+    assert story.exits(1)[1:] == []
+    told = "worker 0: MemoryError; worker 2: MemoryError; tried again in 1s"
+    assert story.says(2, Failed("MemoryError", "B")) == [Abandon(B, told)]
+
+
+def test_a_failure_that_is_not_about_what_was_told_last_changes_nothing(story: Story) -> None:
+    """2026-11-22: a worker that was late with one policy spoilt the next."""
+    story.offers(B)
+    fails = story.waits(PATIENCE)
+    assert isinstance(fails[0], Abandon)
+    story.offers(C)
+    assert story.says(0, Failed("late", "B")) == []
+    assert story.says(0, Failed("later", "B")) == []
+    story.says(0, Loaded("C"))
+    assert story.says(1, Loaded("C")) == [Send(0, Swap("C")), Send(1, Swap("C"))]
+
+
+def test_one_that_is_about_to_listen_and_cannot_load_what_comes_is_replaced(story: Story) -> None:
+    story.exits(0)
+    story.after(0.1)
+    story.offers(B)
+    story.says(0, Loaded("A"))
+    assert story.says(0, Failed("MemoryError", "B")) == []
+    assert story.says(1, Loaded("B")) == [Kill(0), Send(1, Swap("B"))]
+
+
+def test_one_that_cannot_load_what_it_starts_with_ends_of_itself(story: Story) -> None:
+    story.exits(0)
+    story.after(0.1)
+    assert story.says(0, Failed("MemoryError", "A")) == []
+    assert story.exits(0)[0] == Note("warning", "worker 0 failed: MemoryError: another starts in 0.2s")
+
+
+def test_what_a_worker_may_still_read_is_needed(story: Story) -> None:
+    """2026-11-22: a folder was deleted while a worker read it, because the worker had been told of another since."""
+    story.offers(B)
+    story.waits(PATIENCE)
+    story.offers(C)
+    assert story.needed() == {"A", "B", "C"}
+    story.says(0, Failed("late", "B"))
+    assert story.needed() == {"A", "B", "C"}
+    story.exits(1)
+    assert story.needed() == {"A", "C"}
+
+
+def test_of_two_with_one_revision_the_second_is_meant_by_the_second_answer(story: Story) -> None:
+    other = Load(Path("other"), "B")
+    story.offers(B)
+    story.waits(PATIENCE)
+    story.offers(other)
+    story.says(0, Loaded("B"))
+    assert story.says(1, Loaded("B")) == []
+    assert B not in story.crew.rollout.needed()
+    story.says(0, Loaded("B"))
+    assert story.says(1, Loaded("B")) == [Send(0, Swap("B")), Send(1, Swap("B"))]
 
 
 def test_one_that_fails_to_start_meanwhile_is_no_reason_against_the_policy(story: Story) -> None:
@@ -377,7 +520,7 @@ def test_one_that_fails_to_start_meanwhile_is_no_reason_against_the_policy(story
 
 def test_after_a_failure_the_next_can_be_loaded(story: Story) -> None:
     story.offers(B)
-    story.says(1, Failed("a riddle"))
+    fails_everywhere(story)
     assert story.offers(C) == [Send(0, C), Send(1, C)]
     story.says(0, Loaded("B"))  # late
     story.says(0, Loaded("C"))
@@ -391,7 +534,7 @@ def test_of_several_that_come_meanwhile_the_latest_follows(story: Story) -> None
     assert story.offers(other) == []
     assert story.offers(C) == []
     assert story.crew.rollout.latest() is C
-    assert {load.revision for load in story.crew.rollout.needed()} == {"A", "B", "C"}
+    assert story.needed() == {"A", "B", "C"}
     story.says(0, Loaded("B"))
     story.says(1, Loaded("B"))
     assert story.takes(0, 1) == [InForce(A, B, 2), Send(0, C), Send(1, C)]
@@ -400,7 +543,8 @@ def test_of_several_that_come_meanwhile_the_latest_follows(story: Story) -> None
 def test_what_waits_follows_after_a_failure_too(story: Story) -> None:
     story.offers(B)
     story.offers(C)
-    assert story.says(0, Failed("a riddle"))[1:] == [Send(0, C), Send(1, C)]
+    told = "worker 0: a riddle; worker 1: a riddle; a newer one follows"
+    assert fails_everywhere(story, "a riddle") == [Abandon(B, told), Send(0, C), Send(1, C)]
 
 
 def test_the_same_revision_again_is_loaded_before_it_is_swapped_to(story: Story) -> None:
@@ -414,9 +558,9 @@ def test_a_snapshot_is_needed_until_the_last_worker_reads_another(story: Story) 
     story.offers(B)
     story.says(1, Loaded("B"))
     story.takes(1)
-    assert {load.revision for load in story.crew.rollout.needed()} == {"A", "B"}
+    assert story.needed() == {"A", "B"}
     story.says(0, Loaded("A"))
-    assert {load.revision for load in story.crew.rollout.needed()} == {"B"}
+    assert story.needed() == {"B"}
 
 
 def test_one_that_does_not_get_it_loaded_is_replaced_and_the_others_swap(story: Story) -> None:
@@ -438,7 +582,7 @@ def test_if_none_gets_it_loaded_the_old_policy_stays(story: Story) -> None:
         story.now += 1
         for number in range(2):
             story.says(number, Beat())
-    assert story.after(0) == [Abandon(B, "no worker has loaded it within 30s")]
+    assert story.after(0) == [Abandon(B, "no worker has loaded it within 30s; tried again in 1s")]
     assert story.phases() == [Phase.SERVING, Phase.SERVING]
     assert story.crew.rollout.current is A
 

@@ -68,6 +68,16 @@ def test_a_failure_that_was_taken_back_is_told_no_more(policy: Policy) -> None:
     assert told.last_failure is None
 
 
+def test_whether_changes_are_seen_is_told_whatever_is_loaded_meanwhile(policy: Policy) -> None:
+    state = State(crew(), snapshot(policy))
+    found = [state.policy().watched]
+    state.watched(False)
+    state.reloaded(snapshot(policy, "B"))
+    found.append(state.policy().watched)
+    state.watched(True)
+    assert [*found, state.policy().watched] == [True, False, True]
+
+
 def test_it_is_ready_as_soon_as_one_worker_serves_and_until_all_leave(policy: Policy) -> None:
     two = crew(2)
     state = State(two, snapshot(policy))

@@ -1,0 +1,49 @@
+"""Frames: whole messages out of a pipe, read by someone who must never wait for the rest of one."""
+
+from __future__ import annotations
+
+import os
+import struct
+from multiprocessing.reduction import ForkingPickler
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from multiprocessing.connection import Connection
+
+__all__ = ["Frames"]
+
+_READ_BYTES: Final = 65_536
+_HEADER: Final = struct.Struct("!i")
+
+
+class Frames:
+    """Reads what `Connection.send` writes at the other end: a length, and that many bytes.
+
+    `Connection.recv` waits for the rest of what has begun to come, and with it would wait whoever supervises.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._bytes = bytearray()
+
+    def take(self) -> Iterator[Any]:  # Any: whatever was sent
+        """Yield each message that is there as a whole. Raises EOFError once nothing more will come, and OSError."""
+        while self._connection.poll():
+            read = os.read(self._connection.fileno(), _READ_BYTES)
+            if not read:
+                raise EOFError
+            self._bytes += read
+            yield from self._whole()
+
+    def _whole(self) -> Iterator[Any]:
+        while len(self._bytes) >= _HEADER.size:
+            (length,) = _HEADER.unpack_from(self._bytes)
+            if length < 0:
+                raise OSError("a message of more than 2 GiB")
+            end = _HEADER.size + length
+            if len(self._bytes) < end:
+                return
+            message = bytes(self._bytes[_HEADER.size : end])
+            del self._bytes[:end]
+            yield ForkingPickler.loads(message)

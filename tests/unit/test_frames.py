@@ -1,0 +1,88 @@
+"""Frames give whole messages only, and never wait for the rest of one."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import struct
+from multiprocessing.reduction import ForkingPickler
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authz.frames import Frames
+from authz.messages import Beat, Loaded
+from authz.supervisor_process import WorkerProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from multiprocessing.connection import Connection
+
+LONG = "long" * 10_000  # so long that `send` writes the length by itself
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[Connection, Connection]]:
+    """The supervisor's end and the worker's."""
+    ours, theirs = multiprocessing.Pipe()
+    with ours, theirs:
+        yield ours, theirs
+
+
+def framed(message: object) -> bytes:
+    body = bytes(ForkingPickler.dumps(message))
+    return struct.pack("!i", len(body)) + body
+
+
+def test_what_was_sent_is_taken_in_its_order(pipe: tuple[Connection, Connection]) -> None:
+    ours, theirs = pipe
+    frames = Frames(ours)
+    assert list(frames.take()) == []
+    sent = [Beat(), Loaded(LONG), Loaded("b")]
+    for message in sent:
+        theirs.send(message)
+    assert list(frames.take()) == sent
+    assert list(frames.take()) == []
+
+
+def test_the_end_comes_after_all_that_was_said(pipe: tuple[Connection, Connection]) -> None:
+    ours, theirs = pipe
+    theirs.send(Beat())
+    theirs.close()
+    taken = Frames(ours).take()
+    assert next(taken) == Beat()
+    with pytest.raises(EOFError):
+        next(taken)
+
+
+@pytest.mark.parametrize("so_far", [1, 4, 100])
+def test_half_a_message_is_waited_for_by_nobody(pipe: tuple[Connection, Connection], so_far: int) -> None:
+    """2026-11-22: a worker that was stopped between length and body of a message held up all supervision."""
+    ours, theirs = pipe
+    frames, whole = Frames(ours), framed(Loaded(LONG))
+    os.write(theirs.fileno(), framed(Beat()) + whole[:so_far])
+    assert list(frames.take()) == [Beat()]
+    assert list(frames.take()) == []
+    os.write(theirs.fileno(), whole[so_far:])
+    assert list(frames.take()) == [Loaded(LONG)]
+
+
+def test_no_message_is_as_long_as_that(pipe: tuple[Connection, Connection]) -> None:
+    ours, theirs = pipe
+    os.write(theirs.fileno(), struct.pack("!i", -1))
+    with pytest.raises(OSError, match="2 GiB"):
+        list(Frames(ours).take())
+
+
+def test_a_worker_that_stops_in_the_middle_of_a_message_holds_nobody_up(pipe: tuple[Connection, Connection]) -> None:
+    """2026-11-22: the same, as the supervisor hears it, to the end of the process."""
+    ours, theirs = pipe
+    process = multiprocessing.get_context("spawn").Process(target=int)
+    process.start()
+    worker = WorkerProcess(process, ours)
+    os.write(theirs.fileno(), framed(Beat()) + framed(Loaded(LONG))[:10])
+    found = [(list(worker.heard()), worker.is_talking)]
+    theirs.close()
+    found += [(list(worker.heard()), worker.is_talking) for _ in range(2)]
+    assert found == [([Beat()], True), ([], False), ([], False)]
+    assert worker.bury() == "ended with exit code 0"
