@@ -29,7 +29,9 @@ MAX_LABEL: Final = 64
 LEAST_TOKEN: Final = 16
 """What is shorter than that is no token, and may well be a piece of one by chance."""
 NOT_SAID: Final = "[token]"
-_TOKEN: Final = re.compile(r"ey[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+){1,2}\.?|ey[A-Za-z0-9_-]{16,}$")
+# `{"` and `{ ` in base64url, and whatever may go on a token: dots in any spelling, and parts behind a slash that are as
+# long as a signature. Linear: behind a repetition without end nothing must follow, so none is ever taken back.
+_TOKEN: Final = re.compile(r"ey[AJ][A-Za-z0-9_.%-]{13,}(?:/[A-Za-z0-9_-]{40,})*")
 _PURPOSE: Final = re.compile(r"[a-z0-9_]{1,64}")
 _SHORT: Final = {"path": 64, "method": 8, "route_label": 16}
 _MICRO: Final = 1e6
@@ -94,11 +96,15 @@ def render(entry: Entry, worker: int) -> str:
 
 
 def _path(target: str, authorization: str) -> str:
-    path = target.partition("?")[0]
-    token = authorization.rpartition(" ")[2]
-    if len(token) >= LEAST_TOKEN:
-        path = path.replace(token, NOT_SAID)
-    return path[:MAX_PATH]
+    """Return the path's first MAX_PATH characters without the credential; neither is read further than that takes."""
+    token = authorization.rpartition(" ")[2][:MAX_PATH]
+    if len(token) < LEAST_TOKEN:
+        return target[:MAX_PATH].partition("?")[0]
+    path = target[: MAX_PATH + len(token)].partition("?")[0]
+    *before, last = path.split(token)
+    # What lies behind MAX_PATH was only there to see the end of a token, and may be the beginning of another.
+    kept = MAX_PATH - (len(path) - len(last))
+    return NOT_SAID.join([*before, last[: max(0, kept)]])[:MAX_PATH]
 
 
 def _caller(request: Request, judgement: Judgement, claims: Claims) -> tuple[str, str]:
@@ -132,7 +138,7 @@ def _members(entry: Entry, worker: int) -> dict[str, object]:
         "request_id": entry.request_id,
         "trace_id": entry.trace_id,
         "method": entry.method,
-        "path": _TOKEN.sub(NOT_SAID, entry.path) if "ey" in entry.path else entry.path,
+        "path": _TOKEN.sub(NOT_SAID, entry.path),
         "route_label": entry.label,
         "backend_service": decision.backend_service,
         "unit_primitives": entry.unit_primitives or None,

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import select
 import threading
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
+
+from authz.observe import timestamp, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,12 +21,14 @@ MAX_LINE: Final = select.PIPE_BUF
 """What one write puts into a pipe in one piece (POSIX): workers that share one do not tear each other's lines."""
 PAUSE: Final = 0.05
 CLOSING_SECONDS: Final = 1.0
+LAST_SECONDS: Final = 0.2
 
 
 class Lines:
     """Writes lines to a file descriptor from a thread of its own, in batches.
 
-    At most `capacity` lines wait; those beyond it, and those that cannot be written, are dropped and counted.
+    At most `capacity` lines wait; those beyond it, and those that cannot be written, are dropped and counted. So are
+    those that still wait when it closes; a last line tells how many, if it finds its way.
     """
 
     def __init__(self, descriptor: int, capacity: int = CAPACITY) -> None:
@@ -34,6 +39,7 @@ class Lines:
         self._thread = threading.Thread(target=self._run, name="lines", daemon=True)
         self._overflown = 0
         self._unwritable = 0
+        self._left = 0
         self._torn = False
 
     def start(self) -> None:
@@ -56,12 +62,19 @@ class Lines:
 
     def dropped(self) -> dict[str, int]:
         """Return how many lines were lost, by cause."""
-        return {"overflow": self._overflown, "unwritable": self._unwritable}
+        return {"overflow": self._overflown, "unwritable": self._unwritable + self._left}
 
     def close(self, seconds: float) -> None:
-        """Write what waits, for at most that long; a pipe that nobody reads holds nobody up."""
+        """Write what waits, for about that long; a pipe that nobody reads holds nobody up."""
         self._closing.set()
         self._thread.join(seconds)
+        self._capacity = 0
+        while self._next() is not None:
+            self._left += 1
+        if self._left:
+            # By the same thread: whatever it has in hand comes first, or this does not come either.
+            self._waiting.append(self._lost)
+            self._thread.join(LAST_SECONDS)
 
     def _run(self) -> None:
         while not self._closing.wait(PAUSE):
@@ -70,13 +83,23 @@ class Lines:
 
     def _write_waiting(self) -> None:
         batch = b""
-        while self._waiting:
-            line = self._rendered(self._waiting.popleft())
+        while (render := self._next()) is not None:
+            line = self._rendered(render)
             if len(batch) + len(line) > MAX_LINE:
                 self._write(batch)
                 batch = b""
             batch += line
         self._write(batch)
+
+    def _next(self) -> Callable[[], str] | None:
+        try:
+            return self._waiting.popleft()
+        except IndexError:
+            return None
+
+    def _lost(self) -> str:
+        members = {"level": "warning", "event": "the end came before these lines were written", "lines": self._left}
+        return to_json({"time": timestamp(time.time()), **members})
 
     def _rendered(self, render: Callable[[], str]) -> bytes:
         try:

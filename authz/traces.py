@@ -38,9 +38,8 @@ QUEUE: Final = 2_048
 BATCH: Final = 512
 PERIOD_MS: Final = 1_000
 TIMEOUT: Final = 5.0
-MAX_STATE: Final = 512
+MAX_PARENT: Final = 128
 NANO: Final = 1e9
-_HEADERS: Final = ("traceparent", "tracestate")
 
 
 class Traces:
@@ -68,11 +67,12 @@ class Traces:
         headers: Mapping[str, str] = {} if observation.request is None else observation.request.headers
         if not is_traced(headers):
             return
-        carrier = {name: headers[name] for name in _HEADERS if len(headers.get(name, "")) in range(1, MAX_STATE + 1)}
+        # Never `tracestate`: it would carry whatever a client writes to the collector.
+        parent = headers.get("traceparent", "")[:MAX_PARENT]
         start = None if observation.at is None else round(observation.at * NANO)
         span = self._tracer.start_span(
             "authz.check",
-            self._propagator.extract(carrier),
+            self._propagator.extract({"traceparent": parent} if parent else {}),
             SpanKind.SERVER,
             _attributes(observation.judgement, headers, observation.revision),
             start_time=start,

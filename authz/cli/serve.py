@@ -116,7 +116,7 @@ def _option(flag: str, **how: Any) -> Callable[[Callable[..., None]], Callable[.
     "--log-allow-sample",
     type=click.FloatRange(0.0, 1.0),
     default=1.0,
-    help="Share of the allowed requests that the decision log holds; it holds every refused one.",
+    help="Share of the allowed requests that the decision log holds, by lot; it holds every refused one.",
 )
 @_option("--otlp-endpoint", type=_Parsed("url", parse_collector), help="Send traces to this OpenTelemetry collector.")
 @_option(
