@@ -1,10 +1,10 @@
 """Check and apply what Envoy reads: `python -m dev.envoy check` and `python -m dev.envoy apply`."""
 
 import argparse
-import subprocess
 import sys
 from pathlib import Path
 
+from dev import envoy_limits
 from dev.envoy_admin import AdminError
 from dev.envoy_apply import ApplyError, apply
 from dev.envoy_check import check
@@ -25,7 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     source = EnvoyFiles(asked.source)
     try:
-        problems = _limits(source, asked.what) or tuple(map(str, check(source)))
+        limits = envoy_limits.render if asked.what == "apply" else envoy_limits.check
+        problems = limits(source) or tuple(map(str, check(source)))
         if problems:
             print(*problems, sep="\n", file=sys.stderr)
             return FINDING
@@ -41,23 +42,12 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _limits(source: EnvoyFiles, what: str) -> tuple[str, ...]:
-    """Before `apply` what people edited is rendered; `check` wants that to have been done."""
-    limits = source.folder / "limits.yaml"
-    if not limits.is_file():
-        return ()
-    where = ("--limits", limits, "--bootstrap", source.bootstrap, "--into", source.folder / "rendered")
-    command = (sys.executable, "-m", "authz", "limits", "render" if what == "apply" else "check", *map(str, where))
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    return tuple(run.stderr.splitlines()) if run.returncode else ()
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m dev.envoy", description="what Envoy reads: check it, apply it")
     commands = parser.add_subparsers(dest="what", required=True)
     for name, does in (
         ("check", "let Envoy validate the bootstrap together with routes, clusters and TLS"),
-        ("apply", "check, then move edited routes and clusters to a running Envoy and see that it takes them"),
+        ("apply", "check, then move edited routes, clusters and limits to a running Envoy and see that it takes them"),
     ):
         command = commands.add_parser(name, help=does, description=does)
         command.add_argument("source", nargs="?", type=Path, default=SHIPPED, help="the folder (default: envoy)")

@@ -17,7 +17,7 @@ from dev.process import ChildEndedError, Family, NotReadyError
 from dev.ratelimit_program import BuildError
 from dev.ratelimit_service import LimitsRefusedError
 from dev.redis_server import MissingRedisError
-from dev.up_door import AUTHZ_ADMIN, COMMANDS, ENDPOINTS, RUN, DoorError, Ports, Proof, Proofs, open_door
+from dev.up_door import AUTHZ_ADMIN, COMMANDS, ENDPOINTS, RUN, DoorError, Ports, Proof, Proofs, close_door, open_door
 from dev.up_lock import AlreadyRunningError, only_one
 from dev.up_plan import OFFSET, PORTS, PlanError
 from dev.up_requests import NEEDED_SCOPE, CommandError
@@ -62,7 +62,11 @@ def _run(ports: Ports, output: Screen, parent: int) -> int:
     try:
         with Family(LOGS) as family:
             _present(open_door(family, ports, output), ports, output)
-            _watch(family, parent)
+            try:
+                _watch(family, parent)
+            except KeyboardInterrupt:
+                close_door(ports)
+                raise
     except KeyboardInterrupt:
         output.line()
         output.line("Stopped; nothing is left running.")

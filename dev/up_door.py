@@ -4,12 +4,13 @@ import http.client
 import shutil
 import socket
 import sys
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dev import certificate, envoy_files, envoy_program, envoy_started, up_shared
-from dev.envoy_admin import Admin
+from dev import certificate, envoy_files, envoy_limits, envoy_program, envoy_started, up_shared
+from dev.envoy_admin import Admin, AdminError
 from dev.envoy_check import check
 from dev.envoy_files import Engine, EnvoyFiles
 from dev.process import Family, NotReadyError
@@ -33,6 +34,8 @@ ENDPOINTS = SOCKETS / "endpoints.json"
 SHIPPED = Path("envoy")
 RUNNING = RUN / "envoy"
 START_SECONDS = 30.0
+DRAIN_SECONDS = 5.0
+POLL_SECONDS = 0.05
 AUTHZ_ADMIN = 9091
 COMMANDS = {Engine.EMBEDDED: "make up", Engine.SHARED: "make up-shared"}
 
@@ -109,11 +112,23 @@ def open_door(family: Family, ports: Ports, screen: Screen) -> Proofs:
     return _prove(family, ports, tls.authority, screen)
 
 
+def close_door(ports: Ports) -> None:
+    """Take no new request, and return when those under way have ended, or after some seconds: Envoy's end cuts them."""
+    admin = Admin(ports.admin)
+    end = time.monotonic() + DRAIN_SECONDS
+    try:
+        admin.drain()
+        while admin.active_requests() and time.monotonic() < end:
+            time.sleep(POLL_SECONDS)
+    except AdminError:  # it is gone already
+        return
+
+
 def _check_envoy_files(source: EnvoyFiles) -> None:
     """Before a start: with routes that it cannot read, Envoy would be live and answer 404 to everything."""
-    problems = check(source)
+    problems = envoy_limits.render(source) or tuple(map(str, check(source)))
     if problems:
-        raise PlanError("Envoy would refuse its configuration\n" + "\n".join(map(str, problems)))
+        raise PlanError("Envoy would refuse its configuration\n" + "\n".join(problems))
 
 
 def _ensure_keys(screen: Screen) -> None:
@@ -136,7 +151,8 @@ def _start_authz(family: Family, ports: Ports, screen: Screen) -> None:
     SOCKETS.mkdir(parents=True, exist_ok=True)
     ENDPOINTS.unlink(missing_ok=True)
     listen = f"unix:{SOCKETS}/{{worker}}.sock"
-    told = ("--endpoints-file", str(ENDPOINTS), "--admin", f"{LOOPBACK}:{ports.authz}")
+    # No pause before its end: by then Envoy has drained, and nobody asks.
+    told = ("--endpoints-file", str(ENDPOINTS), "--admin", f"{LOOPBACK}:{ports.authz}", "--drain", "100ms")
     family.start("authz", (str(AUTHZ), "serve", "--keys", str(KEYS), "--listen", listen, *told))
     family.wait_until(ENDPOINTS.is_file, "authz", START_SECONDS)
     screen.step("authz", f"unix:{SOCKETS}/*.sock, http://{LOOPBACK}:{ports.authz}/metrics")
