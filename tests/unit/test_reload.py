@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import queue
 import resource
-import threading
 import shutil
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
