@@ -259,7 +259,7 @@ def alive(pid: int) -> bool:
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
-        (("--workers", "2"), "2 workers need an address each: write {worker} into --listen 127.0.0.1:9000"),
+        (("--workers", "2"), "2 workers need an address each: write --listen 127.0.0.1:{9000+worker}"),
         (("--workers", "0"), "0 is not in the range"),
         (("--workers", "257"), "257 is not in the range"),
         (("--max-age", "5"), "'5' should be a number and a unit, such as 500ms"),
