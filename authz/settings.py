@@ -28,9 +28,11 @@ __all__ = [
 
 MAX_SOCKET_PATH: Final = 107
 MAX_PORT: Final = 65_535
+USUAL_PORT: Final = 9_000
 MAX_WORKERS: Final = 256
 _WORKER: Final = re.compile(r"\{(?:([0-9]{1,5})\+)?worker\}")
 _NETWORK: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})")
+_COUNTED_PORT: Final = re.compile(r"[0-9]+|\{0*[1-9][0-9]*\+worker\}")
 _CPU_QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
 _ENDPOINTS_SUFFIXES: Final = (".json", ".yaml", ".yml")
 
@@ -49,11 +51,23 @@ class AddressTemplate:
         if "{" in address or "}" in address:
             raise ValueError(f"'{text}' holds braces that are neither {{worker}} nor {{9000+worker}}")
         _check(address, text)
+        if not template.is_unix() and _COUNTED_PORT.fullmatch(text.rpartition(":")[2]) is None:
+            raise ValueError(f"'{text}' does not say from which port to count: write {template.counted()}")
         return template
 
     def address(self, worker: int) -> str:
         """Return the address of one worker."""
         return _WORKER.sub(lambda counted: str(int(counted[1] or 0) + worker), self.text)
+
+    def is_unix(self) -> bool:
+        """Say whether it is a Unix socket."""
+        return self.text.startswith("unix:")
+
+    def counted(self) -> str:
+        """Return an address on the network that counts workers from the port of this one, or from the usual one."""
+        host, _, port = self.text.rpartition(":")
+        first = int(port) if port.isdecimal() and int(port) else USUAL_PORT
+        return f"{host}:{{{first}+worker}}"
 
     def is_counted(self) -> bool:
         """Say whether each worker gets an address of its own."""
@@ -92,7 +106,9 @@ def contradiction(settings: ServeSettings) -> str | None:
         return "--listen names one address twice"
     for template in settings.listen:
         if settings.workers > 1 and not template.is_counted():
-            return f"{settings.workers} workers need an address each: write {{worker}} into --listen {template.text}"
+            mend = f"{{worker}} into --listen {template.text}"
+            mend = mend if template.is_unix() else f"--listen {template.counted()}"
+            return f"{settings.workers} workers need an address each: write {mend}"
     addresses = [address for each in every for address in each]
     if len(set(addresses)) < len(addresses):
         return f"--listen gives one address to two of {settings.workers} workers"

@@ -100,10 +100,11 @@ def take(sources: Sources, folder: Path, running: Snapshot | None) -> Snapshot:
 
 def _settled(sources: Sources, folder: Path) -> Snapshot:
     for _ in range(TRIES):
-        original = sources.load()  # what is wrong is told with the names that its owners know
+        original = sources.load()  # what is wrong or doubtful is told with the names that its owners know
         copied = _copied(sources, folder)
         if copied is not None and copied.revision == original.revision:
-            return Snapshot(folder, copied, _keyed(copied))
+            told = replace(copied, warnings=original.warnings)
+            return Snapshot(folder, told, _keyed(copied))
         shutil.rmtree(folder)
     raise ConfigurationError([Problem(sources.policy, 0, "changes while it is read, and so may the keys: try again")])
 

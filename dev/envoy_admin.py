@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 TIMEOUT_SECONDS = 5.0
+NO_DOOR = "no door runs; start it with make up (or make up-shared), which reads what is edited"
 
 
 class AdminError(Exception):
@@ -24,6 +25,10 @@ class Admin:
             return self._ask("GET", "/ready").strip() == "LIVE"
         except AdminError:
             return False
+
+    def require(self) -> None:
+        """Raise AdminError at once where no Envoy answers, which may be warming, draining or at work."""
+        self._ask("GET", "/server_info")
 
     def counters(self, pattern: str) -> Mapping[str, int]:
         """Counters and gauges whose name matches the regular expression. Raises AdminError."""
@@ -50,6 +55,8 @@ class Admin:
             connection.request(method, path)
             answer = connection.getresponse()
             text = answer.read().decode("utf-8", "replace")
+        except ConnectionRefusedError as problem:
+            raise AdminError(f"{NO_DOOR} (nothing listens on its admin port {self.port})") from problem
         except (OSError, http.client.HTTPException) as problem:
             raise AdminError(f"Envoy's admin interface on port {self.port} does not answer: {problem}") from problem
         finally:

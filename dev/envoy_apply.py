@@ -59,6 +59,7 @@ def apply(source: EnvoyFiles, running: EnvoyFiles, ports: Mapping[int, int] = _N
     if not running.started.is_file():
         raise ApplyError(f"no Envoy reads {running.folder}; start one with make up, or name its folder with --to")
     admin = Admin(_admin_port(running.started))
+    admin.require()  # the files of a door outlive it
     edits = _edits(source, running, ((source.clusters, running.clusters), (source.routes, running.routes)), ports)
     limits = _edited_limits(source, running)
     yield from needs_a_restart(source, running)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from authz.lines import Lines
 from authz.observe import LOG_LEVELS, STDERR, start_logging
 from authz.release import release
 from authz.reload import Reloader, Report, Watch
+from authz.scratch import Scratch, sweep
 from authz.settings import (
     MAX_WORKERS,
     AddressTemplate,
@@ -149,15 +151,17 @@ def run(settings: ServeSettings) -> int:
             _scratch() as folder,
         ):
             # Nobody may wait for the pipe behind the log, and least of all who replaces workers.
-            return _supervise(settings, inbox, Path(folder), start_logging(settings.log_level, lines.put))
+            return _supervise(settings, inbox, folder, start_logging(settings.log_level, lines.put))
     except (AddressUnusableError, EndpointsFileUnusableError, TooFewHandlesError) as error:
         raise click.ClickException(str(error)) from None
 
 
-def _scratch() -> tempfile.TemporaryDirectory[str]:
+def _scratch() -> Scratch:
     """Return a folder for the copies of policy and keys that workers load."""
     try:
-        return tempfile.TemporaryDirectory(prefix="authz-", ignore_cleanup_errors=True)
+        parent = Path(tempfile.gettempdir())
+        sweep(parent, os.getuid())
+        return Scratch(parent)
     except OSError as error:
         raise click.ClickException(f"no folder for copies of policy and keys: {error.strerror}; set TMPDIR") from None
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from authz.documents.allowed_keys import allowed_keys
 from authz.documents.schema import Schema
 
 if TYPE_CHECKING:
@@ -92,15 +93,14 @@ def read_bytes(raw: bytes, file: Path, schema: type[S], findings: Findings) -> D
     try:
         content = schema.model_validate(data)
     except ValidationError as error:
-        known = _known_keys(schema)
         for details in error.errors(include_url=False, include_context=False):
-            findings.problem(file, *_explain(details, lines, known))
+            findings.problem(file, *_explain(details, lines, schema))
         for key in data if isinstance(data, dict) and not issubclass(schema, Schema) else ():
-            if key not in known:
+            if key not in allowed_keys(schema, ()):
                 findings.warning(file, lines.get((key,), 1), f"unknown key '{key}' is ignored")
         return None
     for where in _unknown_keys(content, ()):
-        near = difflib.get_close_matches(str(where[-1]), _known_keys(schema), n=1, cutoff=0.8)
+        near = difflib.get_close_matches(str(where[-1]), allowed_keys(schema, where[:-1]), n=1, cutoff=0.8)
         hint = f"; did you mean '{near[0]}'?" if near else ""
         findings.warning(file, lines.get(where, 1), f"unknown key '{where[-1]}' is ignored{hint}")
     return Document(file, content, lines)
@@ -200,7 +200,7 @@ _WORDS: Final = {
 }
 
 
-def _explain(details: ErrorDetails, lines: Mapping[Where, int], known: frozenset[str]) -> tuple[int, str]:
+def _explain(details: ErrorDetails, lines: Mapping[Where, int], schema: type[BaseModel]) -> tuple[int, str]:
     """Say in a platform engineer's words what pydantic found, and on which line."""
     where: Where = ()
     for step in details["loc"]:
@@ -209,7 +209,7 @@ def _explain(details: ErrorDetails, lines: Mapping[Where, int], known: frozenset
     line, last = lines.get(where, 1), details["loc"][-1] if details["loc"] else ""
     match details["type"]:
         case "extra_forbidden":
-            near = difflib.get_close_matches(str(last), known - {str(last)}, n=1)
+            near = difflib.get_close_matches(str(last), allowed_keys(schema, where[:-1]) - {str(last)}, n=1)
             return line, f"unknown key '{last}'" + (f"; did you mean '{near[0]}'?" if near else "")
         case "missing":
             return line, f"key '{last}' is missing" + (f" in {_dotted(where)}" if where else "")
@@ -236,12 +236,6 @@ def _empty_parts(data: object, where: Where) -> Iterator[Where]:
     elif isinstance(data, list):
         for position, value in enumerate(data):
             yield from _empty_parts(value, (*where, position))
-
-
-def _known_keys(schema: type[BaseModel]) -> frozenset[str]:
-    described = schema.model_json_schema()
-    parts = [described, *described.get("$defs", {}).values()]
-    return frozenset(name for part in parts for name in part.get("properties", {}))
 
 
 def _unknown_keys(content: object, where: Where) -> Iterator[Where]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import socket
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from dev.envoy_admin import AdminError
 from dev.envoy_apply import ApplyError, apply
-from dev.envoy_files import EnvoyFiles, render, replace
+from dev.envoy_files import ADMIN, Engine, EnvoyFiles, render, replace
 from tests.e2e.served import SHIPPED, edit
 
 if TYPE_CHECKING:
@@ -119,3 +122,20 @@ def test_apply_without_an_edit_says_so(door: Door) -> None:
 def test_apply_needs_a_running_envoy(tmp_path: Path) -> None:
     with pytest.raises(ApplyError, match="start one with make up"):
         list(apply(SHIPPED, EnvoyFiles(tmp_path)))
+
+
+@pytest.mark.parametrize("engine", Engine)
+def test_apply_says_at_once_that_the_door_which_left_its_files_has_ended(tmp_path: Path, engine: Engine) -> None:
+    source, left = EnvoyFiles(tmp_path / "envoy", engine), EnvoyFiles(tmp_path / "run", engine)
+    render(SHIPPED, source)
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))  # and nobody listens
+        port = bound.getsockname()[1]
+        render(SHIPPED, left, {ADMIN: port})
+        for file in source.all_limits:
+            replace(file, f"{file.read_text('utf-8')}# edited\n")
+        before = {file: file.read_bytes() for file in left.all()}
+        told = "no door runs; start it with make up (or make up-shared), which reads what is edited"
+        with pytest.raises(AdminError, match=rf"^{re.escape(told)} \(nothing listens on its admin port {port}\)$"):
+            list(apply(source, left))
+    assert {file: file.read_bytes() for file in left.all()} == before

@@ -174,6 +174,20 @@ def test_a_socket_that_a_killed_service_left_is_taken_over(folder: Path) -> None
         assert ask("unix:a.sock", healthy(), folder).status.code == 0
 
 
+def test_the_copies_that_a_killed_service_left_go_with_the_next_start(folder: Path) -> None:
+    copies = folder / "tmp"
+    copies.mkdir()
+    variables = {"TMPDIR": str(copies)}
+    with running(folder, *SOCKET, variables=variables) as first:
+        first.process.kill()
+        first.ended()
+    (left,) = copies.glob("authz-*")
+    assert left.name.startswith(f"authz-{first.process.pid}-")
+    with running(folder, *SOCKET, variables=variables) as second:
+        (now,) = copies.glob("authz-*")
+        assert now.name.startswith(f"authz-{second.process.pid}-")
+
+
 def test_an_address_in_use_is_one_clear_line_and_the_first_service_goes_on(folder: Path) -> None:
     with running(folder, *SOCKET, "--listen", "127.0.0.1:0", listeners=2) as service:
         path, port = service.addresses()

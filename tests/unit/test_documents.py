@@ -37,6 +37,7 @@ class Whole(Schema):
     name: str
     wait: Duration = 0.0
     parts: tuple[Part, ...] = Field(default=(), strict=False)
+    named: dict[str, Part] | None = None
 
 
 class Open(OpenSchema):
@@ -231,6 +232,14 @@ def test_an_alias_is_read_as_what_it_stands_for(tmp_path: Path) -> None:
             "name: x\nparts:\n  - label: a\n    lable: b\n",
             ["f.yml:4: unknown key 'lable'; did you mean 'label'?"],
             id="with a suggestion, deeper",
+        ),
+        pytest.param(
+            "name: x\nlable: y\n", ["f.yml:2: unknown key 'lable'"], id="what is meant is known elsewhere only"
+        ),
+        pytest.param(
+            "name: x\nnamed: {a: {lable: b, label: c}}\n",
+            ["f.yml:2: unknown key 'lable'; did you mean 'label'?"],
+            id="with a suggestion, below a name of one's own",
         ),
         pytest.param("name: x\nzzz: y\n", ["f.yml:2: unknown key 'zzz'"], id="like nothing that is known"),
         pytest.param(

@@ -337,6 +337,11 @@ def test_a_unit_primitive_has_no_limits_for_a_tier_that_draws_from_the_default(t
             id="nobody",
         ),
         pytest.param(
+            "limited_instance_id: a, reason: r, backend_services: {alpha: {instance: 50/minute, user: 5/minute}}",
+            ["limits.yaml:9: unknown key 'user'"],
+            id="a user limit, which only tiers have",
+        ),
+        pytest.param(
             "limited_instance_id: a, reason: r, backend_services: {beta: {instance: 50/minute}}",
             ["limits.yaml:9: backend service 'beta' has no limits to except from"],
             id="a backend without limits",

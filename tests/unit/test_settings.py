@@ -44,7 +44,7 @@ def settings(*listen: str, workers: int = 1, endpoints_file: str | None = None) 
     [
         pytest.param("127.0.0.1:9000", ["127.0.0.1:9000", "127.0.0.1:9000"], id="without a template"),
         pytest.param("0.0.0.0:{9000+worker}", ["0.0.0.0:9000", "0.0.0.0:9002"], id="a port counted from a number"),
-        pytest.param("h:90{worker}", ["h:900", "h:902"], id="a digit of a port"),
+        pytest.param("h{worker}:9000", ["h0:9000", "h2:9000"], id="a host for each"),
         pytest.param("unix:/run/{worker}.sock", ["unix:/run/0.sock", "unix:/run/2.sock"], id="a socket for each"),
         pytest.param("unix:run/a.sock", ["unix:run/a.sock", "unix:run/a.sock"], id="a relative socket"),
         pytest.param("[::1]:9000", ["[::1]:9000", "[::1]:9000"], id="IPv6"),
@@ -67,6 +67,9 @@ def test_a_template_gives_each_worker_its_address(text: str, addresses: list[str
         pytest.param(":9000", "is no address", id="no host"),
         pytest.param("host:65536", "is no address", id="a port beyond the last"),
         pytest.param("host:{65535+workers}", "holds braces", id="another word"),
+        pytest.param("host:{worker}", r"from which port to count: write host:\{9000\+worker\}", id="ports from 0"),
+        pytest.param("host:{0+worker}", r"from which port to count: write host:\{9000\+worker\}", id="from 0 in words"),
+        pytest.param("host:90{worker}", "does not say from which port", id="a digit of a port"),
         pytest.param("host:٣٣٣", "is no address", id="digits that are not ASCII"),
         pytest.param("::1:9000", "is no address", id="IPv6 without brackets"),
         pytest.param("http://host:9000", "is no address", id="a URL"),
@@ -113,8 +116,23 @@ def test_what_makes_sense_is_no_contradiction(listen: list[str], workers: int) -
         pytest.param(
             ["unix:{worker}", "127.0.0.1:9000"],
             2,
-            "2 workers need an address each: write {worker} into --listen 127.0.0.1:9000",
+            "2 workers need an address each: write --listen 127.0.0.1:{9000+worker}",
             id="no template",
+        ),
+        pytest.param(
+            ["[::1]:12990"],
+            2,
+            "2 workers need an address each: write --listen [::1]:{12990+worker}",
+            id="no template, on a port of one's own",
+        ),
+        pytest.param(
+            ["h:0"], 2, "2 workers need an address each: write --listen h:{9000+worker}", id="no template, any port"
+        ),
+        pytest.param(
+            ["unix:a"],
+            2,
+            "2 workers need an address each: write {worker} into --listen unix:a",
+            id="no name of a socket",
         ),
         pytest.param(
             ["h:{9000+worker}", "h:{9001+worker}"],

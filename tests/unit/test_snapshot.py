@@ -64,6 +64,13 @@ def test_problems_are_told_with_the_names_of_the_originals(sources: Sources, tmp
     assert not (tmp_path / "copy").exists()
 
 
+def test_warnings_are_told_with_the_names_of_the_originals(sources: Sources, tmp_path: Path) -> None:
+    unit = min((sources.policy / "catalog" / "unit_primitives").iterdir())
+    unit.write_text(f"{unit.read_text()}novelty: 1\n")
+    (warning,) = take(sources, tmp_path / "copy", None).policy.warnings
+    assert str(warning).startswith(f"{unit}:")
+
+
 def test_a_folder_that_is_none_is_told(sources: Sources, tmp_path: Path) -> None:
     missing = replace(sources, policy=tmp_path / "none")
     assert problems(missing, tmp_path / "copy") == [

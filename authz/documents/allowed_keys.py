@@ -1,0 +1,48 @@
+"""The keys that a schema allows at one place of a document: for one unknown there, only these may be suggested."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pydantic import BaseModel
+
+__all__ = ["allowed_keys"]
+
+_Part = dict[str, Any]  # Any: a JSON Schema, as pydantic writes it
+
+
+def allowed_keys(schema: type[BaseModel], where: tuple[str | int, ...]) -> frozenset[str]:
+    """Return the keys that may stand in the part at `where`; where it may have several forms, those of any."""
+    described = _described(schema)
+    definitions = described.get("$defs", {})
+    parts = list(_forms(described, definitions))
+    for step in where:
+        parts = [form for part in parts for inner in _within(part, step) for form in _forms(inner, definitions)]
+    return frozenset(name for part in parts for name in part.get("properties", {}))
+
+
+@cache
+def _described(schema: type[BaseModel]) -> _Part:
+    return schema.model_json_schema()
+
+
+def _forms(part: _Part, definitions: Mapping[str, _Part]) -> Iterator[_Part]:
+    """Yield what a part may be, references followed."""
+    if "$ref" in part:
+        yield from _forms(definitions[part["$ref"].rpartition("/")[2]], definitions)
+    for choice in (*part.get("anyOf", ()), *part.get("oneOf", ())):
+        yield from _forms(choice, definitions)
+    yield part
+
+
+def _within(part: _Part, step: str | int) -> Iterator[_Part]:
+    """Yield what the schema says of one key, or of one position of a list."""
+    inner = part.get("items") if isinstance(step, int) else part.get("properties", {}).get(step)
+    if inner is None and isinstance(step, str):
+        inner = part.get("additionalProperties")
+    if isinstance(inner, dict):
+        yield inner
