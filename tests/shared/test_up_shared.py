@@ -165,14 +165,11 @@ def test_a_port_of_the_service_in_use_is_one_clear_line(own: SharedCheckout) -> 
         )
 
 
-def test_limits_that_the_service_would_refuse_are_told_before_anything_starts(own: SharedCheckout) -> None:
-    tiers = own.checkout.folder / "envoy" / "rendered" / "shared" / "ratelimit" / "tiers.yaml"
-    edit(tiers, [("unit: minute", "unit: fortnight")])
+def test_limits_that_make_no_sense_are_told_before_anything_starts(own: SharedCheckout) -> None:
+    edit(own.checkout.folder / "envoy" / "limits.yaml", [("capacity: 60000/minute", "capacity: 60000/fortnight")])
     said = own.refusal()
-    assert said.startswith(
-        "make up-shared: envoy/rendered/shared/ratelimit: the rate limit service would refuse this: "
-    )
-    assert "invalid rate limit unit 'fortnight'" in said
+    assert said.startswith("make up-shared: Envoy would refuse its configuration\nenvoy/limits.yaml:14: ")
+    assert "fortnight" in said
     assert not (own.checkout.folder / "run" / "keys").exists()
 
 
