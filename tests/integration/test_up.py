@@ -428,6 +428,15 @@ def refusal(checkout: Checkout) -> str:
     return said
 
 
+@pytest.fixture
+def heeded_interrupt() -> Iterator[None]:
+    """What a shell starts in the background ignores the signal, and what it starts would inherit that."""
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, inherited)
+
+
+@pytest.mark.usefixtures("heeded_interrupt")
 def test_an_interrupt_of_make_alone_ends_all_of_it(checkout: Checkout) -> None:
     """GNU make catches it and then waits for its children, which have heard nothing."""
     plain, tls, admin, authz = checkout.door
