@@ -13,7 +13,7 @@ from authz.cli.catalog.text import json_text
 from authz.issuers import IssuersFile
 from authz.limits.schema import LimitsFile
 from authz.revocations import RevocationsFile
-from authz.rule_files import RulesFile
+from authz.rule_schema import RulesFile
 from authz.tiers import TiersFile
 
 if TYPE_CHECKING:
