@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCKED := $(VENV)/.locked
 READY := $(VENV)/.ready
-DECIDING := decision reasons judgement binding rules tokens keys revocations entitlement versions memory limits
+DECIDING := deciding tokens policy.catalog.entitlement limits
 MUTATION := .venv-mutation
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --custom-compile-command "make lock"
@@ -110,7 +110,7 @@ lock: $(READY) ## write requirements/*.txt anew, with hashes, for every platform
 soak: $(READY) ## ten minutes of load on a real service: its memory must end flat (benchmarks/README.md)
 	@$(BIN)/python -m benchmarks.soak
 
-protos: $(READY) ## regenerate authz/_proto from protos/
+protos: $(READY) ## regenerate authz/deciding/_proto from protos/
 	@$(BIN)/python -m dev.protos
 
 schemas: $(READY) ## write the JSON Schemas of the policy files anew

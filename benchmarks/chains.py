@@ -12,9 +12,9 @@ from dataclasses import replace
 from itertools import cycle
 from typing import TYPE_CHECKING, Final
 
-from authz.memory import Memory
-from authz.reasons import TokenError
-from authz.tokens import Proof
+from authz.deciding.reasons import TokenError
+from authz.tokens.cache import Memory
+from authz.tokens.proof import Proof
 from benchmarks.measuring import Case
 from benchmarks.subjects import CHAIN, CLOCK, POLICY, ROOT, Forgetful, chain_token, policy_with, token
 from tests.certificates import Certificate
@@ -22,7 +22,7 @@ from tests.certificates import Certificate
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from authz.policy import Policy
+    from authz.policy.load import Policy
 
 __all__ = ["cases"]
 

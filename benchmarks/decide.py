@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authz.decision import credentials, decide
-from authz.memory import Memory
+from authz.deciding.decision import credentials, decide
+from authz.deciding.wire import to_request
 from authz.model import TokenRule
-from authz.tokens import Proof
-from authz.wire import to_request
+from authz.tokens.cache import Memory
+from authz.tokens.proof import Proof
 from benchmarks.measuring import Case
 from benchmarks.subjects import CLOCK, POLICY, check_request, policy_with, token
 

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Final
 
 import grpc
 
-from authz._proto.external_auth_pb2 import CheckResponse, OkHttpResponse
-from authz.check import Check
-from authz.policy import load_policy
-from authz.server import SERVICE, Bounds, Server
+from authz.deciding._proto.external_auth_pb2 import CheckResponse, OkHttpResponse
+from authz.deciding.check import Check
+from authz.policy.load import load_policy
+from authz.server.bounds import Bounds
+from authz.server.health import SERVICE
+from authz.server.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable

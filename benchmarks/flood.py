@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from authz.server import Server
+from authz.server.server import Server
 from benchmarks.engine import BOUNDS
 from benchmarks.server import HEADERS, INSTALL, METHOD
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from authz.errors import Findings
-from authz.revocations import read_revocations
+from authz.documents.findings import Findings
+from authz.policy.revocations import read_revocations
 
 __all__ = ["main"]
 

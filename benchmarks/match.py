@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from authz.deciding.rules import Endpoint, Rules, grow
 from authz.model import AllOf, BackendService, TokenRule, TokenType
-from authz.rules import Endpoint, Rules, grow
-from authz.templates import parse_template
+from authz.policy.rules.templates import parse_template
 from benchmarks.measuring import Case
 from benchmarks.subjects import POLICY
 

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from authz._proto.external_auth_pb2 import CheckRequest, CheckResponse
-from authz.check import Check
-from authz.lines import Lines
-from authz.memory import Memory
+from authz.deciding._proto.external_auth_pb2 import CheckRequest, CheckResponse
+from authz.deciding.check import Check
 from authz.model import Algorithm
-from authz.observers import Observers
-from authz.policy import TOKENS_REMEMBERED
+from authz.observing.line_writer import Lines
+from authz.observing.observers import Observers
+from authz.policy.load import TOKENS_REMEMBERED
+from authz.tokens.cache import Memory
 from benchmarks.resident import resident
 from benchmarks.subjects import CLOCK, KEYS, SCOPES, check_request, policy_with, token
 from tests.minting import Minter, encode
@@ -31,7 +31,7 @@ from tests.minting import Minter, encode
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from authz.tokens import Proof
+    from authz.tokens.proof import Proof
 
 __all__ = ["Mark", "main", "marks"]
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authz.check import Check, untold
-from authz.decision_line import extract, render
-from authz.decision_log import DecisionLog
-from authz.memory import Memory
-from authz.tally import Tally
+from authz.deciding.check import Check, untold
+from authz.observing.counts import Tally
+from authz.observing.decision_line import extract, render
+from authz.observing.decision_log import DecisionLog
+from authz.tokens.cache import Memory
 from benchmarks.measuring import Case
 from benchmarks.subjects import CLOCK, check_request, policy_with, token
 from benchmarks.whole import fail
@@ -20,7 +20,7 @@ from benchmarks.whole import fail
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from authz.observation import Observation
+    from authz.deciding.observation import Observation
 
 __all__ = ["cases"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authz import wire
+from authz.deciding import wire
 from benchmarks.measuring import Case
 from benchmarks.subjects import check_request, token
 from tests.oracle import auth

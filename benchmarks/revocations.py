@@ -10,9 +10,9 @@ import uuid
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from authz.memory import Memory
-from authz.revocations import NO_REVOCATIONS, Revocations
-from authz.tokens import Proof
+from authz.policy.revocations import NO_REVOCATIONS, Revocations
+from authz.tokens.cache import Memory
+from authz.tokens.proof import Proof
 from benchmarks.measuring import Case
 from benchmarks.subjects import CLOCK, POLICY, policy_with, token
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authz.memory import Memory
-from authz.wire import to_request, to_response
+from authz.deciding.wire import to_request, to_response
+from authz.tokens.cache import Memory
 from benchmarks.measuring import Case
 from benchmarks.subjects import CLOCK, check_request, policy_with, token
 

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Final
 
 import grpc
 
-from authz._proto.external_auth_pb2 import CheckResponse
-from authz.server import SERVICE
+from authz.deciding._proto.external_auth_pb2 import CheckResponse
+from authz.server.health import SERVICE
 from benchmarks.subjects import SCOPES, check_request
 from tests.minting import Minter, write_keys
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import grpc
 
-from authz._proto.external_auth_pb2 import CheckResponse
+from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from tests.integration.caller import CHECK
 from tests.minting import Minter, request
 from tests.signing import key

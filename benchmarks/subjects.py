@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import authz
-from authz._proto.external_auth_pb2 import CheckRequest
-from authz.keys import ChainProof, ChainVerifier, KeyRing, VerificationKey
-from authz.memory import Memory
+from authz.deciding._proto.external_auth_pb2 import CheckRequest
 from authz.model import Algorithm, Trust
-from authz.policy import Policy, load_policy
-from authz.revocations import NO_REVOCATIONS, Revocations
-from authz.tokens import Signers, Verifier
+from authz.policy.load import Policy, load_policy
+from authz.policy.revocations import NO_REVOCATIONS, Revocations
+from authz.tokens.cache import Memory
+from authz.tokens.keys.chains import ChainProof, ChainVerifier
+from authz.tokens.keys.key import VerificationKey
+from authz.tokens.keys.ring import KeyRing
+from authz.tokens.signers import Signers
+from authz.tokens.verifier import Verifier
 from tests import recording
 from tests.certificates import Certificate, x5c
 from tests.minting import NOW, Minter, key
@@ -21,7 +24,7 @@ from tests.minting import NOW, Minter, key
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from authz.tokens import Proof
+    from authz.tokens.proof import Proof
 
 __all__ = [
     "CHAIN",

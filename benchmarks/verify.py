@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import jwt
 
-from authz.memory import Memory
 from authz.model import Algorithm
-from authz.tokens import Proof
+from authz.tokens.cache import Memory
+from authz.tokens.proof import Proof
 from benchmarks.measuring import Case
 from benchmarks.subjects import CLOCK, KEYS, POLICY, Forgetful, policy_with, token
 

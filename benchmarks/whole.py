@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authz._proto.external_auth_pb2 import CheckResponse
-from authz.check import Check
-from authz.memory import Memory
+from authz.deciding._proto.external_auth_pb2 import CheckResponse
+from authz.deciding.check import Check
+from authz.tokens.cache import Memory
 from benchmarks.measuring import Case
 from benchmarks.subjects import CLOCK, Forgetful, check_request, policy_with, token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from authz.tokens import Proof
+    from authz.tokens.proof import Proof
 
 __all__ = ["cases"]
 

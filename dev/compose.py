@@ -18,16 +18,7 @@ from dev.envoy_check import check
 from dev.envoy_files import EnvoyFiles
 from dev.envoy_program import MissingBinaryError
 from dev.up_door import KEYS
-from dev.up_requests import (
-    AUTHZ,
-    NEEDED_SCOPE,
-    OTHER_SCOPE,
-    Answer,
-    CommandError,
-    issue_token,
-    make_keys,
-    run_command,
-)
+from dev.up_requests import AUTHZ, NEEDED_SCOPE, OTHER_SCOPE, Answer, CommandError, issue_token, make_keys, run_command
 from dev.up_screen import Screen, screen
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,4 +1,4 @@
-"""Generates `authz/_proto` from `protos/`: `python -m dev.protos`."""
+"""Generates `authz/deciding/_proto` from `protos/`: `python -m dev.protos`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["GENERATED", "generate", "outdated"]
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 SOURCES: Final = ROOT / "protos"
-GENERATED: Final = Path("authz/_proto")
+GENERATED: Final = Path("authz/deciding/_proto")
 WELL_KNOWN: Final = files("grpc_tools") / "_proto"
 GOOGLEAPIS: Final = Path(str(files("google.rpc") / "status.proto")).parents[2]
 INCLUDES: Final = (SOURCES, WELL_KNOWN, GOOGLEAPIS)

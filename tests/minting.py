@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from authz._proto import external_auth_pb2
+from authz.deciding._proto import external_auth_pb2
 from tests.certificates import Certificate, pem
 from tests.issuers import PRODUCTION, Profile
 from tests.signing import Key, b64, encode, hmac_with, key

@@ -18,10 +18,10 @@ import h2.connection
 import h2.events
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from authz._proto.external_auth_pb2 import CheckResponse
-from authz.endpoints import EndpointsFile
-from authz.reasons import GrpcCode
-from authz.server import SERVICE
+from authz.deciding._proto.external_auth_pb2 import CheckResponse
+from authz.deciding.reasons import GrpcCode
+from authz.server.health import SERVICE
+from authz.serving.supervision.endpoints import EndpointsFile
 from dev import certificate
 from dev.envoy_admin import Admin
 from dev.envoy_files import ADMIN, PLAIN, TLS, EnvoyFiles, render

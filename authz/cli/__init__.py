@@ -12,7 +12,7 @@ from authz.cli.keys import keys
 from authz.cli.limits import limits
 from authz.cli.serve import serve
 from authz.cli.token import token
-from authz.errors import ConfigurationError
+from authz.documents.findings import ConfigurationError
 
 __all__ = ["main"]
 

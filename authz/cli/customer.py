@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from authz.entitlement import Customer
-from authz.versions import Version
+from authz.policy.catalog.entitlement import Customer
+from authz.policy.catalog.versions import Version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from authz.catalog import Catalog
+    from authz.policy.catalog.model import Catalog
 
 __all__ = ["CustomerFlags", "check_known", "customer_options"]
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from authz.catalog_files import read_catalog
 from authz.cli.options import PACKAGED_POLICY, POLICY
-from authz.errors import Findings
-from authz.issuers import read_issuers
-from authz.keys.authority import anchors_file, chain_file, generate_chain
-from authz.keys.pairs import generate_pair, private_file, public_file
+from authz.documents.findings import Findings
+from authz.issuing.authority import anchors_file, chain_file, generate_chain
+from authz.issuing.key_pairs import generate_pair, private_file, public_file
 from authz.model import Trust
+from authz.policy.catalog.reader import read_catalog
+from authz.policy.issuers import read_issuers
 
 if TYPE_CHECKING:
     from collections.abc import Callable

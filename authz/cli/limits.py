@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from authz.catalog_files import read_catalog
 from authz.cli.options import POLICY
-from authz.documents.storage import replace_all
-from authz.errors import ConfigurationError, Findings
-from authz.limits.bootstrap import read_bootstrap
-from authz.limits.comparison import compare, leftovers
-from authz.limits.ground import Ground, answers
+from authz.documents.atomic import replace_all
+from authz.documents.findings import ConfigurationError, Findings
+from authz.limits.drift import compare, leftovers
 from authz.limits.reader import read_limits
-from authz.limits.rendering import rendered
+from authz.limits.rendering.bootstrap import read_bootstrap
+from authz.limits.rendering.files import rendered
 from authz.limits.report import report
-from authz.rule_files import read_rules
-from authz.tiers import read_tiers
+from authz.limits.vocabulary import Ground, answers
+from authz.policy.catalog.reader import read_catalog
+from authz.policy.rules.reader import read_rules
+from authz.policy.tiers import read_tiers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from authz.limits.model import Limits
-    from authz.limits.page import Page
+    from authz.limits.rendering.text import Page
 
 __all__ = ["limits"]
 

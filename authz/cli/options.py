@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from authz.documents import seconds
+from authz.documents.schema import seconds
 
 __all__ = ["DURATION", "ENVIRONMENT", "KEYS", "PACKAGED_POLICY", "POLICY", "variable"]
 

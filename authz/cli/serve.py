@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from authz.admin import Admin
 from authz.cli.options import DURATION, ENVIRONMENT, KEYS, POLICY, variable
-from authz.endpoints import EndpointsFile, EndpointsFileUnusableError
-from authz.file_handles import TooFewHandlesError, make_room
-from authz.lines import Lines
-from authz.observe import LOG_LEVELS, STDERR, start_logging
-from authz.release import release
-from authz.reload import Reloader, Report, Watch
-from authz.scratch import Scratch, sweep
-from authz.settings import (
+from authz.observing.json_log import LOG_LEVELS, STDERR, start_logging
+from authz.observing.line_writer import Lines
+from authz.server.addresses import AddressUnusableError, make_free
+from authz.serving.admin import Admin
+from authz.serving.file_handles import TooFewHandlesError, make_room
+from authz.serving.release import release
+from authz.serving.reload.reloader import Reloader, Report, Watch
+from authz.serving.reload.scratch import Scratch, sweep
+from authz.serving.reload.snapshot import Sources, take
+from authz.serving.settings import (
     MAX_WORKERS,
     AddressTemplate,
     ServeSettings,
@@ -29,16 +30,15 @@ from authz.settings import (
     parse_collector,
     parse_network,
 )
-from authz.snapshot import Sources, take
-from authz.sockets import AddressUnusableError, make_free
-from authz.supervisor import Supervisor
-from authz.supervisor_inbox import Inbox
+from authz.serving.supervision.endpoints import EndpointsFile, EndpointsFileUnusableError
+from authz.serving.supervision.inbox import Inbox
+from authz.serving.supervision.supervisor import Supervisor
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
 
-    from authz.snapshot import Snapshot
+    from authz.serving.reload.snapshot import Snapshot
 
 __all__ = ["run", "serve"]
 

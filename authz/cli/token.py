@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import jwt
 
-from authz.catalog_files import read_catalog
 from authz.cli.customer import CustomerFlags, check_known, customer_options
 from authz.cli.options import DURATION, POLICY, variable
-from authz.entitlement import entitled_scopes
-from authz.errors import Findings
-from authz.issuers import read_issuers
-from authz.keys.authority import read_chain
-from authz.keys.pairs import read_pair
+from authz.deciding.reasons import TokenError
+from authz.documents.findings import Findings
+from authz.issuing.authority import read_chain
+from authz.issuing.key_pairs import read_pair
 from authz.model import TokenType, Trust
-from authz.reasons import TokenError
-from authz.tokens import parse_claims, standing_error
+from authz.policy.catalog.entitlement import entitled_scopes
+from authz.policy.catalog.reader import read_catalog
+from authz.policy.issuers import read_issuers
+from authz.tokens.claims import parse_claims, standing_error
 
 if TYPE_CHECKING:
-    from authz.catalog import Catalog
     from authz.model import BackendService, Issuer
+    from authz.policy.catalog.model import Catalog
 
 __all__ = ["token"]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-    from authz.errors import Findings
+    from authz.documents.findings import Findings
 
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_NODES", "Document", "Where", "read", "read_bytes", "read_folder"]
 

@@ -1,1 +1,1 @@
-"""Limits: one file for every backend and tier, and what the two engines make of it."""
+"""Reads `limits.yaml` and renders it for Envoy and the rate limit service."""

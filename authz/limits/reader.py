@@ -7,8 +7,8 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from authz.documents import read
-from authz.limits.arithmetic import check_backend, check_exception
+from authz.documents.reader import read
+from authz.limits.consistency import check_backend, check_exception
 from authz.limits.model import (
     Addresses,
     BackendLimits,
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from authz.documents import Document, Where
-    from authz.errors import Findings
-    from authz.limits.ground import Ground
+    from authz.documents.findings import Findings
+    from authz.documents.reader import Document, Where
+    from authz.limits.vocabulary import Ground
 
 __all__ = ["read_limits"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authz.limits.descriptors import Group, groups, quotas
-from authz.limits.embedded import HEADROOM, buckets
 from authz.limits.model import OnFailure
-from authz.limits.slots import ADDRESSES
+from authz.limits.rendering.descriptors import Group, groups, quotas
+from authz.limits.rendering.embedded import HEADROOM, buckets
+from authz.limits.rendering.filters import ADDRESSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, PlainValidator, Tag, model_validator
 
-from authz.documents import Duration, Schema
+from authz.documents.schema import Duration, Schema
 from authz.limits.rates import RATE_PATTERN, SHARE_PATTERN, Rate, parse_rate, parse_share
 
 __all__ = ["LimitsFile"]

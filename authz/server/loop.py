@@ -6,16 +6,16 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from authz.server.call import Line, Stage, turn_away
 from authz.server.core import Code
-from authz.server.exchange import Line, Stage, turn_away
-from authz.server.services import CHECK, HEALTH, SERVING, WELL_KNOWN
+from authz.server.health import CHECK, HEALTH, SERVING, WELL_KNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from authz.server.bounds import Bounds
+    from authz.server.call import Exchange
     from authz.server.core import Event, Listener, Queue
-    from authz.server.exchange import Exchange
 
 __all__ = ["Loop"]
 

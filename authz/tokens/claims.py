@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from authz.deciding.reasons import TokenError
 from authz.model import Claims
-from authz.reasons import TokenError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

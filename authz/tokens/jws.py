@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from authz import strict_json
+from authz.tokens import strict_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

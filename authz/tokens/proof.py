@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from authz.keys import VerificationKey
     from authz.model import Claims
+    from authz.tokens.keys.key import VerificationKey
     from authz.tokens.signers import Signer
 
 __all__ = ["Proof"]

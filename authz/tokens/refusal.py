@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from authz.deciding.reasons import TokenError
     from authz.model import Claims, Issuer
-    from authz.reasons import TokenError
     from authz.tokens.signers import Signer
 
 __all__ = ["Refusal"]

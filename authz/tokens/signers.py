@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from authz.deciding.reasons import TokenError
 from authz.model import Trust
-from authz.reasons import TokenError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from authz.keys import ChainVerifier, KeyRing, VerificationKey
-    from authz.memory import MemoryUse
     from authz.model import Algorithm, Issuer
+    from authz.tokens.cache import MemoryUse
     from authz.tokens.jws import Jws
+    from authz.tokens.keys.chains import ChainVerifier
+    from authz.tokens.keys.key import VerificationKey
+    from authz.tokens.keys.ring import KeyRing
 
 __all__ = ["Signer", "Signers"]
 

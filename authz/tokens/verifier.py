@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import jwt
 
+from authz.deciding.reasons import TokenError
 from authz.model import Algorithm, Trust
-from authz.reasons import TokenError
 from authz.tokens.claims import parse_claims, standing_error
 from authz.tokens.jws import parse
 from authz.tokens.proof import Proof
@@ -17,11 +17,11 @@ from authz.tokens.refusal import Refusal
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from authz.keys import VerificationKey
-    from authz.memory import Memory, MemoryUse
     from authz.model import BackendService, Issuer
-    from authz.revocations import Revocations
+    from authz.policy.revocations import Revocations
+    from authz.tokens.cache import Memory, MemoryUse
     from authz.tokens.jws import Jws
+    from authz.tokens.keys.key import VerificationKey
     from authz.tokens.signers import Signers
 
 __all__ = ["Verifier"]

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
-from authz.documents import Schema
+from authz.documents.schema import Schema
 from tests.cases.rows import RequestLine, Row, TokenRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from authz.documents import Where
+    from authz.documents.reader import Where
 
 __all__ = ["EVERY_SCOPE", "POLICY", "CaseFile", "Endpoint"]
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import yaml
 
-from authz.check import Check
-from authz.policy import load_policy
+from authz.deciding.check import Check
+from authz.policy.load import load_policy
 from tests.cases.case_file import POLICY
 from tests.cases.chains import with_thumbprints
 from tests.issuers import PRODUCTION, profiles

@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from pydantic import BeforeValidator, Field, ValidationError
 
-from authz.catalog import Catalog
-from authz.catalog_files import OperatorFile, UnitPrimitiveFile, moment
-from authz.documents import Schema, read
-from authz.entitlement import Customer, Lack
-from authz.versions import Version
+from authz.documents.reader import read
+from authz.documents.schema import Schema
+from authz.policy.catalog.entitlement import Customer, Lack
+from authz.policy.catalog.model import Catalog
+from authz.policy.catalog.schema import OperatorFile, UnitPrimitiveFile, moment
+from authz.policy.catalog.versions import Version
 from tests.cases.mistakes import MISTAKES, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from authz.documents import Document
-    from authz.errors import Findings
+    from authz.documents.findings import Findings
+    from authz.documents.reader import Document
 
 __all__ = ["CASES", "Case", "read_cases"]
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import grpc
 
-from authz._proto.external_auth_pb2 import CheckResponse
-from authz.documents import Schema, read
+from authz.deciding._proto.external_auth_pb2 import CheckResponse
+from authz.documents.reader import read
+from authz.documents.schema import Schema
 from tests.cases.mistakes import MISTAKES
 from tests.minting import SEATS
 from tests.tiers import tier_of
@@ -17,7 +18,7 @@ from tests.tiers import tier_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from authz._proto.base_pb2 import HeaderValueOption
+    from authz.deciding._proto.base_pb2 import HeaderValueOption
     from tests.cases.rows import Row
     from tests.issuers import Profile
 

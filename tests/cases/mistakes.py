@@ -8,13 +8,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from authz.errors import ConfigurationError, Findings
-from authz.policy import load_policy
+from authz.documents.findings import ConfigurationError, Findings
+from authz.policy.load import load_policy
 from tests.cases.case_file import POLICY
 from tests.minting import write_keys
 
 if TYPE_CHECKING:
-    from authz.errors import Problem
+    from authz.documents.findings import Problem
 
 __all__ = ["MISTAKES", "of_the_policy", "sentence", "shown", "told"]
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from authz.documents import Schema
+from authz.documents.schema import Schema
 
 __all__ = ["CertificateRow", "ChainRow", "RequestLine", "Row", "TokenRow"]
 

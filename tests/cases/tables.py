@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from authz.documents import read
+from authz.documents.reader import read
 from tests.cases.case_file import EVERY_SCOPE, CaseFile
 from tests.cases.door import LAB, PROFILES
 from tests.cases.expectation import REASONS
@@ -17,8 +17,8 @@ from tests.issuers import ISSUERS_FILE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from authz.documents import Document
-    from authz.errors import Findings
+    from authz.documents.findings import Findings
+    from authz.documents.reader import Document
     from tests.cases.rows import Row
 
 __all__ = ["CASES", "Case", "read_cases"]

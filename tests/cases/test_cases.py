@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authz.decision import Denied
-from authz.reasons import Reason, TokenError
+from authz.deciding.decision import Denied
+from authz.deciding.reasons import Reason, TokenError
 from tests.cases.crafting import craft
 from tests.cases.difference import difference
 from tests.cases.door import open_doors

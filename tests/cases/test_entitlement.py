@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authz.entitlement import Lack, entitled_scopes, lacks
-from authz.errors import Findings
+from authz.documents.findings import Findings
+from authz.policy.catalog.entitlement import Lack, entitled_scopes, lacks
 from tests.cases.entitlement import CASES, FILE, Case, read_cases
 
 if TYPE_CHECKING:

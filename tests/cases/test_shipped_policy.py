@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import pytest
 import yaml
 
-from authz.policy import load_policy
+from authz.policy.load import load_policy
 from tests.cases.case_file import POLICY
 from tests.cases.expectation import CALLERS
 from tests.cases.mistakes import of_the_policy, sentence, shown
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from authz.policy import Policy
+    from authz.policy.load import Policy
 
 RULES: Final = sorted((POLICY / "rules").glob("*.yml"))
 

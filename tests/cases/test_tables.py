@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from authz.errors import Findings
+from authz.documents.findings import Findings
 from tests.cases.difference import difference
 from tests.cases.tables import read_cases
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from authz.endpoints import EndpointsFile
+from authz.serving.supervision.endpoints import EndpointsFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from authz._proto.external_auth_pb2 import CheckResponse
+    from authz.deciding._proto.external_auth_pb2 import CheckResponse
 
 SERVICE: Final = "envoy.service.auth.v3.Authorization"
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from authz._proto.base_pb2 import HeaderValue, HeaderValueOption
-from authz._proto.external_auth_pb2 import CheckResponse, OkHttpResponse
+from authz.deciding._proto.base_pb2 import HeaderValue, HeaderValueOption
+from authz.deciding._proto.external_auth_pb2 import CheckResponse, OkHttpResponse
 from tests.e2e.other_authz import OtherAuthz, asking, serving
 from tests.e2e.visitor import Visitor
 

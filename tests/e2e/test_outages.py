@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import grpc
 import pytest
 
-from authz._proto.external_auth_pb2 import CheckResponse
+from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from tests.e2e.grpc_client import caller
 from tests.e2e.other_authz import OtherAuthz, asking, serving
 from tests.e2e.visitor import Visitor

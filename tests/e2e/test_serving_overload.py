@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import grpc
 import pytest
 
-from authz._proto.external_auth_pb2 import CheckResponse
-from authz.endpoints import EndpointsFile
+from authz.deciding._proto.external_auth_pb2 import CheckResponse
+from authz.serving.supervision.endpoints import EndpointsFile
 from tests.e2e.burst import crowd
 from tests.e2e.chains import write_keys_and_anchors
 from tests.e2e.door import open_door

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from authz._proto.external_auth_pb2 import CheckResponse
-from authz.server import SERVICE
+from authz.deciding._proto.external_auth_pb2 import CheckResponse
+from authz.server.health import SERVICE
 from tests.integration.service import SECONDS
 from tests.minting import Minter, request
 

@@ -13,7 +13,9 @@ import h2.config
 import h2.connection
 import h2.events
 
-from authz.server import SERVICE, Bounds, Server
+from authz.server.bounds import Bounds
+from authz.server.health import SERVICE
+from authz.server.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

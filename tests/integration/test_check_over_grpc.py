@@ -14,11 +14,12 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from authz._proto.external_auth_pb2 import CheckRequest, CheckResponse
-from authz.check import Check
-from authz.policy import load_policy
-from authz.server import SERVICE, Server
-from authz.sockets import AddressUnusableError
+from authz.deciding._proto.external_auth_pb2 import CheckRequest, CheckResponse
+from authz.deciding.check import Check
+from authz.policy.load import load_policy
+from authz.server.addresses import AddressUnusableError
+from authz.server.health import SERVICE
+from authz.server.server import Server
 from tests.cases.case_file import POLICY
 from tests.integration.engine import CHECK, SECONDS, WIDE, echo, serving
 from tests.minting import INSTANCE, NOW, SEATS, USER, Minter, client_headers, request, write_keys

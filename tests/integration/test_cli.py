@@ -17,11 +17,11 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from authz._proto.external_auth_pb2 import CheckResponse
-from authz.check import Check
 from authz.cli import main
-from authz.decision import Allowed
-from authz.policy import load_policy
+from authz.deciding._proto.external_auth_pb2 import CheckResponse
+from authz.deciding.check import Check
+from authz.deciding.decision import Allowed
+from authz.policy.load import load_policy
 from tests.cases.case_file import POLICY
 from tests.minting import INSTANCE, USER, client_headers, request
 from tests.tiers import tier_of

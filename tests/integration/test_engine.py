@@ -11,8 +11,8 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from authz.server import SERVICE
-from authz.server.exchange import Exchange
+from authz.server.call import Exchange
+from authz.server.health import SERVICE
 from tests.integration.engine import CHECK, HEALTH, SECONDS, Gate, RawClient, Served, ask, echo, framed, serving, until
 
 if TYPE_CHECKING:

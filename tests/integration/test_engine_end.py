@@ -11,9 +11,9 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from authz.server import SERVICE, Server
-from authz.server.services import NOT_SERVING
-from authz.sockets import AddressUnusableError
+from authz.server.addresses import AddressUnusableError
+from authz.server.health import NOT_SERVING, SERVICE
+from authz.server.server import Server
 from tests.integration.engine import CHECK, HEALTH, SECONDS, WIDE, Gate, RawClient, ask, echo, framed, serving, until
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from authz import wire
-from authz._proto.external_auth_pb2 import CheckRequest
+from authz.deciding import wire
+from authz.deciding._proto.external_auth_pb2 import CheckRequest
 from tests import recorder
 from tests.oracle import agree, auth
 from tests.recording import ANY, FOLDER, Recording, recordings

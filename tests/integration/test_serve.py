@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Final
 import grpc
 import pytest
 
-from authz._proto.external_auth_pb2 import CheckResponse
-from authz.server import SERVICE
+from authz.deciding._proto.external_auth_pb2 import CheckResponse
+from authz.server.health import SERVICE
 from tests.cases.case_file import POLICY
 from tests.integration.service import COMMAND, SECONDS, refused, running
 from tests.issuers import PRODUCTION

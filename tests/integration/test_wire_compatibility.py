@@ -15,9 +15,9 @@ from google.protobuf.message_factory import GetMessageClass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authz import _proto
-from authz._proto import external_auth_pb2
-from authz._proto.external_auth_pb2 import CheckRequest, CheckResponse
+from authz.deciding import _proto
+from authz.deciding._proto import external_auth_pb2
+from authz.deciding._proto.external_auth_pb2 import CheckRequest, CheckResponse
 from tests.oracle import agree, auth, complete, complete_fields, core, described, http, is_map, protobuf, rpc
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
-FILES: Final = [importlib.import_module(found.name) for found in pkgutil.iter_modules(_proto.__path__, "authz._proto.")]
+FILES: Final = [
+    importlib.import_module(found.name) for found in pkgutil.iter_modules(_proto.__path__, "authz.deciding._proto.")
+]
 # Travels as the same varint; the generated list of sixty names would serve nobody.
 NUMBERS_FOR_ENUMS: Final = {"envoy.type.v3.HttpStatus.code": ("int32", "enum")}
 TYPES: Final = {

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from authz.supervisor_crew import STARTS
+from authz.serving.supervision.crew import STARTS
 from tests.integration.caller import Caller, healthy
 from tests.integration.service import COMMAND, SECONDS, Service, refused, running
 from tests.minting import request, write_keys

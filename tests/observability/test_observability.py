@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import yaml
 
-from authz.metrics import Metrics
+from authz.observing.metrics import Metrics
 from tests.foreign_metrics import FOREIGN
 from tests.integration.caller import Caller, healthy
 from tests.integration.service import SECONDS, running

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from authz.check import Check
-from authz.errors import Findings
-from authz.keys import read_keys
-from authz.policy import load_policy
+from authz.deciding.check import Check
+from authz.documents.findings import Findings
+from authz.policy.load import load_policy
+from authz.tokens.keys.ring import read_keys
 from tests.minting import NOW, write_keys
 from tests.properties.twin import read_rules
 
 if TYPE_CHECKING:
-    from authz.keys import KeyRing
-    from authz.policy import Policy
+    from authz.policy.load import Policy
+    from authz.tokens.keys.ring import KeyRing
     from tests.properties.twin import TwinRule
 
 POLICY = Path("authz/data")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authz._proto.external_auth_pb2 import CheckRequest, CheckResponse
+from authz.deciding._proto.external_auth_pb2 import CheckRequest, CheckResponse
 from tests.minting import INSTANCE, PRODUCTION, USER, Minter, request
 from tests.properties import twin
 from tests.properties.strategies import METHODS, header_sets, labels, scope_sets, targets
@@ -17,7 +17,7 @@ from tests.properties.strategies import METHODS, header_sets, labels, scope_sets
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authz.check import Check
+    from authz.deciding.check import Check
     from tests.properties.twin import TwinRule
 
 MINTER: Final = Minter()

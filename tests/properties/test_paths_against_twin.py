@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authz.decision import Denied
+from authz.deciding.decision import Denied
+from authz.deciding.paths import segments
 from authz.model import AllOf, AnyOf, ByHeader, PublicRule
-from authz.paths import segments
 from tests.properties import twin
 from tests.properties.strategies import METHODS, targets
 
 if TYPE_CHECKING:
-    from authz.policy import Policy
+    from authz.policy.load import Policy
     from tests.properties.twin import TwinRule
 
 

@@ -9,19 +9,21 @@ import jwt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authz.keys import ChainVerifier
-from authz.memory import Memory
 from authz.model import Trust
-from authz.revocations import NO_REVOCATIONS
-from authz.tokens import Refusal, Signers, Verifier
+from authz.policy.revocations import NO_REVOCATIONS
+from authz.tokens.cache import Memory
+from authz.tokens.keys.chains import ChainVerifier
+from authz.tokens.refusal import Refusal
+from authz.tokens.signers import Signers
+from authz.tokens.verifier import Verifier
 from tests.certificates import Certificate, x5c
 from tests.minting import NOW, NULL, PRODUCTION, Minter
 
 if TYPE_CHECKING:
     from jwt.types import Options
 
-    from authz.keys import KeyRing
-    from authz.policy import Policy
+    from authz.policy.load import Policy
+    from authz.tokens.keys.ring import KeyRing
 
 Step = tuple[str, str, float]
 MINTER: Final = Minter()

@@ -6,18 +6,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from authz.catalog import Catalog, UnitPrimitive
-from authz.model import (
-    Algorithm,
-    AllOf,
-    BackendService,
-    Claims,
-    Issuer,
-    Request,
-    TokenRule,
-    TokenType,
-    Trust,
-)
+from authz.model import Algorithm, AllOf, BackendService, Claims, Issuer, Request, TokenRule, TokenType, Trust
+from authz.policy.catalog.model import Catalog, UnitPrimitive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from authz.errors import Problem
+    from authz.documents.findings import Problem
 
 __all__ = ["told", "write"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from authz.errors import Findings
-from authz.limits.ground import Ground
+from authz.documents.findings import Findings
 from authz.limits.reader import read_limits
-from authz.tiers import Tiers
+from authz.limits.vocabulary import Ground
+from authz.policy.tiers import Tiers
 from tests.unit.examples import CATALOG
 from tests.unit.files import told, write
 

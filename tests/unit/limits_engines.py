@@ -11,7 +11,7 @@ import yaml
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from authz.limits.page import Page
+    from authz.limits.rendering.text import Page
 
 __all__ = ["Asked", "Counted", "embedded", "shared"]
 

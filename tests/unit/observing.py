@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from authz.check import Check
-from authz.policy import load_policy
+from authz.deciding.check import Check
+from authz.policy.load import load_policy
 from tests.cases.case_file import POLICY
 from tests.certificates import Certificate, x5c
 from tests.minting import NOW, ROOT, Minter, request, write_anchors, write_keys
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from authz.observation import Observation
-    from authz.policy import Policy
+    from authz.deciding.observation import Observation
+    from authz.policy.load import Policy
 
 __all__ = ["LEAF", "chained", "load_shipped", "observed", "told"]
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import pytest
 
-from authz.admin import MAX_CONNECTIONS, Admin
-from authz.admin_state import FailedReload
-from authz.errors import Problem
-from authz.sockets import AddressUnusableError
+from authz.documents.findings import Problem
+from authz.observing.state import FailedReload
+from authz.server.addresses import AddressUnusableError
+from authz.serving.admin import MAX_CONNECTIONS, Admin
 from tests.unit.test_metrics import LOADED, State
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from authz.errors import Findings
-from authz.keys import KeyRing, read_keys
-from authz.keys.anchors import strong_enough
-from authz.keys.weakness import weakness
+from authz.documents.findings import Findings
 from authz.model import Trust
+from authz.tokens.keys.anchors import strong_enough
+from authz.tokens.keys.ring import KeyRing, read_keys
+from authz.tokens.keys.weakness import weakness
 from tests.certificates import NOW, Certificate, pem, resigned
 from tests.signing import key
 from tests.unit.examples import ISSUER

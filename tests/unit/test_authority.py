@@ -13,11 +13,12 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from authz.errors import Findings
-from authz.keys import ChainProof, ChainVerifier, read_keys
-from authz.keys.authority import anchors_file, chain_file, generate_chain, read_chain
-from authz.memory import Memory
+from authz.documents.findings import Findings
+from authz.issuing.authority import anchors_file, chain_file, generate_chain, read_chain
 from authz.model import Algorithm, Trust
+from authz.tokens.cache import Memory
+from authz.tokens.keys.chains import ChainProof, ChainVerifier
+from authz.tokens.keys.ring import read_keys
 from tests.signing import key
 from tests.unit.examples import ISSUER
 

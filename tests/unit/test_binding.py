@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authz.binding import bindings, said
-from authz.decision import Denied, decide
-from authz.reasons import Reason
+from authz.deciding.binding import bindings, said
+from authz.deciding.decision import Denied, decide
+from authz.deciding.reasons import Reason
 from tests.unit.examples import CLAIMS, RULE, USER_ISSUER, asked
 
 if TYPE_CHECKING:

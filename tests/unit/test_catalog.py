@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authz.catalog_files import read_catalog
-from authz.errors import Findings
+from authz.documents.findings import Findings
 from authz.model import BackendService
+from authz.policy.catalog.reader import read_catalog
 from tests.unit.examples import UNIT_PRIMITIVE
 from tests.unit.files import told, write
 

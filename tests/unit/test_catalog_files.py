@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from authz.catalog import Bundle, Catalog, Operator
-from authz.catalog_files import moment, read_catalog
-from authz.errors import Findings
+from authz.documents.findings import Findings
 from authz.model import BackendService
-from authz.versions import Version
+from authz.policy.catalog.model import Bundle, Catalog, Operator
+from authz.policy.catalog.reader import read_catalog
+from authz.policy.catalog.schema import moment
+from authz.policy.catalog.versions import Version
 from tests.unit.files import told, write
 
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authz.keys import ChainProof, ChainVerifier
-from authz.keys.thumbprints import _der
-from authz.memory import Memory
 from authz.model import Algorithm
+from authz.tokens.cache import Memory
+from authz.tokens.keys.chains import ChainProof, ChainVerifier
+from authz.tokens.keys.thumbprints import _der
 from tests import certificates
 from tests.certificates import Certificate, resigned, respelt, x5c
 from tests.unit.examples import ISSUER

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import pytest
 
-from authz._proto.external_auth_pb2 import CheckResponse
-from authz.check import Check
-from authz.decision import Denied
-from authz.policy import load_policy
-from authz.reasons import Reason
+from authz.deciding._proto.external_auth_pb2 import CheckResponse
+from authz.deciding.check import Check
+from authz.deciding.decision import Denied
+from authz.deciding.reasons import Reason
+from authz.policy.load import load_policy
 from tests.cases.case_file import POLICY
 from tests.minting import NOW, Minter, request, write_keys
 
 if TYPE_CHECKING:
-    from authz.observation import Observation
-    from authz.policy import Policy
+    from authz.deciding.observation import Observation
+    from authz.policy.load import Policy
 
 
 class Broken:

@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from authz._proto.external_auth_pb2 import CheckResponse
-from authz.check import Check
-from authz.keys import ChainVerifier
-from authz.memory import Memory
-from authz.policy import load_policy
-from authz.revocations import NO_REVOCATIONS
-from authz.tokens import Signers, Verifier
+from authz.deciding._proto.external_auth_pb2 import CheckResponse
+from authz.deciding.check import Check
+from authz.policy.load import load_policy
+from authz.policy.revocations import NO_REVOCATIONS
+from authz.tokens.cache import Memory
+from authz.tokens.keys.chains import ChainVerifier
+from authz.tokens.signers import Signers
+from authz.tokens.verifier import Verifier
 from tests.cases.case_file import POLICY
 from tests.certificates import Certificate, pem, x5c
 from tests.minting import NOW, Minter, request, write_keys
 
 if TYPE_CHECKING:
-    from authz.policy import Policy
+    from authz.policy.load import Policy
 
 HOUR: Final = 3_600
 START_LEEWAY: Final = 10

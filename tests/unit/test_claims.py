@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from authz.deciding.reasons import TokenError
 from authz.model import Claims
-from authz.reasons import TokenError
 from authz.tokens.claims import parse_claims, standing_error
 from tests.unit.examples import BACKEND, CLAIMS, ISSUER, OTHER_BACKEND
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from authz.correlation import is_traced, request_id, trace_id
+from authz.deciding.correlation import is_traced, request_id, trace_id
 
 SLOW_TWIN: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 TRACE: Final = "4bf92f3577b34da6a3ce929d0e0e4736"

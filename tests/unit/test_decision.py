@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
-from authz.decision import UNKNOWN, Allowed, Denied, Identity, credentials, decide, label_denial
+from authz.deciding.decision import UNKNOWN, Allowed, Denied, Identity, credentials, decide, label_denial
+from authz.deciding.reasons import ANSWERS, Reason
 from authz.model import AllOf, AnyOf, ByHeader, PublicRule, TokenType
-from authz.reasons import ANSWERS, Reason
 from tests.unit.examples import BACKEND, CLAIMS, RULE, USER_ISSUER, asked
 
 if TYPE_CHECKING:

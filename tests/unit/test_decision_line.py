@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authz.decision_line import _TOKEN, MAX_PATH, _path
+from authz.observing.decision_line import _TOKEN, MAX_PATH, _path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,19 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authz.decision import decide
-from authz.decision_log import DecisionLog
-from authz.lines import MAX_LINE
+from authz.deciding.decision import decide
+from authz.deciding.observation import Observation
 from authz.model import Claims, Request, TokenRule
-from authz.observation import Observation
-from authz.tokens import Proof, standing_error
+from authz.observing.decision_log import DecisionLog
+from authz.observing.line_writer import MAX_LINE
+from authz.tokens.claims import standing_error
+from authz.tokens.proof import Proof
 from tests.minting import INSTANCE, NOW, PRODUCTION, ROOT, USER, Minter, client_headers, request
 from tests.unit.observing import LEAF, chained, load_shipped, observed, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authz.policy import Policy
+    from authz.policy.load import Policy
 
 Line = dict[str, Any]  # Any: JSON
 

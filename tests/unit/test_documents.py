@@ -8,19 +8,9 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
-from authz.documents import (
-    MAX_BYTES,
-    MAX_DEPTH,
-    MAX_NODES,
-    Document,
-    Duration,
-    OpenSchema,
-    Schema,
-    read,
-    read_folder,
-    seconds,
-)
-from authz.errors import Findings
+from authz.documents.findings import Findings
+from authz.documents.reader import MAX_BYTES, MAX_DEPTH, MAX_NODES, Document, read, read_folder
+from authz.documents.schema import Duration, OpenSchema, Schema, seconds
 from tests.unit.files import told, write
 
 

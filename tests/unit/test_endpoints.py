@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from authz.endpoints import EndpointsFile, EndpointsFileUnusableError, discovery
+from authz.serving.supervision.endpoints import EndpointsFile, EndpointsFileUnusableError, discovery
 
 
 def endpoints(*addresses: object) -> dict[str, object]:

@@ -10,11 +10,11 @@ from typing import Final
 
 import pytest
 
-from authz.catalog import Operator
-from authz.catalog_files import read_catalog
-from authz.entitlement import Customer, entitled_scopes, lacks
-from authz.errors import Findings
-from authz.versions import Version
+from authz.documents.findings import Findings
+from authz.policy.catalog.entitlement import Customer, entitled_scopes, lacks
+from authz.policy.catalog.model import Operator
+from authz.policy.catalog.reader import read_catalog
+from authz.policy.catalog.versions import Version
 from tests.unit.examples import CATALOG, UNIT_PRIMITIVE
 
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from authz.errors import ConfigurationError, Findings, Problem
+from authz.documents.findings import ConfigurationError, Findings, Problem
 
 FIRST, SECOND = Path("a.yml"), Path("b.yml")
 

@@ -6,7 +6,7 @@ from resource import RLIM_INFINITY
 
 import pytest
 
-from authz.file_handles import COMFORTABLE, WANTED, Room, TooFewHandlesError, planned
+from authz.serving.file_handles import COMFORTABLE, WANTED, Room, TooFewHandlesError, planned
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authz.frames import Frames
-from authz.messages import Beat, Loaded
-from authz.supervisor_process import WorkerProcess
+from authz.serving.messages import Beat, Loaded
+from authz.serving.supervision.frames import Frames
+from authz.serving.supervision.process import WorkerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

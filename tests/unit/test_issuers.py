@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authz.errors import Findings
-from authz.issuers import read_issuers
+from authz.documents.findings import Findings
 from authz.model import Algorithm, Issuer, TokenType, Trust
+from authz.policy.issuers import read_issuers
 from tests.unit.examples import BACKEND, CATALOG, OTHER_BACKEND
 from tests.unit.files import told, write
 

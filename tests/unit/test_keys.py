@@ -13,11 +13,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from authz.errors import Findings
-from authz.keys import KeyRing, read_keys
-from authz.keys.jwk import public_key
-from authz.keys.jwks import MAX_KEYS_WITHOUT_KID
+from authz.documents.findings import Findings
 from authz.model import Algorithm
+from authz.tokens.keys.jwk import public_key
+from authz.tokens.keys.key_sets import MAX_KEYS_WITHOUT_KID
+from authz.tokens.keys.ring import KeyRing, read_keys
 from tests.signing import Key, b64, key
 from tests.unit.examples import ISSUER
 from tests.unit.files import told

@@ -10,12 +10,12 @@ from typing import Any, Final
 
 import pytest
 
-from authz.catalog import Catalog, Service
-from authz.catalog_files import read_catalog
-from authz.documents.writer import dumped
-from authz.errors import Findings
-from authz.legacy import REALMS, legacy_services
-from authz.versions import Version
+from authz.documents.editor import dumped
+from authz.documents.findings import Findings
+from authz.policy.catalog.legacy import REALMS, legacy_services
+from authz.policy.catalog.model import Catalog, Service
+from authz.policy.catalog.reader import read_catalog
+from authz.policy.catalog.versions import Version
 from tests.unit.examples import BACKEND, OTHER_BACKEND, UNIT_PRIMITIVE
 
 UPSTREAM: Final = Path(__file__).parents[1] / "upstream"

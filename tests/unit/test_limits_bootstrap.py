@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authz.errors import Findings
-from authz.limits.bootstrap import Marker, read_bootstrap, with_slots
-from authz.limits.page import Line
+from authz.documents.findings import Findings
+from authz.limits.rendering.bootstrap import Marker, read_bootstrap, with_slots
+from authz.limits.rendering.text import Line
 from tests.unit.files import told
 
 if TYPE_CHECKING:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authz.errors import Findings
-from authz.limits.comparison import compare, leftovers
+from authz.documents.findings import Findings
+from authz.limits.drift import compare, leftovers
 from tests.unit.test_limits_rendering import EXCEPTION, pages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from authz.limits.page import Page
+    from authz.limits.rendering.text import Page
 
 SOURCE = PurePath("envoy/limits.yaml")
 MEND = "; run authz limits render"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authz.errors import Findings
-from authz.limits.ground import Ground, answers
-from authz.rule_files import read_rules
-from authz.tiers import Tiers
+from authz.documents.findings import Findings
+from authz.limits.vocabulary import Ground, answers
+from authz.policy.rules.reader import read_rules
+from authz.policy.tiers import Tiers
 from tests.unit.examples import CATALOG
 from tests.unit.files import write
 

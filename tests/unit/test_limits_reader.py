@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authz.errors import Findings
+from authz.documents.findings import Findings
 from authz.limits.model import (
     Addresses,
     BackendLimits,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import yaml
 
-from authz.limits.rendering import rendered
+from authz.limits.rendering.files import rendered
 from tests.unit.limits import limits
 from tests.unit.limits_engines import Asked, Counted, embedded, shared
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from authz.limits.page import Page
+    from authz.limits.rendering.text import Page
 
 BOOTSTRAP: Final = """\
 # The door.

@@ -9,13 +9,13 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from authz.catalog_files import read_catalog
 from authz.cli.catalog.schemas import schema_text
-from authz.errors import Findings
-from authz.limits.ground import Ground, answers
+from authz.documents.findings import Findings
 from authz.limits.reader import read_limits
-from authz.rule_files import read_rules
-from authz.tiers import read_tiers
+from authz.limits.vocabulary import Ground, answers
+from authz.policy.catalog.reader import read_catalog
+from authz.policy.rules.reader import read_rules
+from authz.policy.tiers import read_tiers
 from tests.json_schema import faults
 from tests.unit.limits import FILE
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from authz.lines import MAX_LINE, Lines
+from authz.observing.line_writer import MAX_LINE, Lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

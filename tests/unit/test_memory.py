@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 
-from authz.memory import Memory, MemoryUse
+from authz.tokens.cache import Memory, MemoryUse
 
 
 def key(number: int) -> bytes:

@@ -8,12 +8,12 @@ from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from authz.admin_state import FailedReload, PolicyState, WorkerCounts
-from authz.keys import Anchor, PackagedKey, Trusted
-from authz.memory import MemoryUse
-from authz.metrics import MAX_LEAVES_SHOWN, Metrics
-from authz.reasons import Reason
-from authz.tallies import BOUNDS, Durations, LeafUse, Tallies
+from authz.deciding.reasons import Reason
+from authz.observing.metrics import MAX_LEAVES_SHOWN, Metrics
+from authz.observing.state import FailedReload, PolicyState, WorkerCounts
+from authz.observing.totals import BOUNDS, Durations, LeafUse, Tallies
+from authz.tokens.cache import MemoryUse
+from authz.tokens.keys.inventory import Anchor, PackagedKey, Trusted
 
 COUNTED: Final = Tallies(
     decisions={(Reason.ALLOWED, "ai_gateway", "duo_chat", "small"): 3, ("no_rule", "", "", ""): 1},

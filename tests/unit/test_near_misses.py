@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authz.errors import Findings
-from authz.near_misses import report_near_misses, report_strange_keys
+from authz.documents.findings import Findings
+from authz.policy.unread_files import report_near_misses, report_strange_keys
 from tests.unit.files import told, write
 
 if TYPE_CHECKING:

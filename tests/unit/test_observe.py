@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authz.observe import fault, start_logging, timestamp
+from authz.observing.json_log import fault, start_logging, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -114,9 +114,7 @@ def test_lines_may_be_written_by_another(capfd: pytest.CaptureFixture[str]) -> N
 
 
 def test_a_standard_error_that_is_closed_or_full_is_no_reason_to_stop() -> None:
-    code = (
-        "import os; os.close(2); from authz.observe import start_logging; start_logging('info').info('x'); print('on')"
-    )
+    code = "import os; os.close(2); from authz.observing.json_log import start_logging; start_logging('info').info('x'); print('on')"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "on\n", "")
 

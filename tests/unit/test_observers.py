@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from authz._proto.external_auth_pb2 import CheckResponse
-from authz.check import Check
-from authz.lines import Lines
-from authz.observers import Observers, traced
+from authz.deciding._proto.external_auth_pb2 import CheckResponse
+from authz.deciding.check import Check
+from authz.observing.line_writer import Lines
+from authz.observing.observers import Observers, traced
 from tests.minting import NOW, Minter, request
 from tests.unit.observing import load_shipped, observed
 from tests.unit.test_traces import SECONDS, collector
 
 if TYPE_CHECKING:
-    from authz.policy import Policy
+    from authz.policy.load import Policy
 
 GOOD: Final = request(token=Minter().token())
 BAD: Final = request(token=Minter().token(claims={"exp": 1}))

@@ -14,10 +14,10 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from authz import decision_line
 from authz.cli.serve import serve
-from authz.metrics import Metrics
-from authz.reasons import ANSWERS, Reason, TokenError
+from authz.deciding.reasons import ANSWERS, Reason, TokenError
+from authz.observing import decision_line
+from authz.observing.metrics import Metrics
 from tests.unit.test_metrics import State
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from authz.errors import Findings
-from authz.keys import read_keys
-from authz.keys.pairs import generate_pair, private_file, public_file, read_pair
+from authz.documents.findings import Findings
+from authz.issuing.key_pairs import generate_pair, private_file, public_file, read_pair
 from authz.model import Algorithm
+from authz.tokens.keys.ring import read_keys
 from tests.signing import Key, b64
 from tests.unit.examples import ISSUER
 

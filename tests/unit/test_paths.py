@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from authz.paths import segments
+from authz.deciding.paths import segments
 
 LITERAL: Final = frozenset(string.ascii_letters + string.digits + "!\"$&'()*+,-.:<=>@[]^_`{|}~")
 """Visible ASCII without `/`, `?`, `%`, `#`, `;` and the backslash."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from authz.places import MAX_LINKS, places
+from authz.serving.reload.watched_paths import MAX_LINKS, places
 from tests.unit.files import write
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authz.decision import Allowed, Denied
-from authz.errors import ConfigurationError
+from authz.deciding.decision import Allowed, Denied
+from authz.deciding.reasons import Reason, TokenError
+from authz.documents.findings import ConfigurationError
 from authz.model import Request
-from authz.policy import load_policy
-from authz.reasons import Reason, TokenError
+from authz.policy.load import load_policy
 from tests.certificates import NOW, Certificate, pem, x5c
 from tests.signing import encode, key
 from tests.unit.files import told, write
@@ -20,7 +20,7 @@ from tests.unit.files import told, write
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authz.policy import Policy
+    from authz.policy.load import Policy
 
 SIGNER = key("p-1")
 ISSUERS = """

@@ -1,16 +1,16 @@
-"""The generated code in `authz/_proto` is what `protos/` makes."""
+"""The generated code in `authz/deciding/_proto` is what `protos/` makes."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 
-from authz._proto import external_auth_pb2
+from authz.deciding._proto import external_auth_pb2
 from dev import protos
 
 
 def test_generated_code_is_up_to_date() -> None:
-    assert protos.outdated() == [], "run `make protos` and commit authz/_proto"
+    assert protos.outdated() == [], "run `make protos` and commit authz/deciding/_proto"
 
 
 def test_the_service_has_the_name_that_envoy_calls() -> None:
@@ -20,5 +20,5 @@ def test_the_service_has_the_name_that_envoy_calls() -> None:
 
 def test_generated_code_lives_with_the_published_status_messages() -> None:
     """A trimmed copy of google.rpc.Status would clash with grpcio-health-checking and grpcio-status."""
-    script = "import grpc_health.v1.health, google.rpc.status_pb2, authz._proto.external_auth_pb2"
+    script = "import grpc_health.v1.health, google.rpc.status_pb2, authz.deciding._proto.external_auth_pb2"
     subprocess.run([sys.executable, "-W", "error", "-c", script], check=True, timeout=60)

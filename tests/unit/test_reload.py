@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authz.reload import Blind, Refused, Reloader, Seeing, Taken, Watch
-from authz.snapshot import Snapshot, Sources, take
+from authz.serving.reload.reloader import Blind, Refused, Reloader, Seeing, Taken, Watch
+from authz.serving.reload.snapshot import Snapshot, Sources, take
 from tests.cases.case_file import POLICY
 from tests.minting import write_keys
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from authz.reload import Report
+    from authz.serving.reload.reloader import Report
 
 SECONDS = 30.0
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from authz.revision import MAX_DEPTH, files, folders, revision
+from authz.policy.files import MAX_DEPTH, files, folders, revision
 from tests.unit.files import write
 
 

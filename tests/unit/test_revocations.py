@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from authz.errors import Findings
-from authz.revocations import NO_REVOCATIONS, Revocations, read_revocations
+from authz.documents.findings import Findings
+from authz.policy.revocations import NO_REVOCATIONS, Revocations, read_revocations
 from tests.unit.examples import CLAIMS, USER_ISSUER
 from tests.unit.files import told, write
 

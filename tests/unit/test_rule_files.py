@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from authz.decision import Denied
-from authz.errors import Findings
+from authz.deciding.decision import Denied
+from authz.deciding.reasons import Reason
+from authz.documents.findings import Findings
 from authz.model import AllOf, AnyOf, ByHeader, PublicRule, TokenRule, TokenType
-from authz.reasons import Reason
-from authz.rule_files import read_rules
+from authz.policy.rules.reader import read_rules
 from tests.unit.examples import BACKEND, CATALOG, UNIT_PRIMITIVE
 from tests.unit.files import told, write
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authz.rules import Rules
+    from authz.deciding.rules import Rules
 
 EVERYONE: Final = frozenset(TokenType)
 GET_X: Final = "path: /x, methods: [GET]"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from authz.decision import Denied
+from authz.deciding.decision import Denied
+from authz.deciding.reasons import Reason
+from authz.deciding.rules import Choice, Endpoint, Rules, grow
 from authz.model import PublicRule
-from authz.reasons import Reason
-from authz.rules import Choice, Endpoint, Rules, grow
-from authz.templates import parse_template
+from authz.policy.rules.templates import parse_template
 from tests.unit.examples import BACKEND
 
 

@@ -7,14 +7,14 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Final
 
-from authz.scratch import Scratch, sweep
+from authz.serving.reload.scratch import Scratch, sweep
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 HOLDING: Final = """
 import pathlib, sys
-from authz.scratch import Scratch
+from authz.serving.reload.scratch import Scratch
 with Scratch(pathlib.Path(sys.argv[1])) as folder:
     (folder / "0").mkdir()
     print(folder, flush=True)

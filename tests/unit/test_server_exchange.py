@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-from authz.server.exchange import SEND_SECONDS, Exchange, Line, Stage
+from authz.server.call import SEND_SECONDS, Exchange, Line, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from authz.settings import (
+from authz.serving.settings import (
     MAX_SOCKET_PATH,
     AddressTemplate,
     ServeSettings,

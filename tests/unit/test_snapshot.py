@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authz.errors import ConfigurationError
-from authz.messages import Load
-from authz.revision import revision
-from authz.snapshot import Snapshot, Sources, take
+from authz.documents.findings import ConfigurationError
+from authz.policy.files import revision
+from authz.serving.messages import Load
+from authz.serving.reload.snapshot import Snapshot, Sources, take
 from tests.cases.case_file import POLICY
 from tests.minting import PRODUCTION, write_keys
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from authz.sockets import AddressUnusableError, make_free
+from authz.server.addresses import AddressUnusableError, make_free
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authz.documents.storage import create, replace, replace_all
+from authz.documents.atomic import create, replace, replace_all
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 WRITER = """
 import sys
 from pathlib import Path
-from authz.documents.storage import replace
+from authz.documents.atomic import replace
 while True:
     for letter in "ab":
         replace(Path(sys.argv[1]), letter * 3_000_000)

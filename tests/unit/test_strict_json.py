@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from authz.strict_json import MAX_BRACKETS, loads
+from authz.tokens.strict_json import MAX_BRACKETS, loads
 
 
 @pytest.mark.parametrize(

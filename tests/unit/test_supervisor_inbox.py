@@ -7,7 +7,7 @@ import signal
 import threading
 from multiprocessing.connection import wait
 
-from authz.supervisor_inbox import Inbox
+from authz.serving.supervision.inbox import Inbox
 
 SECONDS = 30.0
 

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authz.errors import Problem
-from authz.messages import Listening, Load, Loaded
-from authz.policy import load_policy
-from authz.snapshot import Snapshot
-from authz.supervisor_crew import Crew
-from authz.supervisor_state import State
-from authz.tallies import Tallies
+from authz.documents.findings import Problem
+from authz.observing.totals import Tallies
+from authz.policy.load import load_policy
+from authz.serving.messages import Listening, Load, Loaded
+from authz.serving.reload.snapshot import Snapshot
+from authz.serving.supervision.crew import Crew
+from authz.serving.supervision.state import State
 from tests.cases.case_file import POLICY
 from tests.minting import PRODUCTION, write_keys
 
 if TYPE_CHECKING:
-    from authz.policy import Policy
+    from authz.policy.load import Policy
 
 PROBLEM = Problem(Path("tiers.yml"), 1, "unknown key")
 COUNTED = Tallies(decisions={("allowed", "ai_gateway", "duo_chat", "small"): 1}, overloads=1, in_flight=1)

@@ -10,17 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authz.memory import MemoryUse
 from authz.model import AnyOf, TokenRule
-from authz.tallies import BOUNDS, Durations, LeafUse, Ledger, Tallies
-from authz.tally import MAX_LEAVES, Tally
-from authz.tokens import Proof, Signer
+from authz.observing.counts import MAX_LEAVES, Tally
+from authz.observing.totals import BOUNDS, Durations, LeafUse, Ledger, Tallies
+from authz.tokens.cache import MemoryUse
+from authz.tokens.proof import Proof
+from authz.tokens.signers import Signer
 from tests.minting import NOW, PRODUCTION, request
 from tests.unit.observing import LEAF, chained, load_shipped, observed, told
 
 if TYPE_CHECKING:
-    from authz.observation import Observation
-    from authz.policy import Policy
+    from authz.deciding.observation import Observation
+    from authz.policy.load import Policy
 
 KID: Final = PRODUCTION["customers-dot"].key.kid
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from authz.templates import MAX_SEGMENTS, Template, parse_prefix, parse_template
+from authz.policy.rules.templates import MAX_SEGMENTS, Template, parse_prefix, parse_template
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_what_the_page_names_exists(file: str, name: str) -> None:
         ("unit/test_gone.py", ""),
         ("authz/gone.py", "anything"),
         ("unit/test_memory.py", "test_gone"),
-        ("authz/memory.py", "Gone"),
+        ("authz/tokens/cache.py", "Gone"),
         ("cases/chains.yaml", "gone"),
         ("envoy/envoy.yaml", "gone"),
     ],

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from authz.errors import Findings
-from authz.tiers import Tiers, read_tiers
+from authz.documents.findings import Findings
+from authz.policy.tiers import Tiers, read_tiers
 from tests.unit.files import told, write
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from authz.traces import Traces, spans_url
+from authz.observing.traces import Traces, spans_url
 from tests.minting import NOW
 from tests.unit.observing import load_shipped, observed, told
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-    from authz.policy import Policy
+    from authz.policy.load import Policy
 
 SECONDS: Final = 30.0
 TRACE: Final = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -183,11 +183,11 @@ def test_a_collector_without_a_path_takes_spans_where_all_do(endpoint: str, url:
 
 
 GONE: Final = """
-from authz.observation import Observation
-from authz.judgement import Judgement
-from authz.decision import Denied
-from authz.reasons import Reason
-from authz.traces import Traces
+from authz.deciding.observation import Observation
+from authz.deciding.judgement import Judgement
+from authz.deciding.decision import Denied
+from authz.deciding.reasons import Reason
+from authz.observing.traces import Traces
 traces = Traces("http://127.0.0.1:1", 0, "1")
 traces.observe(Observation(None, Judgement(Denied(Reason.INTERNAL_ERROR)), 1.0, 0.0, "r"))
 traces.close(30)
@@ -201,8 +201,6 @@ def test_a_collector_that_is_gone_is_no_line_in_the_log() -> None:
 
 
 def test_without_a_collector_its_library_is_not_loaded() -> None:
-    code = (
-        "import sys, authz.observers, authz.check, authz.admin; print([m for m in sys.modules if 'opentelemetry' in m])"
-    )
+    code = "import sys, authz.observing.observers, authz.deciding.check, authz.serving.admin; print([m for m in sys.modules if 'opentelemetry' in m])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

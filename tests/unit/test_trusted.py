@@ -6,8 +6,10 @@ from types import MappingProxyType
 
 import pytest
 
-from authz.keys import Anchor, KeyRing, PackagedKey, Trusted, VerificationKey, trusted
 from authz.model import Algorithm
+from authz.tokens.keys.inventory import Anchor, PackagedKey, Trusted, trusted
+from authz.tokens.keys.key import VerificationKey
+from authz.tokens.keys.ring import KeyRing
 from tests.certificates import NOW, Certificate
 from tests.signing import key
 

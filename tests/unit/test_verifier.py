@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
-from authz.keys import ChainProof, ChainVerifier, KeyRing, VerificationKey
-from authz.memory import Memory
+from authz.deciding.reasons import TokenError
 from authz.model import Algorithm, Claims, Trust
-from authz.reasons import TokenError
-from authz.revocations import NO_REVOCATIONS
-from authz.tokens import Proof, Refusal, Signers, Verifier
-from authz.tokens.verifier import MAX_LENGTH
+from authz.policy.revocations import NO_REVOCATIONS
+from authz.tokens.cache import Memory
+from authz.tokens.keys.chains import ChainProof, ChainVerifier
+from authz.tokens.keys.key import VerificationKey
+from authz.tokens.keys.ring import KeyRing
+from authz.tokens.proof import Proof
+from authz.tokens.refusal import Refusal
+from authz.tokens.signers import Signers
+from authz.tokens.verifier import MAX_LENGTH, Verifier
 from tests import certificates
 from tests.certificates import Certificate, x5c
 from tests.signing import Key, encode, hmac_with, key

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from authz.versions import Version
+from authz.policy.catalog.versions import Version
 
 RISING = ("9.20", "16.0", "16.0.1", "16.9", "16.9.99", "16.10", "16.10.1", "16.10.10", "17.0", "17.0.1", "100.0")
 

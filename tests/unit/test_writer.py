@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authz.documents.writer import UnchangeableError, changed, dumped
+from authz.documents.editor import UnchangeableError, changed, dumped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from authz.cli.catalog.fields import FIELDS, KEYS, LISTS, REQUIRED, field_options, flag, written
-from authz.cli.catalog.shelf import open_shelf
+from authz.cli.catalog.open_catalog import open_shelf
 from authz.cli.options import POLICY
-from authz.documents.storage import create
-from authz.documents.writer import dumped
+from authz.documents.atomic import create
+from authz.documents.editor import dumped
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authz.cli.catalog.shelf import Shelf
+    from authz.cli.catalog.open_catalog import Shelf
 
 __all__ = ["add"]
 

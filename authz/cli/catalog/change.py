@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from authz.cli.catalog.fields import FIELDS, KEYS, REQUIRED, field_options, written
-from authz.cli.catalog.shelf import open_shelf
+from authz.cli.catalog.open_catalog import open_shelf
 from authz.cli.options import POLICY
-from authz.documents.storage import replace
-from authz.documents.writer import UnchangeableError, changed
+from authz.documents.atomic import replace
+from authz.documents.editor import UnchangeableError, changed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from authz.cli.catalog.shelf import Shelf
+    from authz.cli.catalog.open_catalog import Shelf
 
 __all__ = ["deprecate", "remove", "update"]
 

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any, assert_never
 import click
 
 from authz.cli.catalog.listing import AT, access
-from authz.cli.catalog.shelf import open_shelf
+from authz.cli.catalog.open_catalog import open_shelf
 from authz.cli.catalog.text import FORMAT, json_text, table
 from authz.cli.customer import CustomerFlags, check_known, customer_options
 from authz.cli.options import POLICY
-from authz.entitlement import Lack, lacks
+from authz.policy.catalog.entitlement import Lack, lacks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from authz.catalog import Catalog, UnitPrimitive
-    from authz.entitlement import Customer
+    from authz.policy.catalog.entitlement import Customer
+    from authz.policy.catalog.model import Catalog, UnitPrimitive
 
 __all__ = ["entitlements"]
 

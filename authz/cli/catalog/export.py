@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from authz.cli.catalog.shelf import open_shelf
+from authz.cli.catalog.open_catalog import open_shelf
 from authz.cli.catalog.text import json_text
 from authz.cli.options import POLICY
-from authz.documents.writer import dumped
-from authz.legacy import REALMS, legacy_services
+from authz.documents.editor import dumped
+from authz.policy.catalog.legacy import REALMS, legacy_services
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 from pydantic import TypeAdapter, ValidationError
 
-from authz.catalog_files import UnitPrimitiveFile, moment
+from authz.policy.catalog.schema import UnitPrimitiveFile, moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from authz.cli.catalog.fields import MOMENT
-from authz.cli.catalog.shelf import open_shelf
+from authz.cli.catalog.open_catalog import open_shelf
 from authz.cli.catalog.text import FORMAT, json_text, table
 from authz.cli.customer import check_known
 from authz.cli.options import POLICY
@@ -16,8 +16,8 @@ from authz.cli.options import POLICY
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authz.catalog import Catalog, UnitPrimitive
-    from authz.cli.catalog.shelf import Shelf
+    from authz.cli.catalog.open_catalog import Shelf
+    from authz.policy.catalog.model import Catalog, UnitPrimitive
 
 __all__ = ["AT", "access", "list_", "show"]
 

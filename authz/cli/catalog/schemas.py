@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from authz.catalog_files import SCHEMAS as CATALOG_SCHEMAS
 from authz.cli.catalog.text import json_text
-from authz.issuers import IssuersFile
 from authz.limits.schema import LimitsFile
-from authz.revocations import RevocationsFile
-from authz.rule_schema import RulesFile
-from authz.tiers import TiersFile
+from authz.policy.catalog.schema import SCHEMAS as CATALOG_SCHEMAS
+from authz.policy.issuers import IssuersFile
+from authz.policy.revocations import RevocationsFile
+from authz.policy.rules.schema import RulesFile
+from authz.policy.tiers import TiersFile
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -1,0 +1,131 @@
+"""The rules: which endpoint a request means. A tree walked once per path segment, however many rules there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from authz.deciding.decision import Denied
+from authz.deciding.paths import segments
+from authz.deciding.reasons import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from authz.model import BackendService, Rule
+    from authz.policy.rules.templates import Span, Template
+
+__all__ = ["Branch", "Choice", "Endpoint", "Rules", "grow"]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Rules that the path's own words choose between: the segments of `span`, joined by `/`, name the rule."""
+
+    backend: BackendService
+    methods: tuple[str, ...]
+    span: Span
+    rules: Mapping[str, Rule]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What stands at one place of the tree: rules by method, and those that also depend on the path's words."""
+
+    backend: BackendService
+    by_method: Mapping[str, Rule]
+    choices: tuple[Choice, ...]
+
+    def rules(self, path: Sequence[str]) -> Mapping[str, Rule]:
+        """Return the rules for exactly this path, by method; none means that the path is not served."""
+        if not self.choices:
+            return self.by_method
+        found = dict(self.by_method)
+        for choice in self.choices:
+            rule = choice.rules.get("/".join(path[slice(*choice.span)]))
+            if rule is not None:
+                found.update(dict.fromkeys(choice.methods, rule))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One step into the tree. A literal segment beats a free one, which beats the rest of a path."""
+
+    literals: Mapping[str, Branch]
+    free: Branch | None
+    endpoint: Endpoint | None
+    rest: Endpoint | None
+
+    def find(self, path: Sequence[str], depth: int) -> Endpoint | None:
+        """Return the most specific endpoint for `path[depth:]`, compared from left to right."""
+        if depth == len(path):
+            return self.endpoint
+        literal = self.literals.get(path[depth])
+        if literal is not None:
+            found = literal.find(path, depth + 1)
+            if found is not None:
+                return found
+        if self.free is not None:
+            found = self.free.find(path, depth + 1)
+            if found is not None:
+                return found
+        return self.rest
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Every rule of a policy."""
+
+    root: Branch
+
+    def match(self, method: str, target: str) -> Rule | Denied:
+        """Return the one rule for a method and request target, or the refusal of its path or method."""
+        path = segments(target)
+        if path is None:
+            return Denied(Reason.AMBIGUOUS_PATH)
+        endpoint = self.root.find(path, 0) if path[-1] else None
+        by_method = endpoint.rules(path) if endpoint is not None else None
+        if endpoint is None or not by_method:
+            return Denied(Reason.NO_RULE)
+        rule = by_method.get(method)
+        if rule is None:
+            backend = endpoint.backend.name
+            return Denied(Reason.METHOD_NOT_ALLOWED, backend_service=backend, methods=tuple(sorted(by_method)))
+        return rule
+
+
+@dataclass(slots=True)
+class _Shoot:
+    """A branch while the tree grows."""
+
+    literals: dict[str, _Shoot] = field(default_factory=dict)
+    free: _Shoot | None = None
+    endpoint: Endpoint | None = None
+    rest: Endpoint | None = None
+
+    def reach(self, steps: Sequence[str | None]) -> _Shoot:
+        shoot = self
+        for step in steps:
+            if step is None:
+                shoot.free = shoot.free or _Shoot()
+                shoot = shoot.free
+            else:
+                shoot = shoot.literals.setdefault(step, _Shoot())
+        return shoot
+
+    def ripen(self) -> Branch:
+        literals = {step: shoot.ripen() for step, shoot in self.literals.items()}
+        return Branch(literals, self.free.ripen() if self.free else None, self.endpoint, self.rest)
+
+
+def grow(endpoints: Iterable[tuple[Template, Endpoint]]) -> Rules:
+    """Build the tree from one endpoint for each template; templates are distinct."""
+    root = _Shoot()
+    for template, endpoint in endpoints:
+        shoot = root.reach(template.segments)
+        if template.rest:
+            shoot.rest = endpoint
+        else:
+            shoot.endpoint = endpoint
+    return Rules(root.ripen())

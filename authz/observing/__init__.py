@@ -1,0 +1,1 @@
+"""Logs, counts and traces the answers."""

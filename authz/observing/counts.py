@@ -1,0 +1,134 @@
+"""The tally: what one worker counts about its answers, in plain dictionaries."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from authz.deciding.decision import Allowed
+from authz.deciding.judgement import demanded
+from authz.deciding.reasons import Reason
+from authz.model import AnyOf, TokenRule
+from authz.observing.totals import BOUNDS, Durations, LeafUse, Tallies
+from authz.tokens.cache import MemoryUse
+from authz.tokens.refusal import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from authz.deciding.observation import Observation
+    from authz.tokens.proof import Proof
+    from authz.tokens.signers import Signer
+
+K = TypeVar("K")
+
+__all__ = ["MAX_LEAVES", "NO_ISSUER", "Tally"]
+
+MAX_LEAVES: Final = 64
+NO_ISSUER: Final = "unknown"
+SEATS_HEADER: Final = "x-gitlab-duo-seat-count"
+
+
+class Tally:
+    """Counts answers. One thread observes; another may take snapshots meanwhile."""
+
+    def __init__(self) -> None:
+        self._decisions: dict[tuple[str, str, str, str], int] = {}
+        self._token_errors: dict[tuple[str, str], int] = {}
+        self._durations = [0] * (len(BOUNDS) + 1)
+        self._seconds = 0.0
+        self._key_uses: dict[tuple[str, str], float] = {}
+        self._leaves: dict[tuple[str, str], LeafUse] = {}
+        self._seat_mismatches: dict[str, int] = {}
+        self._unknown_seats: dict[str, int] = {}
+        self._overloads = 0
+        self._memory_use: Callable[[], Mapping[str, MemoryUse]] = dict
+        self._former_use: Mapping[str, MemoryUse] = {}
+
+    def follow(self, memory_use: Callable[[], Mapping[str, MemoryUse]]) -> None:
+        """Count on with another policy's memories (its `memory_use`); what the former ones counted is kept."""
+        self._former_use = {
+            name: MemoryUse(use.hits, use.misses, use.evictions) for name, use in self._memories().items()
+        }
+        self._memory_use = memory_use
+
+    def observe(self, observation: Observation) -> None:
+        """Count an answer."""
+        judgement, seconds = observation.judgement, observation.seconds
+        decision = judgement.decision
+        if isinstance(decision, Allowed):
+            identity = decision.identity
+            reason, granted = (Reason.PUBLIC, "") if identity is None else (Reason.ALLOWED, identity.unit_primitive)
+        else:
+            reason, granted = decision.reason, _refused(observation)
+        key = (reason, decision.backend_service or "", granted, judgement.tier)
+        _count(self._decisions, key)
+        self._durations[bisect_left(BOUNDS, seconds)] += 1
+        self._seconds += seconds
+        if judgement.token is not None:
+            self._observe_token(judgement.token, observation)
+
+    def overloaded(self) -> None:
+        """Count a check that was refused for want of room."""
+        self._overloads += 1
+
+    def snapshot(self, in_flight: int, lines_dropped: Mapping[str, int], spans_dropped: int) -> Tallies:
+        """Return the counts so far. Copies of dictionaries are one step each, so an answer may be counted meanwhile."""
+        return Tallies(
+            decisions=self._decisions.copy(),
+            token_errors=self._token_errors.copy(),
+            durations=Durations(tuple(self._durations), self._seconds),
+            memories=self._memories(),
+            key_uses=self._key_uses.copy(),
+            leaves=self._leaves.copy(),
+            seat_mismatches=self._seat_mismatches.copy(),
+            unknown_seats=self._unknown_seats.copy(),
+            lines_dropped=dict(lines_dropped),
+            spans_dropped=spans_dropped,
+            overloads=self._overloads,
+            in_flight=in_flight,
+        )
+
+    def _memories(self) -> dict[str, MemoryUse]:
+        current, former = self._memory_use(), self._former_use
+        return {name: current.get(name, MemoryUse()) + former.get(name, MemoryUse()) for name in {**former, **current}}
+
+    def _observe_token(self, token: Proof | Refusal, observation: Observation) -> None:
+        if isinstance(token, Refusal):
+            issuer = NO_ISSUER if token.issuer is None else token.issuer.name
+            _count(self._token_errors, (token.error, issuer))
+        signer, claims = token.signer, token.claims
+        if signer is None:
+            return
+        self._observe_signer(signer, observation.at or 0.0)
+        if claims is None or observation.request is None:
+            return
+        if claims.seats is None:
+            _count(self._unknown_seats, claims.issuer.name)
+            return
+        claimed = observation.request.headers.get(SEATS_HEADER)
+        if claimed and claimed != str(claims.seats):
+            _count(self._seat_mismatches, claims.issuer.name)
+
+    def _observe_signer(self, signer: Signer, at: float) -> None:
+        key = signer.key
+        name = (key.issuer, key.kid)
+        if not signer.thumbprints:
+            self._key_uses[name] = at
+            return
+        leaves = self._leaves
+        if name not in leaves and len(leaves) >= MAX_LEAVES:
+            del leaves[min(leaves, key=lambda known: leaves[known].last)]
+        leaves[name] = LeafUse(at, signer.valid_until)
+
+
+def _count(counts: dict[K, int], label: K) -> None:
+    counts[label] = counts.get(label, 0) + 1
+
+
+def _refused(observation: Observation) -> str:
+    """Name the unit primitives that a refused request would have needed: all of `a,b`, one of `a|b`."""
+    rule, request = observation.judgement.rule, observation.request
+    if not isinstance(rule, TokenRule) or request is None:
+        return ""
+    return ("|" if isinstance(rule.access, AnyOf) else ",").join(demanded(rule, request.headers))

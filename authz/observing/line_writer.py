@@ -1,0 +1,127 @@
+"""Lines that are written later: whoever has one to say never waits for the disk, the pipe or the terminal behind it."""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from authz.observing.json_log import timestamp, to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["CAPACITY", "MAX_LINE", "Lines"]
+
+CAPACITY: Final = 8_192
+MAX_LINE: Final = select.PIPE_BUF
+"""What one write puts into a pipe in one piece (POSIX): workers that share one do not tear each other's lines."""
+PAUSE: Final = 0.05
+CLOSING_SECONDS: Final = 1.0
+LAST_SECONDS: Final = 0.2
+
+
+class Lines:
+    """Writes lines to a file descriptor from a thread of its own, in batches.
+
+    At most `capacity` lines wait; those beyond it, and those that cannot be written, are dropped and counted. So are
+    those that still wait when it closes; a last line tells how many, if it finds its way.
+    """
+
+    def __init__(self, descriptor: int, capacity: int = CAPACITY) -> None:
+        self._descriptor = descriptor
+        self._capacity = capacity
+        self._waiting: deque[Callable[[], str]] = deque()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="lines", daemon=True)
+        self._overflown = 0
+        self._unwritable = 0
+        self._left = 0
+        self._torn = False
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def __enter__(self) -> Lines:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close(CLOSING_SECONDS)
+
+    def put(self, render: Callable[[], str]) -> None:
+        """Have a line written, without its end; `render` is called by the writer. Returns at once, raises nothing."""
+        if len(self._waiting) < self._capacity:
+            self._waiting.append(render)
+        else:
+            self._overflown += 1
+
+    def dropped(self) -> dict[str, int]:
+        """Return how many lines were lost, by cause."""
+        return {"overflow": self._overflown, "unwritable": self._unwritable + self._left}
+
+    def close(self, seconds: float) -> None:
+        """Write what waits, for about that long; a pipe that nobody reads holds nobody up."""
+        self._closing.set()
+        self._thread.join(seconds)
+        self._capacity = 0
+        while self._next() is not None:
+            self._left += 1
+        if self._left:
+            # By the same thread: whatever it has in hand comes first, or this does not come either.
+            self._waiting.append(self._lost)
+            self._thread.join(LAST_SECONDS)
+
+    def _run(self) -> None:
+        while not self._closing.wait(PAUSE):
+            self._write_waiting()
+        self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        batch = b""
+        while (render := self._next()) is not None:
+            line = self._rendered(render)
+            if len(batch) + len(line) > MAX_LINE:
+                self._write(batch)
+                batch = b""
+            batch += line
+        self._write(batch)
+
+    def _next(self) -> Callable[[], str] | None:
+        try:
+            return self._waiting.popleft()
+        except IndexError:
+            return None
+
+    def _lost(self) -> str:
+        members = {"level": "warning", "event": "the end came before these lines were written", "lines": self._left}
+        return to_json({"time": timestamp(time.time()), **members})
+
+    def _rendered(self, render: Callable[[], str]) -> bytes:
+        try:
+            return render().encode("utf-8", "backslashreplace") + b"\n"
+        except Exception:  # noqa: BLE001  a line that cannot be told must not end those that can
+            self._unwritable += 1
+            return b""
+
+    def _write(self, batch: bytes) -> None:
+        """Write whole lines; after one that was cut off, the next begins on a line of its own."""
+        rest = b"\n" + batch if self._torn and batch else batch
+        while rest:
+            try:
+                written = os.write(self._descriptor, rest)
+            except BlockingIOError:
+                if not self._closing.wait(PAUSE):
+                    continue
+                written = 0
+            except OSError:
+                written = 0
+            if not written:
+                self._unwritable += batch.count(b"\n", max(0, len(batch) - len(rest)))
+                return
+            self._torn = not rest[:written].endswith(b"\n")
+            rest = rest[written:]

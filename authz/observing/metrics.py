@@ -1,0 +1,203 @@
+"""Metrics: the sums over all workers and what the supervisor knows, as Prometheus reads them."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+from authz.observing.totals import BOUNDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from prometheus_client.core import Metric
+
+    from authz.observing.state import AdminState, PolicyState, WorkerCounts
+    from authz.observing.totals import Tallies
+
+L = TypeVar("L", bound=tuple[str, ...])
+
+__all__ = ["CONTENT_TYPE", "MAX_LEAVES_SHOWN", "Metrics"]
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+"""The text format that every Prometheus reads."""
+MAX_LEAVES_SHOWN: Final = 64
+
+
+class Metrics:
+    """Every metric of the service. Labels are words of the policy and of this program, never of a client."""
+
+    def __init__(self, state: AdminState, version: str) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(_Collector(state, version))
+
+    def text(self) -> bytes:
+        """Return all of them in the text format."""
+        return generate_latest(self._registry)
+
+
+class _Collector:
+    def __init__(self, state: AdminState, version: str) -> None:
+        self._state = state
+        self._version = version
+
+    def describe(self) -> list[Metric]:
+        """Say nothing ahead: what there is can be asked for only once the service runs."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Return every metric as it is now."""
+        tallies, policy = self._state.tallies(), self._state.policy()
+        yield from _of_answers(tallies)
+        yield from _of_memories(tallies)
+        yield from _of_workers(self._state.workers(), tallies, self._version)
+        yield from _of_policy(policy)
+        yield from _of_trust(policy, tallies)
+
+
+def _of_answers(tallies: Tallies) -> Iterator[Metric]:
+    yield _counter(
+        "authz_decisions",
+        "Answers by reason, backend service, unit primitives and tier; empty: not known by then.",
+        ("reason", "backend_service", "unit_primitive", "tier"),
+        tallies.decisions,
+    )
+    yield _counter(
+        "authz_token_errors",
+        "Refused tokens by what was wrong with them and by the issuer they name (unknown: none of ours).",
+        ("token_error", "issuer"),
+        tallies.token_errors,
+    )
+    yield _histogram(tallies)
+    yield _counter(
+        "authz_seat_count_mismatches",
+        "Answers where the header X-Gitlab-Duo-Seat-Count said otherwise than the token, which is what counts.",
+        ("issuer",),
+        _labelled(tallies.seat_mismatches),
+    )
+    yield _counter(
+        "authz_unknown_seat_counts",
+        "Answers on tokens without a number of seats that can be read: they are in the default tier.",
+        ("issuer",),
+        _labelled(tallies.unknown_seats),
+    )
+
+
+def _of_memories(tallies: Tallies) -> Iterator[Metric]:
+    counts: tuple[tuple[str, str, Callable[[str], int]], ...] = (
+        ("hits", "Tokens and chains that were known to be proven.", lambda name: tallies.memories[name].hits),
+        ("misses", "Tokens and chains that were not known yet.", lambda name: tallies.memories[name].misses),
+        ("evictions", "Proofs that were forgotten for want of room.", lambda name: tallies.memories[name].evictions),
+    )
+    for kind, text, count in counts:
+        yield _counter(f"authz_cache_{kind}", text, ("cache",), {(name,): count(name) for name in tallies.memories})
+    entries = {(name,): use.entries for name, use in tallies.memories.items()}
+    yield _gauge("authz_cache_entries", "Proofs that all workers remember.", ("cache",), entries)
+
+
+def _of_workers(workers: WorkerCounts, tallies: Tallies, version: str) -> Iterator[Metric]:
+    yield _gauge("authz_build_info", "The version that runs.", ("version",), {(version,): 1})
+    yield _gauge("authz_workers_running", "Workers that answer.", (), {(): workers.running})
+    yield _gauge("authz_workers_wanted", "Workers that there should be.", (), {(): workers.wanted})
+    yield _counter("authz_worker_restarts", "Workers that were replaced.", (), {(): workers.restarts})
+    yield _gauge("authz_checks_in_flight", "Checks that wait for their answer.", (), {(): tallies.in_flight})
+    yield _counter(
+        "authz_overload_refusals", "Checks refused at once for want of room (UNAVAILABLE).", (), {(): tallies.overloads}
+    )
+    yield _counter(
+        "authz_log_lines_dropped",
+        "Lines that were not written, by cause: too many waited, or the log could not be written.",
+        ("cause",),
+        _labelled(tallies.lines_dropped),
+    )
+    yield _counter(
+        "authz_spans_dropped", "Spans that the collector of traces did not take.", (), {(): tallies.spans_dropped}
+    )
+
+
+def _of_policy(policy: PolicyState) -> Iterator[Metric]:
+    yield _gauge("authz_policy_info", "The policy in force, by its digest.", ("revision",), {(policy.revision,): 1})
+    yield _gauge(
+        "authz_policy_loaded_timestamp_seconds", "When the policy in force was loaded.", (), {(): policy.loaded_at}
+    )
+    yield _counter(
+        "authz_policy_reloads",
+        "Reloads that put a changed policy into force, and those that failed and left the old one.",
+        ("outcome",),
+        {("success",): policy.reloads, ("failure",): policy.reload_failures},
+    )
+    yield _gauge(
+        "authz_policy_last_reload_successful",
+        "1 if the newest policy is in force, 0 if it could not be loaded.",
+        (),
+        {(): int(policy.last_failure is None)},
+    )
+    yield _gauge(
+        "authz_policy_watched",
+        "1 if a change of policy or keys would be seen, 0 if not.",
+        (),
+        {(): int(policy.watched)},
+    )
+
+
+def _of_trust(policy: PolicyState, tallies: Tallies) -> Iterator[Metric]:
+    keys = {(key.issuer, key.kid): key.created for key in policy.trusted.keys}
+    yield _gauge(
+        "authz_key_created_timestamp_seconds",
+        "When a packaged key was made, where its file says so (created_at).",
+        ("issuer", "key_id"),
+        {name: created for name, created in keys.items() if created is not None},
+    )
+    yield _gauge(
+        "authz_key_last_used_timestamp_seconds",
+        "When a packaged key last proved a token.",
+        ("issuer", "key_id"),
+        {name: used for name, used in tallies.key_uses.items() if name in keys},
+    )
+    yield _gauge(
+        "authz_anchor_expiry_timestamp_seconds",
+        "When a trust anchor expires.",
+        ("issuer", "thumbprint"),
+        {(anchor.issuer, anchor.thumbprint): anchor.ends for anchor in policy.trusted.anchors},
+    )
+    newest = sorted(tallies.leaves.items(), key=lambda item: item[1].last, reverse=True)[:MAX_LEAVES_SHOWN]
+    yield _gauge(
+        "authz_leaf_expiry_timestamp_seconds",
+        "When a certificate that signed tokens lately expires, or one above it; at most 64 of them.",
+        ("issuer", "key_id"),
+        {name: use.ends for name, use in newest},
+    )
+
+
+def _histogram(tallies: Tallies) -> Metric:
+    bounds = [*map(str, BOUNDS), "+Inf"]
+    buckets = list(zip(bounds, map(float, accumulate(tallies.durations.counts)), strict=True))
+    return HistogramMetricFamily(
+        "authz_check_duration_seconds",
+        "What an answer took, from the request's bytes to its own.",
+        buckets=buckets,
+        sum_value=tallies.durations.total,
+    )
+
+
+def _labelled(counts: Mapping[str, int]) -> Mapping[tuple[str, ...], int]:
+    return {(name,): count for name, count in counts.items()}
+
+
+def _counter(name: str, text: str, labels: Iterable[str], values: Mapping[L, float]) -> Metric:
+    return _filled(CounterMetricFamily(name, text, labels=tuple(labels)), values)
+
+
+def _gauge(name: str, text: str, labels: Iterable[str], values: Mapping[L, float]) -> Metric:
+    return _filled(GaugeMetricFamily(name, text, labels=tuple(labels)), values)
+
+
+def _filled(
+    family: CounterMetricFamily | GaugeMetricFamily, values: Mapping[L, float]
+) -> CounterMetricFamily | GaugeMetricFamily:
+    for labels, value in sorted(values.items()):
+        family.add_metric([str(label) for label in labels], value)
+    return family

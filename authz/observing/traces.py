@@ -1,0 +1,141 @@
+"""Traces: one span for each answer, in the trace that Envoy began. Loaded only where a collector is named.
+
+The only owner of `opentelemetry`, which also reads its own variables, such as OTEL_EXPORTER_OTLP_HEADERS.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit, urlunsplit
+
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
+from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from authz.deciding.correlation import is_traced, request_id
+from authz.deciding.decision import Allowed
+from authz.deciding.judgement import named_issuer
+from authz.deciding.reasons import Reason
+from authz.tokens.refusal import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from opentelemetry.sdk.trace import ReadableSpan
+
+    from authz.deciding.judgement import Judgement
+    from authz.deciding.observation import Observation
+
+__all__ = ["Traces", "spans_url"]
+
+QUEUE: Final = 2_048
+BATCH: Final = 512
+PERIOD_MS: Final = 1_000
+TIMEOUT: Final = 5.0
+MAX_PARENT: Final = 128
+NANO: Final = 1e9
+
+
+class Traces:
+    """Sends spans in batches from a thread of its own; a collector that is slow or gone costs spans and nothing else.
+
+    `endpoint` is the collector's URL (OTLP over HTTP); without a path, `/v1/traces` is meant.
+    """
+
+    def __init__(self, endpoint: str, worker: int, version: str) -> None:
+        _silence()
+        self._exporter = _Counting(OTLPSpanExporter(endpoint=spans_url(endpoint), timeout=TIMEOUT))
+        self._processor = BatchSpanProcessor(
+            self._exporter, max_queue_size=QUEUE, max_export_batch_size=BATCH, schedule_delay_millis=PERIOD_MS
+        )
+        resource = Resource.create(
+            {"service.name": "authz", "service.version": version, "service.instance.id": str(worker)}
+        )
+        provider = TracerProvider(sampler=ParentBased(ALWAYS_ON), resource=resource, shutdown_on_exit=False)
+        provider.add_span_processor(self._processor)
+        self._tracer = provider.get_tracer("authz", version)
+        self._propagator = TraceContextTextMapPropagator()
+
+    def observe(self, observation: Observation) -> None:
+        """Trace an answer, unless whoever began the trace does not want it."""
+        headers: Mapping[str, str] = {} if observation.request is None else observation.request.headers
+        if not is_traced(headers):
+            return
+        # Never `tracestate`: it would carry whatever a client writes to the collector.
+        parent = headers.get("traceparent", "")[:MAX_PARENT]
+        start = None if observation.at is None else round(observation.at * NANO)
+        span = self._tracer.start_span(
+            "authz.check",
+            self._propagator.extract({"traceparent": parent} if parent else {}),
+            SpanKind.SERVER,
+            _attributes(observation.judgement, headers, observation.revision),
+            start_time=start,
+        )
+        if observation.judgement.decision.reason is Reason.INTERNAL_ERROR:
+            span.set_status(StatusCode.ERROR)
+        span.end(None if start is None else start + round(observation.seconds * NANO))
+
+    def dropped(self) -> int:
+        """Return how many spans the collector did not take."""
+        return self._exporter.failed
+
+    def close(self, seconds: float) -> None:
+        """Send what waits, for at most that long; whatever goes on after it is cut short."""
+        ending = threading.Thread(target=self._processor.shutdown, name="traces", daemon=True)
+        ending.start()
+        ending.join(seconds)
+        self._exporter.shutdown()
+
+
+def spans_url(endpoint: str) -> str:
+    """Return where a collector takes spans (OTLP specification, "OTLP/HTTP Request")."""
+    parts = urlsplit(endpoint)
+    return urlunsplit(parts._replace(path="/v1/traces")) if parts.path in {"", "/"} else endpoint
+
+
+def _attributes(judgement: Judgement, headers: Mapping[str, str], revision: str) -> dict[str, str]:
+    """Return words of the policy and of this program, and the request's id."""
+    decision, token = judgement.decision, judgement.token
+    identity = decision.identity if isinstance(decision, Allowed) else None
+    issuer = named_issuer(token)
+    attributes = {
+        "authz.reason": decision.reason.value,
+        "authz.token_error": token.error.value if isinstance(token, Refusal) else None,
+        "authz.backend_service": decision.backend_service,
+        "authz.unit_primitive": None if identity is None else identity.unit_primitive,
+        "authz.tier": judgement.tier or None,
+        "authz.issuer": None if issuer is None else issuer.name,
+        "authz.revision": revision,
+        "authz.request_id": request_id(headers),
+    }
+    return {name: value for name, value in attributes.items() if value is not None}
+
+
+class _Counting(SpanExporter):
+    """Counts the spans that an exporter could not send."""
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        self._exporter = exporter
+        self.failed = 0
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        result = self._exporter.export(spans)
+        if result is not SpanExportResult.SUCCESS:
+            self.failed += len(spans)
+        return result
+
+    def shutdown(self) -> None:
+        self._exporter.shutdown()
+
+
+def _silence() -> None:
+    """Keep the library's own lines out of the log: they would name the collector's every hiccup, as plain text."""
+    logger = logging.getLogger("opentelemetry")
+    logger.handlers = [logging.NullHandler()]
+    logger.propagate = False

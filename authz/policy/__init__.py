@@ -1,0 +1,1 @@
+"""Reads the policy files and turns them into the values that decide."""

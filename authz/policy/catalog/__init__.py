@@ -1,0 +1,1 @@
+"""Reads the catalog, and answers what a customer is entitled to."""

@@ -1,0 +1,140 @@
+"""Reads the files of a catalog into one value, and checks what they say of each other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from authz.documents.reader import read_folder
+from authz.policy.catalog.model import Catalog
+from authz.policy.catalog.schema import (
+    SCHEMAS,
+    BackendServiceFile,
+    BundleFile,
+    NamedFile,
+    OperatorFile,
+    ServiceFile,
+    UnitPrimitiveFile,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+    from pathlib import Path
+
+    from authz.documents.findings import Findings
+    from authz.documents.reader import Document
+    from authz.policy.catalog.model import Service
+
+__all__ = ["catalog_folder", "check_references", "known_names", "read_catalog", "read_kind"]
+
+_FOLDERS: Final = ("catalog", "config")
+_NEEDED: Final = frozenset({"unit_primitives", "backend_services"})
+
+V = TypeVar("V")
+F = TypeVar("F", bound=NamedFile)
+
+
+def catalog_folder(policy: Path) -> Path | None:
+    """Return `catalog/` of a policy directory, or `config/` as `gitlab-cloud-connector` names it."""
+    return next((policy / name for name in _FOLDERS if (policy / name).is_dir()), None)
+
+
+def read_catalog(policy: Path, findings: Findings) -> Catalog:
+    """Read the catalog of a policy directory; problems go to `findings`. Folders that do not exist are empty."""
+    root = catalog_folder(policy)
+    if root is None:
+        inside = policy.name in _FOLDERS and (policy / "unit_primitives").is_dir()
+        mend = f": name the folder around it, {policy.parent}" if inside else ""
+        findings.problem(policy, 0, f"holds no catalog/ (or config/) directory{mend}")
+        root = policy / "catalog"
+    backends = read_kind(root / "backend_services", BackendServiceFile, findings)
+    units = read_kind(root / "unit_primitives", UnitPrimitiveFile, findings)
+    services = read_kind(root / "services", ServiceFile, findings)
+    operators = read_kind(root / "operators", OperatorFile, findings)
+    aliases = _aliases(units, findings)
+    known = dict(known_names(policy))
+    known["unit_primitives"] = {*known["unit_primitives"], *aliases}
+    referring: list[Document[NamedFile]] = [*units, *services, *operators]
+    for document in referring:
+        check_references(document, known, findings)
+    return Catalog(
+        unit_primitives=_built(units, UnitPrimitiveFile.built),
+        backend_services=_built(backends, BackendServiceFile.built),
+        add_ons=_built(read_kind(root / "add_ons", BundleFile, findings), BundleFile.built),
+        license_types=_built(read_kind(root / "license_types", BundleFile, findings), BundleFile.built),
+        services=_with_own_names(_built(services, ServiceFile.built), aliases),
+        operators=_built(operators, OperatorFile.built),
+    )
+
+
+def read_kind(folder: Path, schema: type[F], findings: Findings) -> list[Document[F]]:
+    """Read the files of one kind. A file whose name is not the entry's is a problem, and describes nothing."""
+    named: list[Document[F]] = []
+    for document in read_folder(folder, schema, findings):
+        name, stem = document.content.name, document.file.stem
+        if name != stem:
+            message = f"name '{name}' differs from the file's name '{stem}'"
+            findings.problem(document.file, document.line(("name",)), message)
+        elif named and named[-1].content.name == name:
+            findings.problem(document.file, document.line(("name",)), f"'{name}' is in {named[-1].file.name} too")
+        else:
+            named.append(document)
+    return named
+
+
+def known_names(policy: Path) -> Mapping[str, Collection[str]]:
+    """Return the names that entries may refer to, by folder; one of the optional folders that is not there allows any.
+
+    They come from the names of files: a file that cannot be read is a problem of its own, told once.
+    """
+    root = catalog_folder(policy) or policy
+    folders = [root / folder for folder in SCHEMAS if folder in _NEEDED or (root / folder).is_dir()]
+    return {folder.name: frozenset(file.stem for file in folder.glob("*.y*ml")) for folder in folders}
+
+
+def check_references(document: Document[NamedFile], known: Mapping[str, Collection[str]], findings: Findings) -> None:
+    """Report what an entry refers to and the catalog does not hold."""
+
+    def check(name: str, folder: str, *where: str | int) -> None:
+        if name not in known.get(folder, (name,)):
+            findings.problem(document.file, document.line(where), f"'{name}' is not in {folder}/")
+
+    content = document.content
+    for folder in SCHEMAS:
+        for position, name in enumerate(getattr(content, folder, ())):
+            check(name, folder, folder, position)
+    if isinstance(content, ServiceFile) and content.basic_unit_primitive is not None:
+        check(content.basic_unit_primitive, "unit_primitives", "basic_unit_primitive")
+        if content.basic_unit_primitive not in content.unit_primitives:
+            message = (
+                f"'{content.basic_unit_primitive}' is none of its unit_primitives: the first stands for the service"
+            )
+            findings.warning(document.file, document.line(("basic_unit_primitive",)), message)
+
+
+def _aliases(units: list[Document[UnitPrimitiveFile]], findings: Findings) -> Mapping[str, str]:
+    """Return which unit primitive each name stands for. One that is taken stays its owner's, whose access it means."""
+    owners = {unit.content.name: unit.content.name for unit in units}
+    for unit in units:
+        for position, alias in enumerate(unit.content.alias_names):
+            owner = owners.setdefault(alias, unit.content.name)
+            if owner != unit.content.name:
+                message = f"'{alias}' is ignored: it is a name of unit primitive '{owner}'"
+                findings.warning(unit.file, unit.line(("alias_names", position)), message)
+    return owners
+
+
+def _built(documents: list[Document[F]], build: Callable[[F], V]) -> Mapping[str, V]:
+    return MappingProxyType({document.content.name: build(document.content) for document in documents})
+
+
+def _with_own_names(services: Mapping[str, Service], aliases: Mapping[str, str]) -> Mapping[str, Service]:
+    """Return services that call unit primitives by their names, as everything else does."""
+
+    def named(service: Service) -> Service:
+        basic = service.basic_unit_primitive
+        units = tuple(dict.fromkeys(aliases.get(name, name) for name in service.unit_primitives))
+        return replace(service, basic_unit_primitive=aliases.get(basic or "", basic), unit_primitives=units)
+
+    return MappingProxyType({name: named(service) for name, service in services.items()})

@@ -1,0 +1,221 @@
+"""The schema of catalog files: that of `gitlab-cloud-connector`'s `config/`, each kind with the value it describes."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+
+from authz.documents.schema import OpenSchema
+from authz.model import BackendService
+from authz.policy.catalog.model import Bundle, Operator, Service, UnitPrimitive
+from authz.policy.catalog.versions import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = [
+    "SCHEMAS",
+    "BackendServiceFile",
+    "BundleFile",
+    "NamedFile",
+    "OperatorFile",
+    "ServiceFile",
+    "UnitPrimitiveFile",
+    "moment",
+]
+
+
+def moment(value: object) -> datetime:
+    """Read a date as YAML has it, or as upstream writes it: `2024-10-17 00:00:00 UTC`. Raises ValueError."""
+    try:
+        if isinstance(value, str):
+            text = value.removesuffix(" UTC")
+            read = datetime.fromisoformat(text)
+            value = None if read.tzinfo and text != value else read
+        elif isinstance(value, date) and not isinstance(value, datetime):
+            value = datetime.combine(value, time())
+        if isinstance(value, datetime):
+            return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError("should be a date such as 2024-10-17 00:00:00 UTC")
+
+
+def _matching(pattern: str, mend: str) -> Callable[[str], str]:
+    """Return a check that says what to write, where pydantic would show the pattern."""
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not compiled.search(value):
+            raise ValueError(mend)
+        return value
+
+    return check
+
+
+def _version(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("put it in quotes, as in '17.8': YAML takes 17.10 for 17.1")  # noqa: TRY004  pydantic collects ValueErrors
+    Version.parse(value)
+    return value
+
+
+Name = Annotated[
+    str,
+    AfterValidator(
+        _matching(r"^[a-z][a-z0-9_]{0,63}\Z", "should be lower-case letters, digits and underscores, such as duo_chat")
+    ),
+    Field(json_schema_extra={"pattern": "^[a-z][a-z0-9_]{0,63}$"}),
+]
+Text = Annotated[str, Field(min_length=1)]
+Names = Annotated[list[Name], Field(default_factory=list)]
+Moment = Annotated[
+    datetime,
+    BeforeValidator(moment, json_schema_input_type=Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}")]),
+]
+VersionText = Annotated[
+    str, BeforeValidator(_version, json_schema_input_type=Annotated[str, Field(pattern=r"^v?[0-9]+\.[0-9]+")])
+]
+
+
+class NamedFile(OpenSchema):
+    """What every catalog file holds."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    name: Name
+    """Equal to the file's name."""
+
+
+class UnitPrimitiveFile(NamedFile):
+    """One file of `unit_primitives/`: the smallest feature a permission can govern."""
+
+    description: Text
+    """What it does for its users."""
+    group: Annotated[
+        str,
+        AfterValidator(_matching("^group::.", "should be the group that owns it, such as group::duo chat")),
+        Field(json_schema_extra={"pattern": "^group::."}),
+    ]
+    """Who owns it: group::…"""
+    feature_category: Text
+    documentation_url: Text
+    milestone: str | float | None = None
+    """The GitLab release that brought it."""
+    introduced_by_url: str | None = None
+    unit_primitive_issue_url: str | None = None
+    deprecated_by_url: str | None = None
+    """Where its end was decided."""
+    deprecation_message: str | None = None
+    """Why it will go, and what takes its place."""
+    cut_off_date: Moment | None = None
+    """The end of free access, as in 2024-10-17 00:00:00 UTC; left out, it is free for good."""
+    min_gitlab_version: VersionText | None = None
+    """What a paying customer's GitLab must be at least, as in '17.8'."""
+    min_gitlab_version_for_free_access: VersionText | None = None
+    """The same, while it is free."""
+    alias_names: list[str] = Field(default_factory=list)
+    """Other names under which services may list it; tokens never carry them."""
+    license_types: Names
+    """One of these is needed; empty restricts nothing."""
+    backend_services: Names
+    """Who serves it: tokens for the others never carry it."""
+    add_ons: Names
+    """One of these is needed once it is not free; empty restricts nothing."""
+    operators: Names
+    """Who may run it; empty restricts nothing."""
+
+    def built(self) -> UnitPrimitive:
+        """Return the value."""
+        free = self.min_gitlab_version_for_free_access
+        return UnitPrimitive(
+            name=self.name,
+            description=self.description,
+            group=self.group,
+            feature_category=self.feature_category,
+            documentation_url=self.documentation_url,
+            license_types=tuple(self.license_types),
+            backend_services=tuple(self.backend_services),
+            add_ons=tuple(self.add_ons),
+            operators=tuple(self.operators),
+            cut_off_date=self.cut_off_date,
+            min_gitlab_version=Version.parse(self.min_gitlab_version) if self.min_gitlab_version else None,
+            min_gitlab_version_for_free_access=Version.parse(free) if free else None,
+            deprecation_message=self.deprecation_message,
+            deprecated_by_url=self.deprecated_by_url,
+        )
+
+
+class BackendServiceFile(NamedFile):
+    """One file of `backend_services/`: a service behind the door."""
+
+    description: str = ""
+    project_url: str = ""
+    group: str = ""
+    jwt_aud: Text
+    """The audience that its tokens carry."""
+
+    def built(self) -> BackendService:
+        """Return the value."""
+        return BackendService(self.name, self.jwt_aud)
+
+
+class BundleFile(NamedFile):
+    """One file of `add_ons/` or `license_types/`: something that is sold."""
+
+    description: str = ""
+
+    def built(self) -> Bundle:
+        """Return the value."""
+        return Bundle(self.name, self.description)
+
+
+class ServiceFile(NamedFile):
+    """One file of `services/`: a legacy grouping of unit primitives."""
+
+    description: str = ""
+    basic_unit_primitive: Name | None = None
+    """Whose dates and versions stand for the service; left out: the first."""
+    gitlab_realm: list[Literal["gitlab-com", "self-managed"]] | None = None
+    """Where it is offered; left out: everywhere."""
+    unit_primitives: Annotated[list[Name], Field(min_length=1)]
+
+    def built(self) -> Service:
+        """Return the value."""
+        realms = None if self.gitlab_realm is None else tuple(self.gitlab_realm)
+        return Service(self.name, self.description, self.basic_unit_primitive, realms, tuple(self.unit_primitives))
+
+
+class OperatorFile(NamedFile):
+    """One file of `operators/`: who runs features, and for which customers."""
+
+    name: Annotated[
+        Name,
+        AfterValidator(_matching(r"_operator\Z", "should end in _operator")),
+        Field(json_schema_extra={"pattern": "^[a-z][a-z0-9_]*_operator$"}),
+    ]
+    add_ons: Names
+    """One of these is needed for whatever it runs, free or not; empty restricts nothing."""
+    license_types: Names
+    """One of these is needed; empty restricts nothing."""
+
+    def built(self) -> Operator:
+        """Return the value."""
+        return Operator(self.name, tuple(self.add_ons), tuple(self.license_types))
+
+
+SCHEMAS: Final[Mapping[str, type[NamedFile]]] = MappingProxyType(
+    {
+        "unit_primitives": UnitPrimitiveFile,
+        "backend_services": BackendServiceFile,
+        "add_ons": BundleFile,
+        "license_types": BundleFile,
+        "services": ServiceFile,
+        "operators": OperatorFile,
+    }
+)
+"""The schema of the files in each folder of a catalog."""

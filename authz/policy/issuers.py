@@ -1,0 +1,146 @@
+"""Issuers: whose tokens are believed, and what they may say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from pydantic import AfterValidator, Field
+
+from authz.documents.reader import read
+from authz.documents.schema import Duration, Schema
+from authz.model import Algorithm, Issuer, TokenType, Trust
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from authz.documents.findings import Findings
+    from authz.documents.reader import Document
+    from authz.policy.catalog.model import Catalog
+
+__all__ = ["read_issuers"]
+
+MAX_LIFETIME: Final = 366 * 86_400.0
+MAX_LEEWAY: Final = 300.0
+
+Realm = Annotated[str, Field(pattern=r"^[a-z-]{1,32}$")]
+Nonempty = Annotated[str, Field(min_length=1)]
+
+
+def _lifetime(seconds: float) -> float:
+    if not 0 < seconds <= MAX_LIFETIME:
+        raise ValueError("should be more than 0s and at most 366d: a leaked token is good until it expires")
+    return seconds
+
+
+def _leeway(seconds: float) -> float:
+    if seconds > MAX_LEEWAY:
+        raise ValueError("should be at most 5m: it is for clocks that differ, and expired tokens live that much longer")
+    return seconds
+
+
+class IssuerEntry(Schema):
+    """One issuer of `issuers.yml`."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+    issuer: Nonempty
+    environment: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")] = "production"
+    token_type: Literal["instance", "user"]
+    realms: Annotated[list[Realm], Field(min_length=1)] | None = None
+    backend_services: Annotated[list[str], Field(min_length=1)] | None = None
+    algorithms: Annotated[
+        list[Literal["RS256", "ES256", "EdDSA"]], Field(min_length=1, default_factory=lambda: ["RS256"])
+    ]
+    max_lifetime: Annotated[Duration, AfterValidator(_lifetime)]
+    leeway: Annotated[Duration, AfterValidator(_leeway)] | None = None
+    allow_missing_kid: bool = False
+    trust: Annotated[
+        list[Literal["packaged_keys", "certificate_chain"]],
+        Field(min_length=1, default_factory=lambda: ["packaged_keys"]),
+    ]
+    certificate_identity: Nonempty | None = None
+
+    def built(self) -> Issuer:
+        """Return the issuer, every default written out."""
+        return Issuer(
+            name=self.name,
+            identifier=self.issuer,
+            environment=self.environment,
+            token_type=TokenType(self.token_type),
+            realms=frozenset(self.realms or ()),
+            backend_services=None if self.backend_services is None else frozenset(self.backend_services),
+            algorithms=frozenset(map(Algorithm, self.algorithms)),
+            max_lifetime=self.max_lifetime,
+            expiry_leeway=0.0 if self.leeway is None else self.leeway,
+            start_leeway=10.0 if self.leeway is None else self.leeway,
+            allow_missing_kid=self.allow_missing_kid,
+            trust=frozenset(map(Trust, self.trust)),
+            certificate_identity=self.certificate_identity or self.issuer,
+        )
+
+
+class IssuersFile(Schema):
+    """The contents of `issuers.yml`."""
+
+    issuers: Annotated[list[IssuerEntry], Field(min_length=1)]
+
+
+def read_issuers(file: Path, catalog: Catalog, findings: Findings) -> tuple[Issuer, ...]:
+    """Read the issuers of every environment; problems go to `findings`."""
+    document = read(file, IssuersFile, findings)
+    if document is None:
+        return ()
+    entries = document.content.issuers
+    _report_twins(document, "name", (entry.name for entry in entries), "issuer name {} stands twice", findings)
+    _report_twins(
+        document,
+        "issuer",
+        ((entry.environment, entry.issuer) for entry in entries),
+        "environment and iss claim {} stand twice: a token could not tell whose it is",
+        findings,
+    )
+    _report_shared_identities(document, findings)
+    for position, entry in enumerate(entries):
+        _report_entry(entry, _reporter(document, position, findings), catalog)
+    return tuple(entry.built() for entry in entries)
+
+
+def _reporter(document: Document[IssuersFile], position: int, findings: Findings) -> Callable[[str, str], None]:
+    def report(key: str, message: str) -> None:
+        findings.problem(document.file, document.line(("issuers", position, key)), message)
+
+    return report
+
+
+def _report_entry(entry: IssuerEntry, report: Callable[[str, str], None], catalog: Catalog) -> None:
+    for name in entry.backend_services or ():
+        if name not in catalog.backend_services:
+            report("backend_services", f"backend service '{name}' is not in the catalog")
+    if entry.certificate_identity is not None and "certificate_chain" not in entry.trust:
+        report("certificate_identity", "has no effect without certificate_chain under trust: remove it")
+
+
+def _report_shared_identities(document: Document[IssuersFile], findings: Findings) -> None:
+    """Report two issuers whose leaves say the same: below one root, each could sign for the other."""
+    owners: dict[tuple[str, str], str] = {}
+    for position, entry in enumerate(document.content.issuers):
+        issuer = entry.built()
+        if Trust.CERTIFICATE_CHAIN not in issuer.trust:
+            continue
+        owner = owners.setdefault((issuer.environment, issuer.certificate_identity), issuer.name)
+        if owner != issuer.name:
+            key = "certificate_identity" if entry.certificate_identity else "issuer"
+            message = (
+                f"'{issuer.certificate_identity}' is what leaves of issuer '{owner}' carry: one identity, one issuer"
+            )
+            findings.problem(document.file, document.line(("issuers", position, key)), message)
+
+
+def _report_twins(
+    document: Document[IssuersFile], key: str, values: Iterable[object], message: str, findings: Findings
+) -> None:
+    seen: set[object] = set()
+    for position, value in enumerate(values):
+        if value in seen:
+            findings.problem(document.file, document.line(("issuers", position, key)), message.format(repr(value)))
+        seen.add(value)

@@ -1,0 +1,166 @@
+"""Revocations: what is refused although it was signed, looked up by name however long the list."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
+
+from authz.documents.reader import read
+from authz.documents.schema import Schema
+from authz.model import TokenType
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+    from pathlib import Path
+
+    from authz.documents.findings import Findings
+    from authz.model import Claims
+
+__all__ = ["NO_REVOCATIONS", "Revocations", "read_revocations"]
+
+K = TypeVar("K")
+_FOREVER: Final = float("inf")
+_NAME: Final = re.compile(r"[A-Za-z0-9+/=_.:-]+")
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_THUMBPRINT: Final = re.compile(r"[0-9a-f]{64}")
+
+
+def _identifier(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError(
+            "should be letters, digits and +/=_.:- alone: no token carries another name, nor one with a space"
+        )
+    if _UUID.fullmatch(value) and value != value.lower():
+        raise ValueError("should be in lower case: identifiers are compared exactly, and tokens carry UUIDs that way")
+    return value
+
+
+def _thumbprint(value: str) -> str:
+    plain = value.replace(":", "").lower()
+    if not _THUMBPRINT.fullmatch(plain):
+        raise ValueError("should be the SHA-256 of a certificate, 64 hexadecimal digits")
+    return plain
+
+
+def _moment(value: object) -> datetime:
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise ValueError("should be a moment with its zone, such as 2026-01-01T00:00:00Z")
+    return value
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment, json_schema_input_type=AwareDatetime)]
+Identifier = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_identifier)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Entry(Schema):
+    """One revoked name; `until` ends it, left out it holds for good."""
+
+    value: Identifier
+    reason: Text
+    until: Moment | None = None
+
+
+class CertificateEntry(Entry):
+    """One revoked certificate, by its thumbprint."""
+
+    value: Annotated[str, AfterValidator(_thumbprint)]
+
+
+class KeyName(Schema):
+    """A key of an issuer."""
+
+    issuer: Text
+    kid: Text
+
+
+class KeyEntry(Schema):
+    """One revoked key."""
+
+    value: KeyName
+    reason: Text
+    until: Moment | None = None
+
+
+class RevocationsFile(Schema):
+    """The contents of `revocations.yml`."""
+
+    token_ids: list[Entry] = Field(default_factory=list)
+    instances: list[Entry] = Field(default_factory=list)
+    users: list[Entry] = Field(default_factory=list)
+    key_ids: list[KeyEntry] = Field(default_factory=list)
+    certificates: list[CertificateEntry] = Field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Revocations:
+    """What is revoked, and until when (seconds since the epoch). Keys are (issuer name, kid)."""
+
+    token_ids: Mapping[str, float]
+    instances: Mapping[str, float]
+    users: Mapping[str, float]
+    key_ids: Mapping[tuple[str, str], float]
+    certificates: Mapping[str, float]
+
+    def hold(self, claims: Claims, kid: str, thumbprints: Iterable[str], now: float) -> bool:
+        """Whether a proven token is revoked at `now`: it, its instance, its user, its key or a certificate of it."""
+        if claims.issuer.token_type is TokenType.INSTANCE:
+            revoked = self.instances.get(claims.subject, 0.0) > now
+        else:
+            revoked = self.users.get(claims.subject, 0.0) > now
+        return (
+            revoked
+            or self.token_ids.get(claims.token_id, 0.0) > now
+            or self.instances.get(claims.instance_id, 0.0) > now
+            or self.key_ids.get((claims.issuer.name, kid), 0.0) > now
+            or any(self.certificates.get(thumbprint, 0.0) > now for thumbprint in thumbprints)
+        )
+
+
+_NONE: Final[Mapping[str, float]] = MappingProxyType({})
+NO_REVOCATIONS: Final = Revocations(_NONE, _NONE, _NONE, MappingProxyType({}), _NONE)
+
+
+def read_revocations(
+    file: Path, issuers: Collection[str], kids: Mapping[str, Collection[str]], findings: Findings
+) -> Revocations:
+    """Read `revocations.yml`, which may be absent; problems go to `findings`.
+
+    `issuers` are all known names, `kids` the keys of those that are loaded.
+    """
+    # A link that leads nowhere is a problem, never the same as no revocations; Path.exists would not tell.
+    document = read(file, RevocationsFile, findings) if os.path.lexists(file) else None
+    if document is None:
+        return NO_REVOCATIONS
+    content = document.content
+    for position, entry in enumerate(content.key_ids):
+        issuer, kid = entry.value.issuer, entry.value.kid
+        if issuer not in issuers:
+            line = document.line(("key_ids", position, "value", "issuer"))
+            findings.problem(file, line, f"issuer '{issuer}' is not in issuers.yml")
+        elif kid not in kids.get(issuer, (kid,)):
+            line = document.line(("key_ids", position, "value", "kid"))
+            message = f"issuer '{issuer}' has no key '{kid}': correct the entry, or remove it if the key was taken out"
+            findings.warning(file, line, message)
+    return Revocations(
+        token_ids=_ends((entry.value, entry) for entry in content.token_ids),
+        instances=_ends((entry.value, entry) for entry in content.instances),
+        users=_ends((entry.value, entry) for entry in content.users),
+        key_ids=_ends(((entry.value.issuer, entry.value.kid), entry) for entry in content.key_ids),
+        certificates=_ends((entry.value, entry) for entry in content.certificates),
+    )
+
+
+def _ends(entries: Iterable[tuple[K, Entry | KeyEntry]]) -> Mapping[K, float]:
+    """Return until when each holds; where one stands twice, the longer."""
+    ends: dict[K, float] = {}
+    for value, entry in entries:
+        end = _FOREVER if entry.until is None else entry.until.timestamp()
+        ends[value] = max(end, ends.get(value, end))
+    return MappingProxyType(ends)

@@ -1,0 +1,1 @@
+"""Reads `rules/*.yml`: which endpoint needs which unit primitives."""

@@ -1,0 +1,182 @@
+"""Rule files: what the platform team writes about endpoints, checked against the catalog and against each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+from authz.deciding.rules import Choice, Endpoint, grow
+from authz.documents.reader import read_folder
+from authz.model import AllOf, AnyOf, BackendService, ByHeader, PublicRule, TokenRule, TokenType
+from authz.policy.rules.schema import AnyOfEntry, ByHeaderEntry, ByPathEntry, RuleEntry, RulesFile
+from authz.policy.rules.templates import parse_prefix, parse_template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from authz.deciding.rules import Rules
+    from authz.documents.findings import Findings
+    from authz.documents.reader import Document, Where
+    from authz.model import Access, Rule
+    from authz.policy.catalog.model import Catalog, UnitPrimitive
+    from authz.policy.rules.templates import Span, Template
+
+__all__ = ["read_rules"]
+
+_NEVER: Final = frozenset({"", ".", ".."})
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A rule that is ready for the tree, and where it was written."""
+
+    template: Template
+    rule: Rule | Choice
+    file: Path
+    line: int
+
+
+def read_rules(folder: Path, catalog: Catalog, findings: Findings) -> Rules:
+    """Read every file of `rules/` into one tree; problems go to `findings`."""
+    before = len(findings.problems)
+    placed = [
+        place
+        for document in read_folder(folder, RulesFile, findings)
+        for place in _RuleReader(document, catalog, findings).placed()
+    ]
+    if not placed and len(findings.problems) == before:
+        findings.problem(folder, 0, "holds no rules: every request would be refused")
+    return grow(_endpoints(placed, findings))
+
+
+class _RuleReader:
+    """Turns one document into rules, reporting what it names that does not exist."""
+
+    def __init__(self, document: Document[RulesFile], catalog: Catalog, findings: Findings) -> None:
+        self._document = document
+        self._catalog = catalog
+        self._findings = findings
+
+    def placed(self) -> Iterator[_Placed]:
+        content = self._document.content
+        backend = self._catalog.backend_services.get(content.backend_service)
+        if backend is None:
+            message = f"backend service '{content.backend_service}' is not in the catalog"
+            self._report(("backend_service",), message)
+        try:
+            prefix = parse_prefix(content.prefix)
+        except ValueError as error:
+            self._report(("prefix",), f"prefix '{content.prefix}': {error}")
+            prefix = ()
+        for position, entry in enumerate(content.rules):
+            where: Where = ("rules", position)
+            self._check_names(entry, where)
+            try:
+                template, spans = parse_template(prefix, entry.path)
+            except ValueError as error:
+                self._report((*where, "path"), f"path '{entry.path}': {error}")
+                continue
+            rule = self._built(entry, backend or BackendService(content.backend_service, ""), spans, where)
+            yield _Placed(template, rule, self._document.file, self._document.line(where))
+
+    def _check_names(self, entry: RuleEntry, where: Where) -> None:
+        self._once(entry.methods, (*where, "methods"))
+        self._once(entry.required_headers or [], (*where, "required_headers"))
+        inside: Where = (*where, "unit_primitives")
+        match entry.unit_primitives:
+            case list() as names:
+                self._known(names, inside)
+            case AnyOfEntry(any_of=names):
+                self._known(names, (*inside, "any_of"))
+            case ByHeaderEntry(allowed=names):
+                self._known(names, (*inside, "allowed"))
+            case ByPathEntry(values=values):
+                for value, names in values.items():
+                    self._known(names, (*inside, "values", value))
+            case None:
+                pass
+
+    def _built(
+        self, entry: RuleEntry, backend: BackendService, spans: Mapping[str, Span], where: Where
+    ) -> Rule | Choice:
+        methods = tuple(entry.methods)
+        token_types = frozenset(map(TokenType, entry.token_types or TokenType))
+        headers = tuple(entry.required_headers or ())
+
+        def demanding(access: Access) -> TokenRule:
+            return TokenRule(backend, methods, access, token_types, headers)
+
+        match entry.unit_primitives:
+            case None:
+                return PublicRule(backend, methods)
+            case list() as names:
+                return demanding(AllOf(tuple(names)))
+            case AnyOfEntry(any_of=names):
+                return demanding(AnyOf(tuple(names)))
+            case ByHeaderEntry(by_header=header, allowed=names):
+                return demanding(ByHeader(header.lower(), frozenset(names)))
+            case ByPathEntry(by_path=name, values=values):
+                span = self._span(name, values, spans, (*where, "unit_primitives"))
+                rules = {value: demanding(AllOf(tuple(names))) for value, names in values.items()}
+                return Choice(backend, methods, span, rules)
+
+    def _span(self, name: str, values: Iterable[str], spans: Mapping[str, Span], where: Where) -> Span:
+        span = spans.get(name)
+        if span is None:
+            self._report((*where, "by_path"), f"by_path '{name}' is not a {{{name}}} of the path")
+            return (0, None)
+        for value in values:
+            parts = value.split("/")
+            if not _NEVER.isdisjoint(parts) or (len(parts) > 1 and span[1] is not None):
+                self._report((*where, "values", value), f"value '{value}' can never stand in {{{name}}}")
+        return span
+
+    def _known(self, names: list[str], where: Where) -> None:
+        self._once(names, where)
+        for position, name in enumerate(names):
+            unit = self._catalog.unit_primitives.get(name)
+            if unit is None:
+                self._report((*where, position), f"unit primitive '{name}' is not in the catalog")
+            elif not self._grants(unit):
+                served = ", ".join(unit.backend_services)
+                message = f"no token for this backend can hold '{name}': its backend_services are {served}"
+                self._report((*where, position), message)
+
+    def _grants(self, unit: UnitPrimitive) -> bool:
+        """Whether tokens for this file's backend can hold a unit primitive; a backend that is unknown is told once."""
+        backend, backends = self._document.content.backend_service, unit.backend_services
+        return not backends or backend in backends or backend not in self._catalog.backend_services
+
+    def _once(self, names: Sequence[str], where: Where) -> None:
+        for position, name in enumerate(names):
+            if name.lower() in (earlier.lower() for earlier in names[:position]):
+                self._report((*where, position), f"'{name}' stands twice")
+
+    def _report(self, where: Where, message: str) -> None:
+        self._findings.problem(self._document.file, self._document.line(where), message)
+
+
+def _endpoints(placed: list[_Placed], findings: Findings) -> Iterator[tuple[Template, Endpoint]]:
+    """Gather rules of one template; report those between which nothing would decide."""
+    by_template: dict[Template, list[_Placed]] = {}
+    for place in placed:
+        by_template.setdefault(place.template, []).append(place)
+    for template, places in by_template.items():
+        taken: dict[str, _Placed] = {}
+        for place in places:
+            if place.rule.backend != places[0].rule.backend:
+                _report_clash(place, places[0], "two backend services would share this path", findings)
+            for method in place.rule.methods:
+                other = taken.setdefault(method, place)
+                if other is not place:
+                    _report_clash(place, other, f"{method} on this path has two rules of equal strength", findings)
+        rules = [place.rule for place in places if not isinstance(place.rule, Choice)]
+        choices = tuple(place.rule for place in places if isinstance(place.rule, Choice))
+        by_method = dict(chain.from_iterable(((method, rule) for method in rule.methods) for rule in rules))
+        yield template, Endpoint(places[0].rule.backend, by_method, choices)
+
+
+def _report_clash(place: _Placed, other: _Placed, message: str, findings: Findings) -> None:
+    findings.problem(place.file, place.line, f"{message}; the other is {other.file.name}:{other.line}")

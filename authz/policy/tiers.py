@@ -1,0 +1,71 @@
+"""Tiers: the buckets that purchased seats put a customer into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from authz.documents.reader import read
+from authz.documents.schema import Schema
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from authz.documents.findings import Findings
+
+__all__ = ["Tiers", "read_tiers"]
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+
+
+class TierEntry(Schema):
+    """One tier and the least number of seats that belongs to it."""
+
+    name: Name
+    min_seats: Annotated[int, Field(ge=1)]
+
+
+class TiersFile(Schema):
+    """The contents of `tiers.yml`."""
+
+    default: Name
+    tiers: list[TierEntry]
+
+
+@dataclass(frozen=True, slots=True)
+class Tiers:
+    """The default tier, and the others with their least number of seats, largest first."""
+
+    default: str
+    descending: tuple[tuple[int, str], ...]
+
+    def of(self, seats: int | None) -> str:
+        """Return the tier for that many seats; None is a customer whose seats are not known."""
+        if seats is not None:
+            for least, name in self.descending:
+                if seats >= least:
+                    return name
+        return self.default
+
+
+def read_tiers(file: Path, findings: Findings) -> Tiers:
+    """Read `tiers.yml`; problems go to `findings`."""
+    document = read(file, TiersFile, findings)
+    if document is None:
+        return Tiers("any", ())
+    entries = document.content.tiers
+    names = [document.content.default, *(entry.name for entry in entries)]
+    for position, entry in enumerate(entries):
+        if entry.name in names[: position + 1]:
+            findings.problem(file, document.line(("tiers", position)), f"tier '{entry.name}' stands twice")
+    for position, (lower, upper) in enumerate(pairwise(entries), start=1):
+        if upper.min_seats <= lower.min_seats:
+            findings.problem(
+                file,
+                document.line(("tiers", position, "min_seats")),
+                f"tier '{upper.name}' needs more seats than '{lower.name}' before it: list tiers in rising order",
+            )
+    return Tiers(document.content.default, tuple((entry.min_seats, entry.name) for entry in reversed(entries)))

@@ -1,0 +1,64 @@
+"""Where and how the core listens: addresses, and what it accepts of its clients."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from authz.server.addresses import AddressUnusableError, make_free
+from authz.server.core import make_listener
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from authz.server.core import Listener
+
+__all__ = ["listen", "new_listener"]
+
+MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
+MAX_METADATA_BYTES: Final = 16 * 1024
+SOCKET_UMASK: Final = 0o117
+MAX_UNSEEN_CALLS: Final = 2_048
+"""Calls that the core keeps while the loop is busy; it refuses those beyond itself."""
+_OPTIONS: Final = (
+    # A second server on the same port must fail, not share it in silence.
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
+    # Envoy pings an idle connection every few seconds; by default that counts as abuse and ends the connection.
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 1_000),
+    ("grpc.http2.max_ping_strikes", 0),
+    # By default the core keeps up to 3,000, for 30 s: Envoy has asked somebody else long before.
+    ("grpc.server.max_pending_requests", MAX_UNSEEN_CALLS - 48),
+    ("grpc.server.max_pending_requests_hard_limit", MAX_UNSEEN_CALLS),
+    ("grpc.server_max_unrequested_time_in_server", 5),
+)
+
+
+def new_listener() -> Listener:
+    """Return a listener with these options, on no address yet."""
+    return make_listener(_OPTIONS)
+
+
+def listen(listener: Listener, addresses: Sequence[str]) -> list[str]:
+    """Bind every address and return them with the ports that port 0 became. Raises AddressUnusableError.
+
+    Unix sockets are readable and writable for owner and group.
+    """
+    for address in addresses:
+        make_free(address)
+    umask = os.umask(SOCKET_UMASK)
+    try:
+        return [_bind(listener, address) for address in addresses]
+    finally:
+        os.umask(umask)
+
+
+def _bind(listener: Listener, address: str) -> str:
+    port = listener.add_http2_port(address.encode())
+    if port == 0:
+        raise AddressUnusableError(f"cannot listen on {address}")
+    return address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}"

@@ -1,0 +1,1 @@
+"""Runs the processes of the service: supervisor, workers, reload and the admin port."""

@@ -1,0 +1,98 @@
+"""What supervisor and worker say to each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from authz.observing.totals import Tallies
+
+__all__ = [
+    "Beat",
+    "Drain",
+    "Draining",
+    "Failed",
+    "FromWorker",
+    "Listening",
+    "Load",
+    "Loaded",
+    "Swap",
+    "Swapped",
+    "Tallied",
+    "ToWorker",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Read the snapshot in that folder, and keep it ready."""
+
+    folder: Path
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """Decide by the policy of that revision from now on; the first one also says: listen."""
+
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Say NOT_SERVING, serve for a while yet, finish what is in flight, and end."""
+
+
+ToWorker = Load | Swap | Drain
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The snapshot of that revision is ready."""
+
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Swapped:
+    """Every answer from here on is of that revision."""
+
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Serving, at these addresses; port 0 has become a port."""
+
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """The loop that answers requests has moved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tallied:
+    """What was counted since the start."""
+
+    tallies: Tallies
+
+
+@dataclass(frozen=True, slots=True)
+class Draining:
+    """On its way out: it answers NOT_SERVING to health checks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """It cannot do what it was told; the text says why, `revision` which snapshot it cannot load, if that is it."""
+
+    text: str
+    revision: str | None = None
+
+
+FromWorker = Loaded | Swapped | Listening | Beat | Tallied | Draining | Failed

@@ -1,0 +1,1 @@
+"""Loads policy and keys again when their files change."""

@@ -1,0 +1,81 @@
+"""Places: where a change of policy or keys shows, however many links lead to them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from authz.policy.files import folders
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Places", "places"]
+
+MAX_LINKS: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What tells of a change: folders, of which every entry counts, and single entries of other folders.
+
+    `identities` tell a folder from another that took its name.
+    """
+
+    folders: frozenset[Path]
+    entries: frozenset[Path]
+    identities: frozenset[tuple[int, int]]
+
+    def watched(self) -> frozenset[Path]:
+        """Return the folders to watch, none of them recursively."""
+        return self.folders | {folder for entry in self.entries if (folder := entry.parent).is_dir()}
+
+    def matter(self, path: Path) -> bool:
+        """Say whether a change there can change what is read."""
+        return path.parent in self.folders or path in self.folders or path in self.entries
+
+
+def places(*tops: Path) -> Places:
+    """Find what to watch. Files are often reached through links, which change where nobody would look for a change."""
+    inside: set[Path] = set()
+    entries: set[Path] = set()
+    for top in tops:
+        entries.update(_way(top.absolute()))
+        for folder in folders(top):
+            inside.add(folder.resolve())
+            entries.update(_way(folder.absolute()))
+            for file in _links(folder):
+                entries.update(_way(file.absolute()))
+    statuses = [path.stat() for path in inside if path.is_dir()]
+    return Places(frozenset(inside), frozenset(entries), frozenset((each.st_dev, each.st_ino) for each in statuses))
+
+
+def _links(folder: Path) -> Iterator[Path]:
+    try:
+        yield from (Path(entry.path) for entry in os.scandir(folder) if entry.is_symlink())
+    except OSError:
+        return
+
+
+def _way(path: Path) -> Iterator[Path]:
+    """Yield the entries of folders that a path leads through where another could be put: links, and its end."""
+    at, links = Path(path.anchor), 0
+    rest = list(path.parts[1:])
+    while rest:
+        entry = at / rest.pop(0)
+        if not os.path.lexists(entry):
+            yield entry
+            return
+        if entry.is_symlink() and links < MAX_LINKS:
+            links += 1
+            yield entry
+            target = entry.readlink()
+            at = Path(target.anchor) if target.is_absolute() else at
+            rest = [*(target.parts[1:] if target.is_absolute() else target.parts), *rest]
+        elif entry.name == "..":
+            at = at.parent
+        else:
+            at = entry
+    yield at

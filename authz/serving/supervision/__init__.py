@@ -1,0 +1,1 @@
+"""Starts the workers, replaces those that die or hang, and ends the service."""

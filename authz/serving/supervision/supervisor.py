@@ -1,0 +1,246 @@
+"""The supervisor: starts workers, replaces what dies or hangs, hands out policies, and ends all of it in good order.
+
+It holds no gRPC. What is to be done, the crew decides; here it is made to happen.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING, Final
+
+from authz.documents.findings import Problem
+from authz.serving.messages import Tallied
+from authz.serving.reload.reloader import Blind, Refused, Seeing, Taken
+from authz.serving.supervision.crew import Crew
+from authz.serving.supervision.orders import Abandon, End, InForce, Kill, Note, Send, Spawn
+from authz.serving.supervision.process import WorkerProcess
+from authz.serving.supervision.state import State
+from authz.serving.worker_times import FINISH_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from authz.serving.messages import FromWorker, Load
+    from authz.serving.reload.reloader import Report
+    from authz.serving.reload.snapshot import Snapshot
+    from authz.serving.settings import ServeSettings
+    from authz.serving.supervision.endpoints import EndpointsFile
+    from authz.serving.supervision.inbox import Inbox
+    from authz.serving.supervision.orders import Order
+
+__all__ = ["Supervisor"]
+
+_MARGIN_SECONDS: Final = 5.0
+_RETRY_SECONDS: Final = 1.0
+
+
+class Supervisor:
+    """Runs the workers of one service from `run` to its end."""
+
+    def __init__(
+        self,
+        settings: ServeSettings,
+        snapshot: Snapshot,
+        inbox: Inbox[Report],
+        endpoints: EndpointsFile | None,
+        log: logging.Logger,
+    ) -> None:
+        self._settings = settings
+        self._inbox = inbox
+        self._endpoints = endpoints
+        self._log = log
+        drain = settings.drain + FINISH_SECONDS + _MARGIN_SECONDS
+        self._crew = Crew(settings.workers, snapshot.order(), drain, time.monotonic())
+        self._processes: dict[int, WorkerProcess] = {}
+        self.state = State(self._crew, snapshot)
+        self._running = snapshot
+        self._snapshots = {snapshot.folder: snapshot}
+        self._published: tuple[str, ...] = ()
+        self._retry_due: float | None = None
+        self._refused: tuple[Problem, ...] = ()
+        self._code: int | None = None
+
+    def running(self) -> Snapshot:
+        """Return the snapshot that is in force."""
+        return self._running
+
+    def run(self, reload: Callable[[], None]) -> int:
+        """Serve until SIGTERM or SIGINT and return the exit code; SIGHUP calls `reload`."""
+        self._tell_of(self._running)
+        try:
+            while self._code is None:
+                self._do(self._crew.tick(time.monotonic()))
+                self._publish()
+                self._forget()
+                self._listen(reload)
+        finally:
+            for process in self._processes.values():
+                process.kill()
+                process.bury()
+            if self._endpoints is not None:
+                self._endpoints.remove()
+        return self._code
+
+    # ---- what happens
+
+    def _listen(self, reload: Callable[[], None]) -> None:
+        """Wait until something happens or is due, and take all of it."""
+        processes = list(self._processes.items())
+        talking = [process.connection for _, process in processes if process.is_talking]
+        ready = wait(
+            [self._inbox.fileno(), *talking, *(process.sentinel for _, process in processes)], self._patience()
+        )
+        signals, reports = self._inbox.take()
+        for caught in signals:
+            if caught is signal.SIGHUP:
+                reload()
+            else:
+                self._stop()
+        for report in reports:
+            self._take(report)
+        for number, process in processes:
+            ended = process.sentinel in ready
+            if ended or process.connection in ready:
+                for message in process.heard():
+                    self._hear(number, message)
+            if ended:
+                self._exited(number, process.bury())
+
+    def _patience(self) -> float | None:
+        dues = [due for due in (self._crew.due(), self._retry_due) if due is not None]
+        return max(0.0, min(dues) - time.monotonic()) if dues else None
+
+    def _hear(self, number: int, message: FromWorker) -> None:
+        if isinstance(message, Tallied):
+            self.state.counted(number, message.tallies)
+            return
+        self._do(self._crew.hear(number, message, time.monotonic()))
+
+    def _exited(self, number: int, how: str) -> None:
+        self._processes.pop(number, None)
+        self.state.gone(number)
+        self._do(self._crew.exited(number, how, time.monotonic()))
+
+    def _stop(self) -> None:
+        """Let all drain; if that was asked for before, end at once."""
+        if self._crew.is_leaving():
+            self._log.warning("stopped at once: requests in flight are lost")
+            self._code = 1
+            return
+        self._log.info("stopping: requests in flight finish")
+        self._do(self._crew.leave(time.monotonic()))
+
+    def _take(self, report: Report) -> None:
+        match report:
+            case Taken(snapshot, asked):
+                self._offer(snapshot, asked=asked)
+            case Refused(problems, asked):
+                if asked or problems != self._refused:
+                    self._refuse(problems)
+            case Blind(text):
+                self.state.watched(False)
+                self._log.warning("cannot watch policy and keys, only SIGHUP reloads them until it can: %s", text)
+            case Seeing():
+                self.state.watched(True)
+                self._log.info("policy and keys are watched again, and read anew")
+
+    def _offer(self, snapshot: Snapshot, *, asked: bool) -> None:
+        self._snapshots[snapshot.folder] = snapshot
+        if snapshot.revision == self._crew.rollout.latest().revision:
+            if asked or self._refused:
+                self._log.info("policy %s is unchanged, revision %s", self._settings.policy, snapshot.revision)
+            self._refused = ()
+            self._crew.rollout.content()
+            self.state.mended()
+            return
+        self._do(self._crew.rollout.offer(snapshot.order(), time.monotonic()))
+
+    def _refuse(self, problems: tuple[Problem, ...]) -> None:
+        self._refused = problems
+        self.state.refused(problems)
+        revision = self._crew.rollout.current.revision
+        told = "; ".join(map(str, problems))
+        self._log.error(
+            "policy %s stays at revision %s, the new one is broken: %s", self._settings.policy, revision, told
+        )
+
+    # ---- what is to be done
+
+    def _do(self, orders: Sequence[Order]) -> None:
+        for order in orders:
+            match order:
+                case Spawn(number):
+                    self._spawn(number)
+                case Send(number, message):
+                    if number in self._processes:
+                        self._processes[number].tell(message)
+                case Kill(number):
+                    if number in self._processes:
+                        self._processes[number].kill()
+                case Note(level, text):
+                    self._log.log(logging.getLevelNamesMapping()[level.upper()], "%s", text)
+                case InForce(before, after, workers):
+                    self._in_force(before, after, workers)
+                case Abandon(coming, text):
+                    self._abandon(coming, text)
+                case End(failure):
+                    self._end(failure)
+
+    def _spawn(self, number: int) -> None:
+        try:
+            process = WorkerProcess.start(number, self._settings)
+        except OSError as error:
+            self._exited(number, f"cannot be started: {error.strerror}")
+            return
+        self._processes[number] = process
+        self._log.info("worker %d is process %d", number, process.pid)
+
+    def _in_force(self, before: Load, after: Load, workers: int) -> None:
+        self._refused = ()
+        self._running = self._snapshots[after.folder]
+        self.state.reloaded(self._running)
+        self._tell_of(self._running)
+        self._log.info(
+            "policy %s revision %s -> %s: %d workers", self._settings.policy, before.revision, after.revision, workers
+        )
+
+    def _abandon(self, coming: Load, text: str) -> None:
+        told = f"revision {coming.revision} is sound, but no worker could load it: {text}"
+        self._refused = (Problem(self._settings.policy, 0, told),)
+        self.state.refused(self._refused)
+        revision = self._crew.rollout.current.revision
+        self._log.error("policy %s stays at revision %s: %s", self._settings.policy, revision, told)
+
+    def _end(self, failure: str | None) -> None:
+        if failure is None:
+            self._log.info("stopped")
+        else:
+            self._log.error("%s", failure)
+        self._code = 0 if failure is None else 1
+
+    def _tell_of(self, snapshot: Snapshot) -> None:
+        for warning in snapshot.policy.warnings:
+            self._log.warning("%s", warning)
+
+    def _publish(self) -> None:
+        """Write the endpoints if they have changed; where that fails, again a moment later."""
+        endpoints = self._crew.endpoints()
+        if self._endpoints is None or (endpoints == self._published and self._retry_due is None):
+            return
+        try:
+            self._endpoints.write(endpoints)
+        except OSError as error:
+            if self._retry_due is None:
+                self._log.error("the endpoints file cannot be written, Envoy may ask workers that are gone: %s", error)
+            self._retry_due = time.monotonic() + _RETRY_SECONDS
+        else:
+            self._published, self._retry_due = endpoints, None
+
+    def _forget(self) -> None:
+        """Delete the snapshots that nobody will read any more."""
+        needed = {order.folder for order in self._crew.rollout.needed()}
+        for folder in self._snapshots.keys() - needed:
+            self._snapshots.pop(folder).remove()

@@ -1,0 +1,235 @@
+"""A worker: one process that answers requests, loads policies meanwhile, and does what the supervisor says."""
+
+from __future__ import annotations
+
+import gc
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from contextlib import suppress
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING
+
+from authz.deciding.check import Check
+from authz.documents.findings import ConfigurationError
+from authz.observing.json_log import STDERR, fault, start_logging
+from authz.observing.line_writer import Lines
+from authz.observing.observers import Observers, traced
+from authz.server.addresses import AddressUnusableError
+from authz.server.bounds import Bounds
+from authz.server.server import Server
+from authz.serving.messages import Beat, Drain, Draining, Failed, Listening, Load, Loaded, Swap, Swapped, Tallied
+from authz.serving.release import release
+from authz.serving.reload.snapshot import Sources
+from authz.serving.worker_times import BEAT_SECONDS, FINISH_SECONDS, ORPHAN_SECONDS, TRACE_SECONDS
+
+if TYPE_CHECKING:
+    import logging
+    from multiprocessing.connection import Connection
+
+    from authz.policy.load import Policy
+    from authz.serving.messages import FromWorker, ToWorker
+    from authz.serving.settings import ServeSettings
+
+__all__ = ["Worker", "work"]
+
+
+def work(number: int, settings: ServeSettings, connection: Connection) -> None:
+    """Run the worker of that number until it has drained; the process ends with it."""
+    told, tell = os.pipe()
+    signal.signal(signal.SIGTERM, lambda *_: os.write(tell, b"\0"))
+    # They reach the whole group of a terminal, and the supervisor knows what to do about them.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+    with Lines(STDERR) as lines:
+        log = start_logging(settings.log_level, lines.put)
+        endpoint = settings.otlp_endpoint
+        traces = None if endpoint is None else traced(endpoint, number, release())
+        observers = Observers(number, settings.log_allow_sample, lines, traces)
+        code = Worker(number, settings, connection, told, observers, log).run()
+        if traces is not None:
+            traces.close(TRACE_SECONDS)
+    sys.exit(code)
+
+
+class Worker:
+    """Serves in the thread that calls `run`; a second thread does what the supervisor says, a third one loads.
+
+    `terminated` is a pipe that becomes readable with SIGTERM.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        settings: ServeSettings,
+        connection: Connection,
+        terminated: int,
+        observers: Observers,
+        log: logging.Logger,
+    ) -> None:
+        self._number = number
+        self._settings = settings
+        self._connection = connection
+        self._terminated = terminated
+        self._observers = observers
+        self._log = log
+        self._speaking = threading.Lock()
+        self._begin: queue.SimpleQueue[Check | None] = queue.SimpleQueue()
+        self._loads: queue.SimpleQueue[Load] = queue.SimpleQueue()
+        self._staged: Policy | None = None
+        self._check: Check | None = None
+        self._server: Server | None = None
+        self._moved = False
+        self._leaving = False
+        self._stop_due: float | None = None
+        self._code = 0
+
+    def run(self) -> int:
+        """Serve until drained, or until the supervisor is gone; return the exit code."""
+        threading.Thread(target=self._load_all, name="load", daemon=True).start()
+        threading.Thread(target=self._follow, name="control", daemon=True).start()
+        check = self._begin.get()
+        if check is None:
+            return self._code
+        settings = self._settings
+        server = Server(check, Bounds(settings.max_in_flight, settings.max_age), self._beat, self._observers.overloaded)
+        try:
+            addresses = server.start(settings.addresses(self._number))
+        except AddressUnusableError as error:
+            self._say(Failed(str(error)))
+            return 1
+        self._server = server
+        if not self._leaving:
+            self._say(Listening(tuple(addresses)))
+            server.run()
+        self._tell_tallies()
+        return self._code
+
+    # ---- called by the loop
+
+    def _beat(self) -> None:
+        self._moved = True
+
+    def _report(self, error: Exception) -> None:
+        self._log.error("internal_error: %s", fault(error))
+
+    # ---- the control thread
+
+    def _follow(self) -> None:
+        """Do what the supervisor says and what SIGTERM asks for, until one of them is gone."""
+        try:
+            while True:
+                ready = wait([self._connection, self._terminated], self._patience())
+                if self._terminated in ready:
+                    os.read(self._terminated, 1)
+                    self._drain()
+                if self._connection in ready:
+                    self._obey(self._connection.recv())
+                if self._moved:
+                    self._moved = False
+                    self._say(Beat())
+                    self._tell_tallies()
+                if self._stop_due is not None and self._stop_due <= time.monotonic():
+                    self._stop_due = None
+                    self._end(FINISH_SECONDS)
+        except (EOFError, OSError):
+            self._abandon()
+
+    def _tell_tallies(self) -> None:
+        in_flight = 0 if self._server is None else self._server.in_flight()
+        self._say(Tallied(self._observers.tallies(in_flight)))
+
+    def _patience(self) -> float:
+        if self._stop_due is None:
+            return BEAT_SECONDS
+        return min(BEAT_SECONDS, max(0.0, self._stop_due - time.monotonic()))
+
+    def _obey(self, order: ToWorker) -> None:
+        match order:
+            case Load():
+                self._loads.put(order)
+            case Swap(revision):
+                self._swap(revision)
+            case Drain():
+                self._drain()
+
+    def _load_all(self) -> None:
+        """Load one after the other, and answer in that order: what comes last stays."""
+        while True:
+            self._load(self._loads.get())
+
+    def _load(self, order: Load) -> None:
+        """Read a snapshot while the loop goes on."""
+        try:
+            policy = Sources.of(self._settings).within(order.folder).load()
+            if policy.revision != order.revision:
+                self._fail(f"the snapshot holds revision {policy.revision} instead of {order.revision}", order)
+                return
+        except ConfigurationError as error:
+            self._fail("; ".join(map(str, error.problems)), order)
+            return
+        except Exception as error:  # noqa: BLE001  the supervisor must hear of it, and the old policy serves on
+            self._fail(fault(error), order)
+            return
+        # What was loaded stays for long: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        self._staged = policy
+        self._say(Loaded(order.revision))
+
+    def _fail(self, text: str, order: Load) -> None:
+        self._say(Failed(text, order.revision))
+        if self._check is None:
+            self._give_up()
+
+    def _swap(self, revision: str) -> None:
+        policy, self._staged = self._staged, None
+        if policy is None or policy.revision != revision:
+            self._log.error("worker %d was to swap to revision %s, which it has not loaded", self._number, revision)
+            self._give_up()
+            return
+        self._observers.follow(policy)
+        if self._check is None:
+            self._check = Check(policy, time.time, report=self._report, tell=self._observers)
+            self._begin.put(self._check)
+        else:
+            self._check.policy = policy
+        self._say(Swapped(revision))
+
+    def _drain(self) -> None:
+        """Say that it ends, and serve on until Envoy has noticed."""
+        if self._leaving:
+            return
+        self._leaving = True
+        self._say(Draining())
+        if self._server is None:
+            self._begin.put(None)
+            return
+        self._server.drain()
+        self._stop_due = time.monotonic() + self._settings.drain
+
+    def _give_up(self) -> None:
+        """End, for a reason that is no good one: the next process may do better."""
+        self._code = 1
+        self._end(0.0)
+
+    def _end(self, grace: float) -> None:
+        if self._server is None:
+            self._begin.put(None)
+        else:
+            self._server.stop(grace)
+
+    def _abandon(self) -> None:
+        """End because the supervisor is gone; nobody is left who would notice if the loop did not."""
+        self._end(ORPHAN_SECONDS)
+        time.sleep(2 * ORPHAN_SECONDS)
+        os._exit(1)
+
+    def _say(self, message: FromWorker) -> None:
+        """Tell the supervisor; if it is gone, the control thread finds out."""
+        with self._speaking, suppress(OSError):
+            self._connection.send(message)

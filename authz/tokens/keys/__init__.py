@@ -1,0 +1,1 @@
+"""Reads the packaged public keys and trust anchors, and verifies certificate chains."""

@@ -1,0 +1,104 @@
+"""The key ring: which public keys speak for which issuer."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeVar
+
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from authz.model import Trust
+from authz.tokens.keys.anchors import read_anchors
+from authz.tokens.keys.key_sets import MAX_KEYS_WITHOUT_KID, read_key_set
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+    from cryptography.x509 import Certificate
+
+    from authz.documents.findings import Findings
+    from authz.model import Algorithm, Issuer
+    from authz.tokens.keys.key import VerificationKey
+
+__all__ = ["KeyRing", "read_keys"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRing:
+    """Keys by issuer name, then by key id; and each issuer's trust anchors."""
+
+    by_issuer: Mapping[str, Mapping[str, VerificationKey]]
+    anchors: Mapping[str, tuple[Certificate, ...]]
+
+    def named(self, issuer: Issuer, kid: str) -> VerificationKey | None:
+        """Return the key with that id, of that issuer and no other."""
+        return self.by_issuer[issuer.name].get(kid)
+
+    def fitting(self, issuer: Issuer, algorithm: Algorithm) -> tuple[VerificationKey, ...]:
+        """Return the issuer's keys for an algorithm, at most four."""
+        keys = self.by_issuer[issuer.name].values()
+        return tuple(key for key in keys if key.algorithm is algorithm)[:MAX_KEYS_WITHOUT_KID]
+
+
+def read_keys(folder: Path, issuers: Sequence[Issuer], *, allow_empty: bool, findings: Findings) -> KeyRing:
+    """Read `<issuer name>.jwks.json` and `<issuer name>.ca.pem` of each issuer; problems go to `findings`.
+
+    An issuer with neither, for the kinds of trust it lists, is a problem unless `allow_empty`.
+    """
+    keys: dict[str, Mapping[str, VerificationKey]] = {}
+    anchors: dict[str, tuple[Certificate, ...]] = {}
+    for issuer in issuers:
+        before = len(findings.problems)
+        keys[issuer.name] = MappingProxyType(_trusted(folder, issuer, Trust.PACKAGED_KEYS, read_key_set, {}, findings))
+        anchors[issuer.name] = _trusted(folder, issuer, Trust.CERTIFICATE_CHAIN, _read_anchors, (), findings)
+        empty = not keys[issuer.name] and not anchors[issuer.name]
+        if empty and not allow_empty and len(findings.problems) == before:
+            places = {Trust.PACKAGED_KEYS: "no key in {}", Trust.CERTIFICATE_CHAIN: "no certificate in {}"}
+            files = (
+                text.format(_file(folder, issuer, trust).name)
+                for trust, text in places.items()
+                if trust in issuer.trust
+            )
+            mend = "put one there, or start with --allow-empty-issuers to refuse this issuer's tokens"
+            findings.problem(folder, 0, f"issuer '{issuer.name}' has {' and '.join(files)}: {mend}")
+    _report_shared(folder, keys, findings)
+    return KeyRing(MappingProxyType(keys), MappingProxyType(anchors))
+
+
+def _file(folder: Path, issuer: Issuer, trust: Trust) -> Path:
+    return folder / (issuer.name + {Trust.PACKAGED_KEYS: ".jwks.json", Trust.CERTIFICATE_CHAIN: ".ca.pem"}[trust])
+
+
+def _trusted(
+    folder: Path, issuer: Issuer, trust: Trust, read: Callable[[Path, Issuer, Findings], T], none: T, findings: Findings
+) -> T:
+    """Read an issuer's file of that kind, if there is one; one that nothing would use is a warning."""
+    file = _file(folder, issuer, trust)
+    if trust in issuer.trust:
+        return read(file, issuer, findings)
+    if os.path.exists(file):  # noqa: PTH110  Path.exists raises where a folder cannot be searched
+        findings.warning(file, 0, f"is ignored: issuer '{issuer.name}' does not list {trust} under trust (issuers.yml)")
+    return none
+
+
+def _read_anchors(file: Path, _issuer: Issuer, findings: Findings) -> tuple[Certificate, ...]:
+    return read_anchors(file, findings)
+
+
+def _report_shared(folder: Path, keys: Mapping[str, Mapping[str, VerificationKey]], findings: Findings) -> None:
+    owners: dict[bytes, VerificationKey] = {}
+    for key in (key for ring in keys.values() for key in ring.values()):
+        other = owners.setdefault(_fingerprint(key.material), key)
+        if other.issuer != key.issuer:
+            message = f"key '{key.kid}' is also key '{other.kid}' of issuer '{other.issuer}': one key, one issuer"
+            findings.problem(folder / f"{key.issuer}.jwks.json", 0, message)
+
+
+def _fingerprint(key: PublicKeyTypes) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
