@@ -46,7 +46,7 @@ test-doors: $(READY) ## real processes, real sockets, real Envoy
 	@$(BIN)/python -m pytest --quiet tests/integration tests/e2e
 
 test-shared: $(READY) ## limits on the real rate limit service and Redis; a machine without them fails
-	@$(BIN)/python -m dev.ratelimit_service
+	@$(BIN)/python -m dev.ratelimit.service
 	@$(BIN)/python -m pytest --quiet tests/shared
 
 test-observability: $(READY) ## metrics, alerts and dashboard, judged by promtool (Debian's package prometheus)
@@ -117,9 +117,9 @@ schemas: $(READY) ## write the JSON Schemas of the policy files anew
 	@$(BIN)/authz catalog schema --write authz/data/schema
 
 record-requests: $(READY) ## take the recorded CheckRequests anew from the real Envoy
-	@$(BIN)/python -m tests.recorder
+	@$(BIN)/python -m tests.support.recorder
 
-# The kernel holds the lock for as long as the door runs (dev/up_lock.py), and a script is shorter than another program.
+# The kernel holds the lock for as long as the door runs (dev/up/lock.py), and a script is shorter than another program.
 clean: ## remove the environment and everything that was made; refused while the door runs
 	@[ ! -s run/up.lock ] || ! command -v flock >/dev/null || flock --nonblock run/up.lock true \
 	  || { echo "make: the door runs, as process $$(cat run/up.lock): stop it first (Ctrl-C there, or kill $$(cat run/up.lock))" >&2; exit 1; }

@@ -17,7 +17,7 @@ from authz.tokens.cache import Memory
 from authz.tokens.proof import Proof
 from benchmarks.measuring import Case
 from benchmarks.subjects import CHAIN, CLOCK, POLICY, ROOT, Forgetful, chain_token, policy_with, token
-from tests.certificates import Certificate
+from tests.support.certificates import Certificate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

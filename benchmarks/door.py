@@ -23,15 +23,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.server import INSTALL
-from tests.compose.client import COMPLETIONS, Caller, Client
-from tests.compose.door import ROOT, docker, open_door
-from tests.minting import Minter
+from tests.support.compose.client import COMPLETIONS, Caller, Client
+from tests.support.compose.door import docker, open_door
+from tests.support.minting import Minter
+from tests.support.repository import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from dev.compose_command import Container
-    from tests.compose.door import Door
+    from dev.compose.command import Container
+    from tests.support.compose.door import Door
 
 __all__ = ["main"]
 

@@ -26,9 +26,10 @@ from benchmarks.limits_plot import Panel, draw
 from benchmarks.limits_traffic import PATIENCE, Crowd, Outcome, Phase, send
 from dev import certificate
 from dev.process import Child, Family
-from tests.e2e.limited import with_limits
-from tests.e2e.served import ROOT, SECONDS, SHIPPED, Service, start_envoy
-from tests.minting import write_keys
+from tests.support.e2e.limited import with_limits
+from tests.support.e2e.served import SECONDS, SHIPPED, Service, start_envoy
+from tests.support.minting import write_keys
+from tests.support.repository import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
-from tests.minting import Minter, client_headers
-from tests.tiers import SEATS
+from tests.support.minting import Minter, client_headers
+from tests.support.tiers import SEATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

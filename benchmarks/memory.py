@@ -26,7 +26,7 @@ from authz.policy.load import TOKENS_REMEMBERED
 from authz.tokens.cache import Memory
 from benchmarks.resident import resident
 from benchmarks.subjects import CLOCK, KEYS, SCOPES, check_request, policy_with, token
-from tests.minting import Minter, encode
+from tests.support.minting import Minter, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

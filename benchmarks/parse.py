@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from authz.deciding import wire
 from benchmarks.measuring import Case
 from benchmarks.subjects import check_request, token
-from tests.oracle import auth
+from tests.support.oracle import auth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -29,7 +29,7 @@ import grpc
 from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from authz.server.health import SERVICE
 from benchmarks.subjects import SCOPES, check_request
-from tests.minting import Minter, write_keys
+from tests.support.minting import Minter, write_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

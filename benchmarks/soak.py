@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING, Final
 
 from benchmarks.resident import resident
 from benchmarks.soak_traffic import KEY, Client
-from tests.cases.case_file import POLICY
-from tests.e2e.served import Service, edit
-from tests.minting import write_keys
+from tests.support.cases.case_file import POLICY
+from tests.support.e2e.served import Service, edit
+from tests.support.minting import write_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

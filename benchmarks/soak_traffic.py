@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 import grpc
 
 from authz.deciding._proto.external_auth_pb2 import CheckResponse
-from tests.integration.caller import CHECK
-from tests.minting import Minter, request
-from tests.signing import key
+from tests.support.integration.caller import CHECK
+from tests.support.minting import Minter, request
+from tests.support.signing import key
 
 if TYPE_CHECKING:
     import threading

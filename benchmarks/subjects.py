@@ -17,9 +17,9 @@ from authz.tokens.keys.key import VerificationKey
 from authz.tokens.keys.ring import KeyRing
 from authz.tokens.signers import Signers
 from authz.tokens.verifier import Verifier
-from tests import recording
-from tests.certificates import Certificate, x5c
-from tests.minting import NOW, Minter, key
+from tests.support import recording
+from tests.support.certificates import Certificate, x5c
+from tests.support.minting import NOW, Minter, key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

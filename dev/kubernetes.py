@@ -1,6 +1,6 @@
 """`python -m dev.kubernetes`: the ConfigMaps that deploy/kubernetes/ names, made from envoy/.
 
-They are what containers read (dev/compose_files.py): the shared engine, services by name. Apply them after each edit:
+They are what containers read (dev/compose/files.py): the shared engine, services by name. Apply them after each edit:
 kubelet swaps `..data`, and Envoy and the rate limit service take the new files up without a restart.
 """
 
@@ -13,10 +13,10 @@ from typing import Any
 
 import yaml
 
-from dev import compose_files
-from dev.envoy_check import check
-from dev.envoy_files import EnvoyFiles
-from dev.envoy_program import MissingBinaryError
+from dev.compose import files as compose_files
+from dev.envoy.check import check
+from dev.envoy.files import EnvoyFiles
+from dev.envoy.program import MissingBinaryError
 
 SHIPPED = compose_files.shared(Path("envoy"))
 RUN = Path("deploy/envoy/run.sh")

@@ -1,1 +1,1 @@
-"""Plays the issuers in development: makes private keys and certificates, and signs tokens. The service never imports it."""
+"""Plays the issuers in development: private keys, certificates, signed tokens. The service never imports it."""

@@ -10,7 +10,8 @@ RUN python3 -m pip --python /opt/samples/bin/python3 install --quiet --require-h
 
 FROM ${PYTHON_IMAGE}
 COPY --from=build /opt/samples /opt/samples
-COPY dev/__init__.py dev/backend*.py /opt/samples/dev/
+COPY dev/__init__.py /opt/samples/dev/
+COPY dev/backend/*.py /opt/samples/dev/backend/
 ENV PATH=/opt/samples/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 10002:10002
 WORKDIR /opt/samples

@@ -8,17 +8,17 @@ import pytest
 
 from authz.deciding.decision import Denied
 from authz.deciding.reasons import Reason, TokenError
-from tests.cases.crafting import craft
-from tests.cases.difference import difference
-from tests.cases.door import open_doors
-from tests.cases.expectation import CALLERS, REASONS, expected, observed
-from tests.cases.tables import CASES
-from tests.minting import client_headers, request
+from tests.support.cases.crafting import craft
+from tests.support.cases.difference import difference
+from tests.support.cases.door import open_doors
+from tests.support.cases.expectation import CALLERS, REASONS, expected, observed
+from tests.support.cases.tables import CASES
+from tests.support.minting import client_headers, request
 
 if TYPE_CHECKING:
-    from tests.cases.door import Door
-    from tests.cases.rows import Row
-    from tests.cases.tables import Case
+    from tests.support.cases.door import Door
+    from tests.support.cases.rows import Row
+    from tests.support.cases.tables import Case
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pytest
 
 from authz.documents.findings import Findings
 from authz.policy.catalog.entitlement import Lack, entitled_scopes, lacks
-from tests.cases.entitlement import CASES, FILE, Case, read_cases
+from tests.support.cases.entitlement import CASES, FILE, Case, read_cases
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,13 +9,13 @@ import pytest
 import yaml
 
 from authz.policy.load import load_policy
-from tests.cases.case_file import POLICY
-from tests.cases.expectation import CALLERS
-from tests.cases.mistakes import of_the_policy, sentence, shown
-from tests.cases.tables import CASES
-from tests.issuers import ISSUERS_FILE, profiles
-from tests.minting import write_anchors, write_keys
-from tests.tiers import NAMES as TIERS
+from tests.support.cases.case_file import POLICY
+from tests.support.cases.expectation import CALLERS
+from tests.support.cases.mistakes import of_the_policy, sentence, shown
+from tests.support.cases.tables import CASES
+from tests.support.issuers import ISSUERS_FILE, profiles
+from tests.support.minting import write_anchors, write_keys
+from tests.support.tiers import NAMES as TIERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

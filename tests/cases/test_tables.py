@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from authz.documents.findings import Findings
-from tests.cases.difference import difference
-from tests.cases.tables import read_cases
+from tests.support.cases.difference import difference
+from tests.support.cases.tables import read_cases
 
 if TYPE_CHECKING:
     from pathlib import Path

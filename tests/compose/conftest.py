@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.compose.client import Caller, Client, Stranger
-from tests.compose.door import ROOT, docker, open_door
-from tests.compose.versions import versions
-from tests.minting import Minter
+from tests.support.compose.client import Caller, Client, Stranger
+from tests.support.compose.door import docker, open_door
+from tests.support.compose.versions import versions
+from tests.support.minting import Minter
+from tests.support.repository import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.compose.door import Door
+    from tests.support.compose.door import Door
 
 FILES: Final = ROOT / "run" / "compose-test"
 SEEN: Final = pytest.StashKey[list[str]]()

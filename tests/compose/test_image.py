@@ -7,12 +7,12 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.compose.door import docker, until
+from tests.support.compose.door import docker, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.compose.door import Door
+    from tests.support.compose.door import Door
 
 INSTALLERS: Final = ("pip", "setuptools", "wheel", "ensurepip", "pkg_resources")
 PROGRAMS: Final = ("pip", "pip3", "gcc", "cc", "g++", "make", "ld", "uv", "easy_install")

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import yaml
 
-from tests.compose.door import ENVOYS, ROOT, docker
+from tests.support.compose.door import ENVOYS, docker
+from tests.support.repository import ROOT
 
 if TYPE_CHECKING:
-    from tests.compose.client import Caller, Client
-    from tests.compose.door import Door
+    from tests.support.compose.client import Caller, Client
+    from tests.support.compose.door import Door
 
 CONFIGURATION: Final = ROOT / "deploy" / "observability" / "prometheus" / "prometheus.yml"
 JOBS: Final[dict[str, Any]] = {  # Any: YAML

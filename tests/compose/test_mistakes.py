@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dev.compose import prepare, start
-from dev.compose_command import ComposeError, Stack, compose_command
-from dev.compose_files import shared
-from tests.compose.door import ROOT
-from tests.minting import write_keys
+from dev.compose.__main__ import prepare, start
+from dev.compose.command import ComposeError, Stack, compose_command
+from dev.compose.files import shared
+from tests.support.minting import write_keys
+from tests.support.repository import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.compose.door import Door
+    from tests.support.compose.door import Door
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.compose.client import Caller, Client
+    from tests.support.compose.client import Caller, Client
 
 ISSUERS = ("customers-dot", "ai-gateway")
 

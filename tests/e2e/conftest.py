@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dev.envoy_files import EnvoyFiles, render
-from tests.e2e.chains import write_keys_and_anchors
-from tests.e2e.door import open_door
-from tests.e2e.served import SHIPPED
-from tests.e2e.visitor import Visitor
-from tests.minting import Minter
+from dev.envoy.files import EnvoyFiles, render
+from tests.support.e2e.chains import write_keys_and_anchors
+from tests.support.e2e.door import open_door
+from tests.support.e2e.served import SHIPPED
+from tests.support.e2e.visitor import Visitor
+from tests.support.minting import Minter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.e2e.door import Door
+    from tests.support.e2e.door import Door
 
 
 @pytest.fixture(scope="session")

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.e2e.raw_http import http1, http2, request2
+from tests.support.e2e.raw_http import http1, http2, request2
 
 if TYPE_CHECKING:
-    from tests.e2e.door import Door
-    from tests.e2e.visitor import Visitor
+    from tests.support.e2e.door import Door
+    from tests.support.e2e.visitor import Visitor
 
 COMPLETIONS: Final = "/ai/v2/code/completions"
 MANY: Final = [(f"x-many-{number}", "1") for number in range(10_000)]

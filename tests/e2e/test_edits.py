@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from dev.envoy_admin import AdminError
-from dev.envoy_apply import ApplyError, apply
-from dev.envoy_files import ADMIN, Engine, EnvoyFiles, render, replace
-from tests.e2e.served import SHIPPED, edit
+from dev.envoy.admin import AdminError
+from dev.envoy.apply import ApplyError, apply
+from dev.envoy.files import ADMIN, Engine, EnvoyFiles, render, replace
+from tests.support.e2e.served import SHIPPED, edit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.e2e.door import Door
-    from tests.e2e.visitor import Visitor
+    from tests.support.e2e.door import Door
+    from tests.support.e2e.visitor import Visitor
 
 REJECTED: Final = r"(rds\.door|cds)\.update_(rejected|failure)$"
 SCAN: Final = "/sast/scan"

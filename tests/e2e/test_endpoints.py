@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
 import yaml
 
-from tests.minting import INSTANCE, USER
+from tests.support.minting import INSTANCE, USER
+from tests.support.repository import ROOT
 
 if TYPE_CHECKING:
-    from tests.e2e.door import Door
-    from tests.e2e.visitor import Visitor
+    from tests.support.e2e.door import Door
+    from tests.support.e2e.visitor import Visitor
 
-ROOT: Final = Path(__file__).parents[2]
 EVERY_SCOPE: Final = sorted(file.stem for file in (ROOT / "authz/data/catalog/unit_primitives").glob("*.yml"))
 
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dev.envoy import main
-from dev.envoy_check import check
-from dev.envoy_files import render
-from tests.e2e.served import SHIPPED, edit
+from dev.envoy.__main__ import main
+from dev.envoy.check import check
+from dev.envoy.files import render
+from tests.support.e2e.served import SHIPPED, edit
 
 if TYPE_CHECKING:
-    from dev.envoy_files import EnvoyFiles
-    from tests.e2e.door import Door
+    from dev.envoy.files import EnvoyFiles
+    from tests.support.e2e.door import Door
 
 ROUTES, CLUSTERS = "dynamic/routes.yaml", "dynamic/clusters.yaml"
 

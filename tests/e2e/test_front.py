@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.e2e.raw_http import http1
-from tests.e2e.served import get
-from tests.e2e.visitor import Visitor
+from tests.support.e2e.raw_http import http1
+from tests.support.e2e.served import get
+from tests.support.e2e.visitor import Visitor
 
 if TYPE_CHECKING:
-    from tests.e2e.door import Door
+    from tests.support.e2e.door import Door
 
 COMPLETIONS: Final = "/ai/v2/code/completions"
 ORIGIN: Final = "https://gitlab.example.com"

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 import grpc
 import pytest
 
-from tests.e2e.grpc_client import caller
+from tests.support.e2e.grpc_client import caller
 
 if TYPE_CHECKING:
-    from tests.e2e.door import Door
-    from tests.e2e.grpc_client import Metadata
-    from tests.e2e.visitor import Visitor
+    from tests.support.e2e.door import Door
+    from tests.support.e2e.grpc_client import Metadata
+    from tests.support.e2e.visitor import Visitor
 
 SERVICE: Final = "/duo_workflow.DuoWorkflow"
 TOKEN: Final = f"{SERVICE}/GenerateToken"

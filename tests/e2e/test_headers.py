@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.e2e.raw_http import http1, http2, request2
-from tests.e2e.witness import witness
+from tests.support.e2e.raw_http import http1, http2, request2
+from tests.support.e2e.witness import witness
 
 if TYPE_CHECKING:
-    from tests.e2e.door import Door
-    from tests.e2e.visitor import Visitor
+    from tests.support.e2e.door import Door
+    from tests.support.e2e.visitor import Visitor
 
 COMPLETIONS: Final = "/ai/v2/code/completions"
 METHOD: Final = "/duo_workflow.DuoWorkflow/GenerateToken"

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from dev.envoy_check import check
-from tests.e2e.findings import findings
-from tests.e2e.served import edit
+from dev.envoy.check import check
+from tests.support.e2e.findings import findings
+from tests.support.e2e.served import edit
 
 if TYPE_CHECKING:
-    from dev.envoy_files import EnvoyFiles
+    from dev.envoy.files import EnvoyFiles
 
 LABEL: Final = "check_settings: {context_extensions: {backend_service: sast}}"
 CLUSTER: Final = "        cluster: sast\n"

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Final
 import grpc
 import pytest
 
-from dev.envoy_apply import apply
-from dev.envoy_files import EnvoyFiles
-from tests.e2e.customer import CHAT, COMPLETIONS, SCAN, TRACES, WORKFLOWS, Customer, Feature
-from tests.e2e.grpc_client import caller
-from tests.e2e.limited import Gate, open_gate
+from dev.envoy.apply import apply
+from dev.envoy.files import EnvoyFiles
+from tests.support.e2e.customer import CHAT, COMPLETIONS, SCAN, TRACES, WORKFLOWS, Customer, Feature
+from tests.support.e2e.grpc_client import caller
+from tests.support.e2e.limited import Gate, open_gate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.door import Door
-    from tests.e2e.visitor import Answer
+    from tests.support.e2e.door import Door
+    from tests.support.e2e.visitor import Answer
 
 GENERATE: Final = "/duo_workflow.DuoWorkflow/GenerateToken"
 DAY: Final = 86_400

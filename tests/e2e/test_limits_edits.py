@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from dev.envoy import main
-from dev.envoy_files import EnvoyFiles, render
-from dev.envoy_files import replace as move
-from tests.e2e.customer import COMPLETIONS, SCAN, Customer
-from tests.e2e.limited import WIDE, Gate, open_gate, with_limits
-from tests.e2e.served import edit, get
-from tests.e2e.visitor import Visitor
+from dev.envoy.__main__ import main
+from dev.envoy.files import EnvoyFiles, render
+from dev.envoy.files import replace as move
+from tests.support.e2e.customer import COMPLETIONS, SCAN, Customer
+from tests.support.e2e.limited import WIDE, Gate, open_gate, with_limits
+from tests.support.e2e.served import edit, get
+from tests.support.e2e.visitor import Visitor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.e2e.door import Door
-    from tests.minting import Minter
+    from tests.support.e2e.door import Door
+    from tests.support.minting import Minter
 
 SAST: Final = "sast: {capacity: 4000000/second, tiers: {any: *tier, small: *tier, medium: *tier, large: *tier}}"
 LIMITED: Final = "sast: {capacity: 400/day, tiers: {any: {share: 25%, instance: 5/day, user: 3/day}}}"

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.e2e.customer import SCAN, TRACES
-from tests.e2e.limited import Gate, open_gate
+from tests.support.e2e.customer import SCAN, TRACES
+from tests.support.e2e.limited import Gate, open_gate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.door import Door
+    from tests.support.e2e.door import Door
 
 CALLERS: Final = 5
 INVENTED: Final = 10 * CALLERS

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.e2e.customer import COMPLETIONS, SCAN, TRACES, WORKFLOW_TOKEN, Customer, Feature
-from tests.e2e.limited import Gate, open_gate
+from tests.support.e2e.customer import COMPLETIONS, SCAN, TRACES, WORKFLOW_TOKEN, Customer, Feature
+from tests.support.e2e.limited import Gate, open_gate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.door import Door
-    from tests.e2e.visitor import Answer
+    from tests.support.e2e.door import Door
+    from tests.support.e2e.visitor import Answer
 
 LIMITS: Final = """\
 backend_services:

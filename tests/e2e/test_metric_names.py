@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Final
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from dev.envoy_files import Engine
+from dev.envoy.files import Engine
 from dev.process import Family
-from tests.e2e.door import CLUSTERS
-from tests.e2e.served import SECONDS, get, start_envoy
-from tests.e2e.visitor import Visitor
-from tests.foreign_metrics import ENVOY, ENVOY_SHARED
-from tests.minting import Minter
+from tests.support.e2e.door import CLUSTERS
+from tests.support.e2e.served import SECONDS, get, start_envoy
+from tests.support.e2e.visitor import Visitor
+from tests.support.foreign_metrics import ENVOY, ENVOY_SHARED
+from tests.support.minting import Minter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tests.e2e.door import Door
-    from tests.e2e.served import Envoy
+    from tests.support.e2e.door import Door
+    from tests.support.e2e.served import Envoy
 
 SERVICE: Final = "envoy.service.ratelimit.v3.RateLimitService"
 OK: Final = b"\x08\x01"

@@ -8,13 +8,13 @@ import pytest
 
 from authz.deciding._proto.base_pb2 import HeaderValue, HeaderValueOption
 from authz.deciding._proto.external_auth_pb2 import CheckResponse, OkHttpResponse
-from tests.e2e.other_authz import OtherAuthz, asking, serving
-from tests.e2e.visitor import Visitor
+from tests.support.e2e.other_authz import OtherAuthz, asking, serving
+from tests.support.e2e.visitor import Visitor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.door import Door
+    from tests.support.e2e.door import Door
 
 IDENTITY: Final = "x-gitlab-authorized-realm"
 REFUSED: Final = ("x-other", "authorization", "x-gitlab-realm", "x-gitlab-authorized-1", "host", ":path", ":method")

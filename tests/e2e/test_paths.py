@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
 
-from tests.e2e.raw_http import http1, http2, request2
-from tests.e2e.visitor import audience
+from tests.support.e2e.raw_http import http1, http2, request2
+from tests.support.e2e.visitor import audience
 
 if TYPE_CHECKING:
-    from tests.e2e.door import Door
-    from tests.e2e.visitor import Visitor
+    from tests.support.e2e.door import Door
+    from tests.support.e2e.visitor import Visitor
 
 AUTHZ: Final = "ext_authz_denied"
 ENVOY: Final = "path_normalization_failed"

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.e2e.raw_http import http2, request2
+from tests.support.e2e.raw_http import http2, request2
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.e2e.door import Door
-    from tests.e2e.visitor import Visitor
+    from tests.support.e2e.door import Door
+    from tests.support.e2e.visitor import Visitor
 
 COMPLETIONS: Final = "/ai/v2/code/completions"
 CHALLENGE: Final = 'Bearer error="invalid_token"'

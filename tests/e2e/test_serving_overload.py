@@ -12,19 +12,19 @@ import pytest
 
 from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from authz.serving.supervision.endpoints import EndpointsFile
-from tests.e2e.burst import crowd
-from tests.e2e.chains import write_keys_and_anchors
-from tests.e2e.door import open_door
-from tests.e2e.load import Seen, questions, tell
-from tests.e2e.other_authz import OtherAuthz, serving
-from tests.e2e.served import Service
-from tests.e2e.visitor import Visitor
+from tests.support.e2e.burst import crowd
+from tests.support.e2e.chains import write_keys_and_anchors
+from tests.support.e2e.door import open_door
+from tests.support.e2e.load import Seen, questions, tell
+from tests.support.e2e.other_authz import OtherAuthz, serving
+from tests.support.e2e.served import Service
+from tests.support.e2e.visitor import Visitor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.door import Door
-    from tests.minting import Minter
+    from tests.support.e2e.door import Door
+    from tests.support.minting import Minter
 
 WORKERS: Final = 2
 HELD: Final = 2

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.cases.case_file import POLICY
-from tests.certificates import Certificate, pem
-from tests.e2e.chains import LEAF, SISTER, STARTED, chain_token, write_keys_and_anchors
-from tests.e2e.door import open_door
-from tests.e2e.served import Service
-from tests.e2e.visitor import Visitor
-from tests.minting import INSTANCE, PRODUCTION, USER
-from tests.signing import key
+from tests.support.cases.case_file import POLICY
+from tests.support.certificates import Certificate, pem
+from tests.support.e2e.chains import LEAF, SISTER, STARTED, chain_token, write_keys_and_anchors
+from tests.support.e2e.door import open_door
+from tests.support.e2e.served import Service
+from tests.support.e2e.visitor import Visitor
+from tests.support.minting import INSTANCE, PRODUCTION, USER
+from tests.support.signing import key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.e2e.door import Door
-    from tests.e2e.visitor import Answer
-    from tests.minting import Minter
+    from tests.support.e2e.door import Door
+    from tests.support.e2e.visitor import Answer
+    from tests.support.minting import Minter
 
 WORKERS: Final = 2
 ASKED: Final = 6 * WORKERS

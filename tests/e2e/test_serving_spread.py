@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.e2e.chains import write_keys_and_anchors
-from tests.e2e.door import open_door
-from tests.e2e.load import loaded, questions, tell
-from tests.e2e.served import Service, get
-from tests.e2e.visitor import Visitor
+from tests.support.e2e.chains import write_keys_and_anchors
+from tests.support.e2e.door import open_door
+from tests.support.e2e.load import loaded, questions, tell
+from tests.support.e2e.served import Service, get
+from tests.support.e2e.visitor import Visitor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from tests.e2e.door import Door
-    from tests.minting import Minter
+    from tests.support.e2e.door import Door
+    from tests.support.minting import Minter
 
 WORKERS: Final = 4
 ANSWERS: Final = 4_000

@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.cases.case_file import POLICY
-from tests.e2e.chains import write_keys_and_anchors
-from tests.e2e.door import open_door
-from tests.e2e.load import Load, loaded, questions, tell
-from tests.e2e.served import Service
-from tests.e2e.visitor import Visitor
+from tests.support.cases.case_file import POLICY
+from tests.support.e2e.chains import write_keys_and_anchors
+from tests.support.e2e.door import open_door
+from tests.support.e2e.load import Load, loaded, questions, tell
+from tests.support.e2e.served import Service
+from tests.support.e2e.visitor import Visitor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from tests.e2e.door import Door
-    from tests.e2e.visitor import Answer
-    from tests.minting import Minter
+    from tests.support.e2e.door import Door
+    from tests.support.e2e.visitor import Answer
+    from tests.support.minting import Minter
 
     Loading = Callable[[], AbstractContextManager[Load]]
 

@@ -12,8 +12,8 @@ import aiohttp
 import pytest
 
 if TYPE_CHECKING:
-    from tests.e2e.door import Door
-    from tests.e2e.visitor import Visitor
+    from tests.support.e2e.door import Door
+    from tests.support.e2e.visitor import Visitor
 
 CHAT: Final = "/ai/v2/chat/agent"
 SOCKET: Final = "/duo-workflow/ws"

@@ -15,8 +15,8 @@ from cryptography import x509
 from dev import certificate
 
 if TYPE_CHECKING:
-    from tests.e2e.door import Door
-    from tests.e2e.visitor import Visitor
+    from tests.support.e2e.door import Door
+    from tests.support.e2e.visitor import Visitor
 
 COMPLETIONS: Final = "/ai/v2/code/completions"
 

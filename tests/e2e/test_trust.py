@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.e2e.chains import SISTER, chain_token
-from tests.minting import INSTANCE
+from tests.support.e2e.chains import SISTER, chain_token
+from tests.support.minting import INSTANCE
 
 if TYPE_CHECKING:
-    from tests.e2e.door import Door
-    from tests.e2e.visitor import Answer, Visitor
+    from tests.support.e2e.door import Door
+    from tests.support.e2e.visitor import Answer, Visitor
 
 COMPLETIONS: Final = "/ai/v2/code/completions"
 

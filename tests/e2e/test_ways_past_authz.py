@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.e2e.findings import findings
-from tests.e2e.served import edit
+from tests.support.e2e.findings import findings
+from tests.support.e2e.served import edit
 
 if TYPE_CHECKING:
-    from dev.envoy_files import EnvoyFiles
+    from dev.envoy.files import EnvoyFiles
 
 LABEL: Final = "check_settings: {context_extensions: {backend_service: sast}}"
 CLUSTER: Final = "        cluster: sast\n"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dev.envoy_check import check
-from dev.envoy_files import EnvoyFiles, render
-from tests.e2e.served import SHIPPED
+from dev.envoy.check import check
+from dev.envoy.files import EnvoyFiles, render
+from tests.support.e2e.served import SHIPPED
 
 if TYPE_CHECKING:
     from pathlib import Path

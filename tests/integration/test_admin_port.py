@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tests.cases.case_file import POLICY
-from tests.integration.caller import Caller, healthy
-from tests.integration.service import SECONDS, Service, refused, running
-from tests.minting import request, write_keys
+from tests.support.cases.case_file import POLICY
+from tests.support.integration.caller import Caller, healthy
+from tests.support.integration.service import SECONDS, Service, refused, running
+from tests.support.minting import request, write_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,12 +17,12 @@ import yaml
 from click.testing import CliRunner
 
 from authz.cli import main
-from tests.cases.case_file import POLICY
+from tests.support.cases.case_file import POLICY
+from tests.support.repository import UPSTREAM
 
 if TYPE_CHECKING:
     from click.testing import Result
 
-UPSTREAM: Final = Path(__file__).parents[1] / "upstream"
 NEW: Final = (
     "add", "explain_pipeline", "--description", "Explains a pipeline: its jobs, and what failed.",
     "--group", "group::pipeline execution", "--feature-category", "continuous_integration",

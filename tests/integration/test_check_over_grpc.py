@@ -20,10 +20,10 @@ from authz.policy.load import load_policy
 from authz.server.addresses import AddressUnusableError
 from authz.server.health import SERVICE
 from authz.server.server import Server
-from tests.cases.case_file import POLICY
-from tests.integration.engine import CHECK, SECONDS, WIDE, echo, serving
-from tests.minting import INSTANCE, NOW, SEATS, USER, Minter, client_headers, request, write_keys
-from tests.tiers import tier_of
+from tests.support.cases.case_file import POLICY
+from tests.support.integration.engine import CHECK, SECONDS, WIDE, echo, serving
+from tests.support.minting import INSTANCE, NOW, SEATS, USER, Minter, client_headers, request, write_keys
+from tests.support.tiers import tier_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

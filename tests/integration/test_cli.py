@@ -22,9 +22,9 @@ from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from authz.deciding.check import Check
 from authz.deciding.decision import Allowed
 from authz.policy.load import load_policy
-from tests.cases.case_file import POLICY
-from tests.minting import INSTANCE, USER, client_headers, request
-from tests.tiers import tier_of
+from tests.support.cases.case_file import POLICY
+from tests.support.minting import INSTANCE, USER, client_headers, request
+from tests.support.tiers import tier_of
 
 if TYPE_CHECKING:
     from click.testing import Result

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from dev.compose_files import of_bootstrap, of_clusters, shared, write, write_watched
-from dev.envoy_check import check
+from dev.compose.files import of_bootstrap, of_clusters, shared, write, write_watched
+from dev.envoy.check import check
+from tests.support.repository import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dev.envoy_files import EnvoyFiles
+    from dev.envoy.files import EnvoyFiles
 
-ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = shared(ROOT / "envoy")
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
 

@@ -11,10 +11,11 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from tests.support.repository import ROOT
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 MANIFESTS: Final = sorted((ROOT / "deploy" / "kubernetes").glob("*.yaml"))
 # The first with sidecars that end after the containers they serve, and the newest that the schemas know.
 KUBERNETES: Final = ("1.29.0", kubernetes_validate.latest_version())

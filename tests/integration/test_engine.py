@@ -13,7 +13,19 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from authz.server.call import Exchange
 from authz.server.health import SERVICE
-from tests.integration.engine import CHECK, HEALTH, SECONDS, Gate, RawClient, Served, ask, echo, framed, serving, until
+from tests.support.integration.engine import (
+    CHECK,
+    HEALTH,
+    SECONDS,
+    Gate,
+    RawClient,
+    Served,
+    ask,
+    echo,
+    framed,
+    serving,
+    until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

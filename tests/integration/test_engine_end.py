@@ -14,7 +14,19 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from authz.server.addresses import AddressUnusableError
 from authz.server.health import NOT_SERVING, SERVICE
 from authz.server.server import Server
-from tests.integration.engine import CHECK, HEALTH, SECONDS, WIDE, Gate, RawClient, ask, echo, framed, serving, until
+from tests.support.integration.engine import (
+    CHECK,
+    HEALTH,
+    SECONDS,
+    WIDE,
+    Gate,
+    RawClient,
+    ask,
+    echo,
+    framed,
+    serving,
+    until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

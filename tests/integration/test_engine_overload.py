@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from authz.server.bounds import Bounds
-from tests.integration.engine import CHECK, HEALTH, SECONDS, Gate, RawClient, ask, echo, framed, serving, until
+from tests.support.integration.engine import CHECK, HEALTH, SECONDS, Gate, RawClient, ask, echo, framed, serving, until
 
 UNAVAILABLE = 14
 

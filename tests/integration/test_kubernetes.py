@@ -9,9 +9,10 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from dev import compose_files, kubernetes
+from dev import kubernetes
+from dev.compose import files as compose_files
+from tests.support.repository import ROOT
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 SOURCE: Final = compose_files.shared(ROOT / "envoy")
 
 

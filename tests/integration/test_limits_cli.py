@@ -12,13 +12,13 @@ import pytest
 from click.testing import CliRunner
 
 from authz.cli import main
-from dev.envoy_check import check as envoy_check
-from dev.envoy_files import EnvoyFiles
+from dev.envoy.check import check as envoy_check
+from dev.envoy.files import EnvoyFiles
+from tests.support.repository import ROOT
 
 if TYPE_CHECKING:
     from click.testing import Result
 
-ROOT: Final = Path(__file__).parents[2]
 SMALL: Final = "      small:  {share: 20%, instance: 1200/minute,  user: 120/minute}\n"
 EVERYTHING: Final = (
     ("      any:    {share: 10%, instance: 600/minute,   user: 60/minute}",

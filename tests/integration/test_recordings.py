@@ -6,9 +6,9 @@ import pytest
 
 from authz.deciding import wire
 from authz.deciding._proto.external_auth_pb2 import CheckRequest
-from tests import recorder
-from tests.oracle import agree, auth
-from tests.recording import ANY, FOLDER, Recording, recordings
+from tests.support import recorder
+from tests.support.oracle import agree, auth
+from tests.support.recording import ANY, FOLDER, Recording, recordings
 
 RECORDINGS = recordings()
 each = pytest.mark.parametrize("recording", RECORDINGS, ids=lambda recording: recording.name)

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.cases.case_file import POLICY
-from tests.integration.caller import Caller, healthy
-from tests.integration.service import SECONDS, Service, running
-from tests.minting import INSTANCE, Minter, request, write_keys
-from tests.signing import key
+from tests.support.cases.case_file import POLICY
+from tests.support.integration.caller import Caller, healthy
+from tests.support.integration.service import SECONDS, Service, running
+from tests.support.minting import INSTANCE, Minter, request, write_keys
+from tests.support.signing import key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,16 +20,16 @@ import pytest
 
 from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from authz.server.health import SERVICE
-from tests.cases.case_file import POLICY
-from tests.integration.service import COMMAND, SECONDS, refused, running
-from tests.issuers import PRODUCTION
-from tests.minting import Minter, request, write_keys
-from tests.signing import key
+from tests.support.cases.case_file import POLICY
+from tests.support.integration.service import COMMAND, SECONDS, refused, running
+from tests.support.issuers import PRODUCTION
+from tests.support.minting import Minter, request, write_keys
+from tests.support.signing import key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.issuers import Profile
+    from tests.support.issuers import Profile
 
 CHECK: Final = f"/{SERVICE}/Check"
 SOCKET: Final = ("--keys", "keys", "--listen", "unix:a.sock")

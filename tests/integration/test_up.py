@@ -20,9 +20,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from dev.up_plan import NeededPort, PlanError, check_free, sample_backends
+from dev.up.plan import NeededPort, PlanError, check_free, sample_backends
+from tests.support.repository import ROOT as REPOSITORY
 
-REPOSITORY = Path(__file__).parents[2]
 SERVICES = ("ai_gateway", "duo_workflow", "observability", "sast")
 LAST_LINE = "Ctrl-C stops all of it"
 ENDED = {"Z", "X"}

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from authz.deciding import _proto
 from authz.deciding._proto import external_auth_pb2
 from authz.deciding._proto.external_auth_pb2 import CheckRequest, CheckResponse
-from tests.oracle import agree, auth, complete, complete_fields, core, described, http, is_map, protobuf, rpc
+from tests.support.oracle import agree, auth, complete, complete_fields, core, described, http, is_map, protobuf, rpc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from authz.serving.supervision.crew import STARTS
-from tests.integration.caller import Caller, healthy
-from tests.integration.service import COMMAND, SECONDS, Service, refused, running
-from tests.minting import request, write_keys
+from tests.support.integration.caller import Caller, healthy
+from tests.support.integration.service import COMMAND, SECONDS, Service, refused, running
+from tests.support.minting import request, write_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -16,18 +16,18 @@ import pytest
 import yaml
 
 from authz.observing.metrics import Metrics
-from tests.foreign_metrics import FOREIGN
-from tests.integration.caller import Caller, healthy
-from tests.integration.service import SECONDS, running
-from tests.minting import request, write_keys
-from tests.promql import parse, without_macros
-from tests.promtool import promtool
-from tests.unit.test_metrics import State
+from tests.support.foreign_metrics import FOREIGN
+from tests.support.integration.caller import Caller, healthy
+from tests.support.integration.service import SECONDS, running
+from tests.support.minting import request, write_keys
+from tests.support.promql import parse, without_macros
+from tests.support.promtool import promtool
+from tests.support.repository import ROOT
+from tests.unit.observing.test_metrics import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-ROOT: Final = Path(__file__).parents[2]
 SHIPPED: Final = ROOT / "deploy" / "observability"
 ALERTS: Final = SHIPPED / "prometheus" / "alerts.yml"
 DASHBOARD: Final = SHIPPED / "grafana" / "dashboards" / "door.json"

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import yaml
 
-from dev.compose import OBSERVED
-from dev.compose_files import STATS_PORT
-from tests.json_schema import faults
-from tests.promtool import promtool
+from dev.compose.__main__ import OBSERVED
+from dev.compose.files import STATS_PORT
+from tests.support.json_schema import faults
+from tests.support.promtool import promtool
+from tests.support.repository import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 SHIPPED: Final = ROOT / "deploy" / "observability"
 SCHEMAS: Final = yaml.safe_load(Path(__file__).with_name("schemas.yaml").read_text("utf-8"))
 SERVICES: Final = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]

@@ -12,13 +12,13 @@ from authz.deciding.check import Check
 from authz.documents.findings import Findings
 from authz.policy.load import load_policy
 from authz.tokens.keys.ring import read_keys
-from tests.minting import NOW, write_keys
-from tests.properties.twin import read_rules
+from tests.support.minting import NOW, write_keys
+from tests.support.properties.twin import read_rules
 
 if TYPE_CHECKING:
     from authz.policy.load import Policy
     from authz.tokens.keys.ring import KeyRing
-    from tests.properties.twin import TwinRule
+    from tests.support.properties.twin import TwinRule
 
 POLICY = Path("authz/data")
 

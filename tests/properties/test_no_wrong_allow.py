@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authz.deciding._proto.external_auth_pb2 import CheckRequest, CheckResponse
-from tests.minting import INSTANCE, PRODUCTION, USER, Minter, request
-from tests.properties import twin
-from tests.properties.strategies import METHODS, header_sets, labels, scope_sets, targets
+from tests.support.minting import INSTANCE, PRODUCTION, USER, Minter, request
+from tests.support.properties import twin
+from tests.support.properties.strategies import METHODS, header_sets, labels, scope_sets, targets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from authz.deciding.check import Check
-    from tests.properties.twin import TwinRule
+    from tests.support.properties.twin import TwinRule
 
 MINTER: Final = Minter()
 AUDIENCES: Final = {

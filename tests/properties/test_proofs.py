@@ -16,8 +16,8 @@ from authz.tokens.keys.chains import ChainVerifier
 from authz.tokens.refusal import Refusal
 from authz.tokens.signers import Signers
 from authz.tokens.verifier import Verifier
-from tests.certificates import Certificate, x5c
-from tests.minting import NOW, NULL, PRODUCTION, Minter
+from tests.support.certificates import Certificate, x5c
+from tests.support.minting import NOW, NULL, PRODUCTION, Minter
 
 if TYPE_CHECKING:
     from jwt.types import Options

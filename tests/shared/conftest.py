@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dev.ratelimit_program import Programs, programs
+from dev.ratelimit.program import Programs, programs
 from tests.e2e.conftest import door, mint, visitor
-from tests.shared.gate import SharedGates
+from tests.support.shared.gate import SharedGates
 
 if TYPE_CHECKING:
-    from tests.e2e.door import Door
+    from tests.support.e2e.door import Door
 
 __all__ = ["built", "door", "gates", "mint", "visitor"]
 

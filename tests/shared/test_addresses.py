@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.e2e.customer import COMPLETIONS, SCAN
 from tests.e2e.test_limits_numbers import LIMITS as NUMBERS
+from tests.support.e2e.customer import COMPLETIONS, SCAN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.visitor import Answer
-    from tests.shared.gate import SharedGate, SharedGates
+    from tests.support.e2e.visitor import Answer
+    from tests.support.shared.gate import SharedGate, SharedGates
 
 EXEMPT: Final = "['127.0.3.0/24', '198.51.100.0/28', '2001:db8:ffff::/48']"
 ADDRESSES: Final = (

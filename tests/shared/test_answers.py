@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Final
 import grpc
 import pytest
 
-from dev.envoy_apply import apply
-from tests.e2e.customer import CHAT, SCAN, TRACES, WORKFLOWS, Feature
-from tests.e2e.grpc_client import caller
+from dev.envoy.apply import apply
+from tests.support.e2e.customer import CHAT, SCAN, TRACES, WORKFLOWS, Feature
+from tests.support.e2e.grpc_client import caller
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.visitor import Answer
-    from tests.shared.gate import SharedGate, SharedGates
+    from tests.support.e2e.visitor import Answer
+    from tests.support.shared.gate import SharedGate, SharedGates
 
 GENERATE: Final = "/duo_workflow.DuoWorkflow/GenerateToken"
 DAY: Final = 86_400

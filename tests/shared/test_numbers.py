@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.customer import TRACES
 from tests.e2e.test_limits_numbers import (
     LIMITS,
     test_a_limit_in_shadow_leaves_those_beside_it_in_force,
@@ -28,11 +27,12 @@ from tests.e2e.test_limits_numbers import (
     test_what_a_user_is_refused_is_not_taken_from_its_instance,
     test_whoever_leaves_the_user_out_shares_one_bucket_with_its_instance_alone,
 )
+from tests.support.e2e.customer import TRACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.shared.gate import SharedGate, SharedGates
+    from tests.support.shared.gate import SharedGate, SharedGates
 
 __all__ = [
     "test_a_limit_in_shadow_leaves_those_beside_it_in_force",

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Final
 import grpc
 import pytest
 
-from dev.envoy_files import Engine
-from tests.e2e.customer import SCAN
-from tests.e2e.grpc_client import caller
-from tests.e2e.limited import with_limits
+from dev.envoy.files import Engine
 from tests.e2e.test_limits_numbers import LIMITS
-from tests.shared.gate import PATIENT_HEALTH
+from tests.support.e2e.customer import SCAN
+from tests.support.e2e.grpc_client import caller
+from tests.support.e2e.limited import with_limits
+from tests.support.shared.gate import PATIENT_HEALTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.door import Door
-    from tests.shared.counting import Part
-    from tests.shared.gate import SharedGate, SharedGates
+    from tests.support.e2e.door import Door
+    from tests.support.shared.counting import Part
+    from tests.support.shared.gate import SharedGate, SharedGates
 
 GENERATE: Final = "/duo_workflow.DuoWorkflow/GenerateToken"
 AS_SHIPPED: Final = ("timeout: 1s", "timeout: 50ms")

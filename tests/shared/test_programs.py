@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from dev import go_program, ratelimit_program
-from dev.ratelimit_program import VERSION, BuildError, programs
-from dev.redis_server import MissingRedisError, RedisServer
-from tests.e2e.served import ROOT
+from dev.ratelimit import go_program
+from dev.ratelimit import program as ratelimit_program
+from dev.ratelimit.program import VERSION, BuildError, programs
+from dev.ratelimit.redis_server import MissingRedisError, RedisServer
+from tests.support.repository import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.e2e.customer import COMPLETIONS, SCAN, TRACES, WORKFLOW_TOKEN, Feature
+from tests.support.e2e.customer import COMPLETIONS, SCAN, TRACES, WORKFLOW_TOKEN, Feature
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.e2e.visitor import Answer
-    from tests.shared.gate import SharedGate, SharedGates
+    from tests.support.e2e.visitor import Answer
+    from tests.support.shared.gate import SharedGate, SharedGates
 
 LIMITS: Final = """\
 backend_services:

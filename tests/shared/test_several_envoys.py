@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from dev.envoy_apply import apply
-from dev.ratelimit_service import LimitsRefusedError, as_enforced
-from tests.e2e.customer import COMPLETIONS, SCAN, WORKFLOWS, Customer
-from tests.e2e.limited import render_limits
-from tests.e2e.served import edit
+from dev.envoy.apply import apply
+from dev.ratelimit.service import LimitsRefusedError, as_enforced
 from tests.e2e.test_limits_numbers import LIMITS
-from tests.shared.gate import patient
+from tests.support.e2e.customer import COMPLETIONS, SCAN, WORKFLOWS, Customer
+from tests.support.e2e.limited import render_limits
+from tests.support.e2e.served import edit
+from tests.support.shared.gate import patient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dev.envoy_files import EnvoyFiles
-    from tests.shared.gate import SharedGate, SharedGates
+    from dev.envoy.files import EnvoyFiles
+    from tests.support.shared.gate import SharedGate, SharedGates
 
 USER: Final = "any:    {share: 20%, instance: 1000/day, user: 3/day}"
 

@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from dev import up_shared
-from dev.envoy_files import ADMIN, PLAIN, TLS
-from dev.up_door import AUTHZ_ADMIN
-from dev.up_plan import NeededPort, PlanError, check_free, sample_ports
-from tests.e2e.served import SHIPPED, edit
+from dev.envoy.files import ADMIN, PLAIN, TLS
+from dev.up import shared as up_shared
+from dev.up.door import AUTHZ_ADMIN
+from dev.up.plan import NeededPort, PlanError, check_free, sample_ports
 from tests.integration.test_up import (
     LAST_LINE,
     PATIENCE_SECONDS,
-    REPOSITORY,
     Checkout,
     Opened,
     apply,
@@ -32,12 +30,14 @@ from tests.integration.test_up import (
     printed_until,
     send,
 )
+from tests.support.e2e.served import SHIPPED, edit
+from tests.support.repository import ROOT as REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from dev.ratelimit_program import Programs
+    from dev.ratelimit.program import Programs
 
 USER = "any:    {share: 10%, instance: 600/minute,   user: 60/minute}"
 

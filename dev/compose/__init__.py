@@ -1,0 +1,1 @@
+"""Runs the whole service in containers: `make up-compose` and the other compose targets."""

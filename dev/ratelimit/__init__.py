@@ -1,0 +1,1 @@
+"""Builds and runs the rate limit service and its Redis."""

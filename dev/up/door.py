@@ -1,0 +1,232 @@
+"""The parts of a development run, started in order and proved to work together."""
+
+import http.client
+import shutil
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dev import certificate
+from dev.envoy import files as envoy_files
+from dev.envoy import limits as envoy_limits
+from dev.envoy import program as envoy_program
+from dev.envoy import started as envoy_started
+from dev.envoy.admin import Admin, AdminError
+from dev.envoy.check import check
+from dev.envoy.files import Engine, EnvoyFiles
+from dev.process import Family, NotReadyError
+from dev.up import shared as up_shared
+from dev.up.plan import LOOPBACK, NeededPort, PlanError, SampleBackend, check_free, sample_backends
+from dev.up.requests import (
+    AUTHZ,
+    NEEDED_SCOPE,
+    OTHER_SCOPE,
+    Answer,
+    SampleRequest,
+    ask_health_over_tls,
+    issue_token,
+    make_keys,
+)
+from dev.up.screen import Screen
+
+RUN = Path("run")
+KEYS = RUN / "keys"
+SOCKETS = RUN / "authz"
+ENDPOINTS = SOCKETS / "endpoints.json"
+SHIPPED = Path("envoy")
+RUNNING = RUN / "envoy"
+START_SECONDS = 30.0
+DRAIN_SECONDS = 5.0
+POLL_SECONDS = 0.05
+AUTHZ_ADMIN = 9091
+COMMANDS = {Engine.EMBEDDED: "make up", Engine.SHARED: "make up-shared"}
+
+
+class DoorError(Exception):
+    """Everything runs and yet the door does not do what it should; the message says what it did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where Envoy listens, and who counts for its limits."""
+
+    plain: int
+    tls: int
+    admin: int
+    authz: int
+    offset: int = 0  # added to every other port
+    engine: Engine = Engine.EMBEDDED
+
+    @property
+    def command(self) -> str:
+        """What was typed to start it."""
+        return COMMANDS[self.engine]
+
+    def needed(self) -> tuple[NeededPort, ...]:
+        """The same, with the way to choose others."""
+        return (
+            NeededPort(self.plain, "the door's plain HTTP", "PORT"),
+            NeededPort(self.tls, "the door's TLS", "TLS_PORT"),
+            NeededPort(self.admin, "Envoy's admin interface", "ADMIN_PORT"),
+            NeededPort(self.authz, "authz's admin interface", "AUTHZ_PORT"),
+            *(up_shared.needed(self.offset) if self.engine is Engine.SHARED else ()),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A request, and what the door answered to it."""
+
+    request: SampleRequest
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """One request that was let in, one that was refused, and the authority behind the TLS certificate."""
+
+    let_in: Proof
+    refused: Proof
+    authority: Path
+
+
+def open_door(family: Family, ports: Ports, screen: Screen) -> Proofs:
+    """Start everything and return once both requests have had the answer they should have.
+
+    Raises PlanError, CommandError, ChildEndedError, NotReadyError or DoorError, each with a message for the reader; for
+    the shared engine MissingRedisError, BuildError and LimitsRefusedError, too.
+    """
+    source, running = (EnvoyFiles(folder, ports.engine) for folder in (SHIPPED, RUNNING))
+    _check_envoy_files(source)
+    backends = sample_backends(source.clusters, ports.offset)
+    sampled = (NeededPort(port, each.name) for each in backends for port in each.ports())
+    check_free((*ports.needed(), *sampled), ports.command)
+    counting = up_shared.prepare(source, screen) if ports.engine is Engine.SHARED else None
+    _ensure_keys(screen)
+    tls = certificate.ensure(RUN / "tls", datetime.now(UTC))
+    screen.step("certificate", f"{tls.chain} for localhost, until {tls.valid_until:%Y-%m-%d}")
+    _start_backends(family, backends, screen)
+    _start_authz(family, ports, screen)
+    _prepare_envoy(source, running, ports)
+    if counting is not None:
+        up_shared.start(family, running, counting, ports.offset, screen)
+    _start_envoy(family, source, running, ports, screen)
+    return _prove(family, ports, tls.authority, screen)
+
+
+def close_door(ports: Ports) -> None:
+    """Take no new request, and return when those under way have ended, or after some seconds: Envoy's end cuts them."""
+    admin = Admin(ports.admin)
+    end = time.monotonic() + DRAIN_SECONDS
+    try:
+        admin.drain()
+        while admin.active_requests() and time.monotonic() < end:
+            time.sleep(POLL_SECONDS)
+    except AdminError:  # it is gone already
+        return
+
+
+def _check_envoy_files(source: EnvoyFiles) -> None:
+    """Before a start: with routes that it cannot read, Envoy would be live and answer 404 to everything."""
+    problems = envoy_limits.render(source) or tuple(map(str, check(source)))
+    if problems:
+        raise PlanError("Envoy would refuse its configuration\n" + "\n".join(problems))
+
+
+def _ensure_keys(screen: Screen) -> None:
+    made = make_keys(KEYS)
+    screen.step("keys", f"{KEYS}, {f'{made} files made' if made else 'as they were'}")
+
+
+def _start_backends(family: Family, backends: tuple[SampleBackend, ...], screen: Screen) -> None:
+    for each in backends:
+        command = [sys.executable, "-m", "dev.backend", "--name", each.name, "--port", str(each.port)]
+        if each.grpc_port is not None:
+            command += ["--grpc-port", str(each.grpc_port)]
+        family.start(each.name, command)
+    waiting = [port for each in backends for port in each.ports()]
+    family.wait_until(lambda: all(map(_listens, waiting)), "a sample backend", START_SECONDS)
+    screen.step("backends", f"{len(backends)} samples on ports {', '.join(map(str, waiting))}")
+
+
+def _start_authz(family: Family, ports: Ports, screen: Screen) -> None:
+    SOCKETS.mkdir(parents=True, exist_ok=True)
+    ENDPOINTS.unlink(missing_ok=True)
+    listen = f"unix:{SOCKETS}/{{worker}}.sock"
+    # No pause before its end: by then Envoy has drained, and nobody asks.
+    told = ("--endpoints-file", str(ENDPOINTS), "--admin", f"{LOOPBACK}:{ports.authz}", "--drain", "100ms")
+    family.start("authz", (str(AUTHZ), "serve", "--keys", str(KEYS), "--listen", listen, *told))
+    family.wait_until(ENDPOINTS.is_file, "authz", START_SECONDS)
+    screen.step("authz", f"unix:{SOCKETS}/*.sock, http://{LOOPBACK}:{ports.authz}/metrics")
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex((LOOPBACK, port)) == 0
+
+
+def _start_envoy(family: Family, source: EnvoyFiles, running: EnvoyFiles, ports: Ports, screen: Screen) -> None:
+    family.start("envoy", envoy_program.command(running.started))
+    family.wait_until(Admin(ports.admin).is_live, "Envoy", START_SECONDS)
+    edited = "which reads" if running.routes.parent.is_symlink() else "which make apply gives what is edited in"
+    screen.step("envoy", f"{running.started}, {edited} {source.routes.parent}/")
+
+
+def _prepare_envoy(source: EnvoyFiles, running: EnvoyFiles, ports: Ports) -> None:
+    """A bootstrap on loopback, with these ports, and the limits; routes and clusters are what is edited in envoy/.
+
+    Only where the backends have moved they are copies, which `make apply` renews.
+    """
+    numbers = {envoy_files.PLAIN: ports.plain, envoy_files.TLS: ports.tls, envoy_files.ADMIN: ports.admin}
+    shutil.rmtree(running.rendered.parent, ignore_errors=True)
+    running.service_folder.mkdir(parents=True, exist_ok=True)
+    limits = ((file, running.rendered / file.relative_to(source.rendered)) for file in source.all_limits)
+    for file, copy in (*limits, (source.started, running.started), (source.tls, running.tls)):
+        envoy_files.replace(copy, envoy_files.rendered(file.read_text("utf-8"), source, running, numbers))
+    if ports.engine is Engine.SHARED:
+        found = up_shared.looking_here(running.started.read_text("utf-8"), ports.offset)
+        envoy_files.replace(running.started, found)
+    envoy_started.note(source, running, ports.offset)
+    dynamic = running.routes.parent
+    if dynamic.is_symlink():
+        dynamic.unlink()
+    shutil.rmtree(dynamic, ignore_errors=True)
+    if not ports.offset:
+        dynamic.symlink_to(Path("..", "..", source.routes.parent))
+        return
+    dynamic.mkdir()
+    moved = envoy_started.moved_ports(source, running)
+    for file, copy in ((source.clusters, running.clusters), (source.routes, running.routes)):
+        envoy_files.replace(copy, envoy_files.rendered(file.read_text("utf-8"), source, running, moved))
+
+
+def _prove(family: Family, ports: Ports, authority: Path, screen: Screen) -> Proofs:
+    """Ask until the door lets the good request in (health checks take a moment), then see that it refuses the other."""
+    good = SampleRequest(ports.plain, issue_token(KEYS, NEEDED_SCOPE))
+    bad = SampleRequest(ports.plain, issue_token(KEYS, OTHER_SCOPE))
+    answers: list[Answer] = []
+
+    def is_let_in() -> bool:
+        try:
+            answers.append(good.send())
+        except (OSError, http.client.HTTPException):
+            return False
+        return answers[-1].status == http.HTTPStatus.OK
+
+    try:
+        family.wait_until(is_let_in, "the door", START_SECONDS)
+    except NotReadyError as timeout:
+        seen = f"; it answered {answers[-1].status} {answers[-1].body}" if answers else ""
+        raise DoorError(f"{timeout}{seen}") from timeout
+    refusal = bad.send()
+    if refusal.status != http.HTTPStatus.FORBIDDEN:
+        raise DoorError(
+            f"the door answered {refusal.status} to a token without the scope {NEEDED_SCOPE}: {refusal.body}"
+        )
+    if ask_health_over_tls(ports.tls, authority) != http.HTTPStatus.OK:
+        raise DoorError(f"port {ports.tls} does not answer GET /-/health over TLS")
+    screen.step("door", "let one request in, refused another, answered over TLS")
+    return Proofs(Proof(good, answers[-1]), Proof(bad, refusal), authority)

@@ -1,0 +1,85 @@
+"""What `make up-shared` adds to the door: a Redis and the rate limit service, which count for every Envoy."""
+
+import re
+from collections.abc import Mapping
+
+from dev.envoy.files import EnvoyFiles
+from dev.process import Family
+from dev.ratelimit import service as ratelimit_service
+from dev.ratelimit.program import Programs, programs
+from dev.ratelimit.redis_server import RedisServer
+from dev.ratelimit.service import RateLimitService
+from dev.up.plan import LOOPBACK, NeededPort, PlanError
+from dev.up.screen import Screen
+
+GRPC, HEALTH, DEBUG, METRICS, REDIS = PORTS = (8081, 8082, 8083, 8084, 8085)
+START_SECONDS = 30.0
+_ADDRESS = re.compile(r"(cluster_name: ratelimit\n.*?socket_address: {address: )[^,}]+(, port_value: )\d+")
+
+
+def service(offset: int) -> RateLimitService:
+    """The service of a run whose ports are moved by `offset`."""
+    return service_at(moved(offset))
+
+
+def service_at(ports: Mapping[int, int]) -> RateLimitService:
+    """The service where `ports` says that its usual ones are."""
+    return RateLimitService(*(ports.get(port, port) for port in PORTS))
+
+
+def needed(offset: int) -> tuple[NeededPort, ...]:
+    """The ports of both."""
+    listening = service(offset)
+    return (
+        NeededPort(listening.grpc, "the rate limit service"),
+        NeededPort(listening.health, "the rate limit service's health"),
+        NeededPort(listening.debug, "the rate limit service's list of limits"),
+        NeededPort(listening.metrics, "the rate limit service's metrics"),
+        NeededPort(listening.redis, "Redis"),
+    )
+
+
+def prepare(files: EnvoyFiles, screen: Screen) -> Programs:
+    """Build the service where it is missing, and let it check its limits; a machine without Redis is told first.
+
+    Raises MissingRedisError, BuildError or LimitsRefusedError.
+    """
+    RedisServer(REDIS).command()
+    built = programs(lambda text: screen.step("ratelimit", text))
+    ratelimit_service.check(files, built)
+    return built
+
+
+def start(family: Family, files: EnvoyFiles, built: Programs, offset: int, screen: Screen) -> None:
+    """Redis first: without it the service ends at once."""
+    counting = service(offset)
+    redis = RedisServer(counting.redis)
+    family.start("redis", redis.command())
+    family.wait_until(redis.answers, "Redis", START_SECONDS)
+    screen.step("redis", f"{LOOPBACK}:{counting.redis}, in memory")
+    family.start("ratelimit", (str(built.service),), counting.environment(files))
+    family.wait_until(counting.is_healthy, "the rate limit service", START_SECONDS)
+    screen.step("ratelimit", f"{LOOPBACK}:{counting.grpc}, which counts by {files.service_folder}/")
+
+
+def present(offset: int, screen: Screen) -> None:
+    """Where to look."""
+    counting = service(offset)
+    screen.step("limits", f"http://{LOOPBACK}:{counting.debug}/rlconfig, those in force")
+    screen.step("", f"http://{LOOPBACK}:{counting.metrics}/metrics, what they have counted")
+    screen.step("", f"redis-cli -p {counting.redis}, the counts themselves")
+
+
+def moved(offset: int) -> Mapping[int, int]:
+    """Where each port of theirs is."""
+    return {port: port + offset for port in PORTS}
+
+
+def looking_here(bootstrap: str, offset: int) -> str:
+    """A rendered bootstrap, looking for the service of this run, wherever limits.yaml has it. Raises PlanError."""
+    text, found = _ADDRESS.subn(lambda at: f"{at[1]}{LOOPBACK}{at[2]}{service(offset).grpc}", bootstrap)
+    if found != 1:
+        raise PlanError(
+            "what was rendered for the shared engine names no rate limit service: render it again (make limits)"
+        )
+    return text

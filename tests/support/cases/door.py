@@ -1,0 +1,82 @@
+"""The service's heart on the policies of the tables, with test keys and a clock that stands still."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import yaml
+
+from authz.deciding.check import Check
+from authz.policy.load import load_policy
+from tests.support.cases.case_file import POLICY
+from tests.support.cases.chains import with_thumbprints
+from tests.support.issuers import PRODUCTION, profiles
+from tests.support.minting import NOW, write_anchors, write_keys
+from tests.support.repository import CASES
+from tests.support.signing import key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.support.issuers import Profile
+
+__all__ = ["LAB", "PROFILES", "Door", "open_doors"]
+
+LAB: Final = CASES / "lab"
+PROFILES: Final = {"shipped": PRODUCTION, "unlabelled": PRODUCTION, "lab": profiles(LAB / "issuers.yml")}
+"""The issuers of each policy that a case may name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One policy in force, and the issuers that its callers have tokens from."""
+
+    check: Check
+    profiles: Mapping[str, Profile]
+
+
+def open_doors(folder: Path) -> dict[str, Door]:
+    """Return the door of each policy that a case may name; their files go into `folder`."""
+    keys, lab = write_keys(folder / "keys"), _lab_policy(folder / "lab")
+    write_anchors(keys, _chained(PRODUCTION))
+    checks = {
+        "shipped": _check(POLICY, keys),
+        "unlabelled": _check(POLICY, keys, allow_unlabelled_routes=True),
+        "lab": _check(lab, _lab_keys(folder / "lab-keys")),
+    }
+    return {policy: Door(check, PROFILES[policy]) for policy, check in checks.items()}
+
+
+def _check(policy: Path, keys: Path, *, allow_unlabelled_routes: bool = False) -> Check:
+    loaded = load_policy(
+        policy, keys, "production", allow_empty_issuers=False, allow_unlabelled_routes=allow_unlabelled_routes
+    )
+    return Check(loaded, lambda: float(NOW), _raise)
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error
+
+
+def _lab_policy(folder: Path) -> Path:
+    shutil.copytree(POLICY, folder, ignore=shutil.ignore_patterns("keys"))
+    shutil.copytree(LAB, folder, ignore=shutil.ignore_patterns("keys.yaml"), dirs_exist_ok=True)
+    revocations = folder / "revocations.yml"
+    revocations.write_text(with_thumbprints(revocations.read_text(), PROFILES["lab"]["chained"]))
+    return folder
+
+
+def _lab_keys(folder: Path) -> Path:
+    named: dict[str, dict[str, str]] = yaml.safe_load((LAB / "keys.yaml").read_text())
+    write_keys(
+        folder, {issuer: [key(kid, algorithm) for kid, algorithm in keys.items()] for issuer, keys in named.items()}
+    )
+    write_anchors(folder, _chained(PROFILES["lab"]))
+    return folder
+
+
+def _chained(issuers: Mapping[str, Profile]) -> list[str]:
+    return [name for name, profile in issuers.items() if profile.has_anchors]

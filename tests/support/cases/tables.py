@@ -1,0 +1,112 @@
+"""Every row of every decision table in this folder."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from authz.documents.reader import read
+from tests.support.cases.case_file import EVERY_SCOPE, CaseFile
+from tests.support.cases.door import LAB, PROFILES
+from tests.support.cases.expectation import REASONS
+from tests.support.cases.mistakes import MISTAKES, shown
+from tests.support.issuers import ISSUERS_FILE
+from tests.support.repository import CASES as CASE_FILES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from authz.documents.findings import Findings
+    from authz.documents.reader import Document
+    from tests.support.cases.rows import Row
+
+__all__ = ["CASES", "Case", "read_cases"]
+
+TABLES: Final = frozenset({"reasons.yaml", "callers.yaml", "entitlement.yaml"})
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One row, complete, and where it stands."""
+
+    file: Path
+    line: int
+    row: Row
+
+    @property
+    def name(self) -> str:
+        """What pytest calls it."""
+        return f"{self.file.stem}: {self.row.id}"
+
+    def __str__(self) -> str:
+        return f"{shown(self.file)}:{self.line}: case '{self.row.id}'"
+
+
+def read_cases(folder: Path, findings: Findings) -> list[Case]:
+    """Read every table; what is wrong with one goes to `findings`, with file and line."""
+    files = [file for file in sorted(folder.glob("*.yaml")) if file.name not in TABLES]
+    documents = [document for file in files if (document := read(file, CaseFile, findings))]
+    return [case for document in documents for case in _cases(document, findings)]
+
+
+def _cases(document: Document[CaseFile], findings: Findings) -> Iterator[Case]:
+    lines: dict[str, int] = {}
+    for where, row in document.content.rows():
+        case = Case(document.file, document.line(where), row)
+        problem = contradiction(row)
+        if row.id in lines:
+            problem = ("id", f"stands twice, first on line {lines[row.id]}")
+        if problem:
+            key, message = problem
+            line = document.line((*where, *key.split(".")))
+            # What is wrong with an endpoint is so with several of its rows, and is told once.
+            findings.problem(document.file, line, f"case '{row.id}': {message}" if where[0] == "cases" else message)
+        lines.setdefault(row.id, case.line)
+        yield case
+
+
+def contradiction(row: Row) -> tuple[str, str] | None:
+    """Return why a row can hold for no answer, if so, and the key that is to blame."""
+    return next((problem for check in CHECKS if (problem := check(row))), None)
+
+
+def _of_names(row: Row) -> tuple[str, str] | None:
+    """Whether everything that is named exists."""
+    profiles = PROFILES[row.policy]
+    if row.token.issuer not in profiles:
+        file = shown(LAB / "issuers.yml" if row.policy == "lab" else ISSUERS_FILE)
+        there = f"there are: {', '.join(sorted(profiles))}"
+        hint = "; 'policy: lab' has it" if row.token.issuer in PROFILES["lab"] else ""
+        return "token.issuer", f"issuer '{row.token.issuer}' is not in {file}{hint or f'; {there}'}"
+    for name in (row.allow or "").split(",") if row.allow not in {None, "public"} else ():
+        if name not in EVERY_SCOPE:
+            near = difflib.get_close_matches(name, EVERY_SCOPE, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            return "allow", f"unknown unit primitive '{name}': authz/data/catalog/unit_primitives has none{hint}"
+    if row.deny is not None and row.deny not in REASONS.reasons:
+        return "deny", f"reason '{row.deny}' is not in reasons.yaml"
+    if row.token_error is not None and row.token_error not in REASONS.token_errors:
+        return "token_error", f"token error '{row.token_error}' is not in reasons.yaml"
+    return None
+
+
+def _of_the_answer(row: Row) -> tuple[str, str] | None:
+    """Whether there can be such an answer."""
+    reason = REASONS.reasons.get(row.deny or "")
+    if row.allow is None and row.deny is None:
+        return "id", "says neither 'allow' nor 'deny'"
+    if (row.token_error is not None) != (row.deny == "invalid_token"):
+        return "token_error", "'deny: invalid_token' and 'token_error' belong together"
+    if (row.names is not None) != (reason is not None and "<name>" in reason.message):
+        return "names", "'names' fills a message that has a <name>, and only that"
+    if row.allow is not None and row.reply:
+        return "reply", "'reply' is what a refused client reads; an allowed request has none"
+    if row.deny is not None and row.request_headers:
+        return "request_headers", "'request_headers' reach a backend; a refused request has none"
+    return None
+
+
+CHECKS: Final[tuple[Callable[[Row], tuple[str, str] | None], ...]] = (_of_names, _of_the_answer)
+CASES: Final = [] if MISTAKES.problems else read_cases(CASE_FILES, MISTAKES)

@@ -1,0 +1,172 @@
+"""The compose stack under test: two Envoys, its own folder, small limits."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from dev.compose.__main__ import TLS_PORT, prepare, start
+from dev.compose.command import ComposeError, Stack, check_engine, compose_command
+from dev.compose.files import shared, write_watched
+from tests.support.minting import write_keys
+from tests.support.repository import ROOT, TESTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from dev.compose.command import Container
+    from dev.envoy.files import EnvoyFiles
+    from tests.support.signing import Key
+
+LIMITS: Final = TESTS / "compose" / "limits.yaml"
+UNKNOWN_GATEWAY: Final = "192.0.2.1"
+SECONDS: Final = 60.0
+WORKERS: Final = 2
+ENVOYS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A running stack. `source` is what its operators edit, `files` what its containers read."""
+
+    stack: Stack
+    source: EnvoyFiles
+    files: Path
+    authority: Path
+
+    def ports(self) -> tuple[int, ...]:
+        """Where the Envoys are published."""
+        return tuple(sorted(each.ports[TLS_PORT] for each in self.stack.containers("envoy")))
+
+    def container(self, service: str) -> Container:
+        """The one container of a service."""
+        (found,) = self.stack.containers(service)
+        return found
+
+    def execute(self, service: str, *command: str) -> str:
+        """What a command in a service's container writes to stdout."""
+        return docker("exec", self.container(service).id, *command)
+
+    def workers(self) -> tuple[int, ...]:
+        """The process ids of authz's workers, as its container counts them: what the supervisor spawned."""
+        program = (
+            "import pathlib\n"
+            "for each in pathlib.Path('/proc').glob('[0-9]*/cmdline'):\n"
+            "    if b'--multiprocessing-fork' in each.read_bytes().split(b'\\0'): print(each.parent.name)"
+        )
+        return tuple(sorted(map(int, self.execute("authz", "python3", "-c", program).split())))
+
+    def endpoints(self) -> int:
+        """How many workers Envoy is told of."""
+        (assignment,) = json.loads(self.execute("authz", "cat", "run/authz/endpoints.json"))["resources"]
+        return sum(len(locality["lb_endpoints"]) for locality in assignment["endpoints"])
+
+    def end_worker(self, process: int) -> None:
+        """SIGTERM to one worker."""
+        self.execute("authz", "python3", "-c", f"import os, signal; os.kill({process}, signal.SIGTERM)")
+
+    def put_keys(self, keys: Mapping[str, list[Key]]) -> None:
+        """Hand issuers' keys to the running authz, by atomic moves."""
+        draft = write_keys(self.files / "draft", keys)
+        for file in draft.iterdir():
+            file.replace(self.files / "keys" / file.name)
+
+    def edit_routes(self, old: str, new: str) -> None:
+        """Change a text in the routes, and hand them to the running Envoys."""
+        text = self.source.routes.read_text("utf-8")
+        assert old in text, f"the routes no longer hold: {old}"
+        self.source.routes.write_text(text.replace(old, new, 1), "utf-8")
+        write_watched(self.source, shared(self.files / "envoy"))
+
+
+@contextmanager
+def open_door(files: Path) -> Iterator[Door]:
+    """Build and start everything, and end it all afterwards. Raises ComposeError."""
+    command = compose_command()
+    check_engine()
+    shutil.rmtree(files, ignore_errors=True)
+    source = copied_source(files.parent / f"{files.name}-source")
+    # The key of the certificate is made with the files; which networks there will be is known once they are.
+    authority = prepare(source, files)
+    write_keys(files / "keys")
+    stack = Stack(command, f"cloud-connector-{files.name}", environment(files))
+    try:
+        end(stack)  # what a session that was killed has left
+        stack.run("build")
+        stack.run("up", "--no-start")
+        exempt(source, gateway(stack))
+        prepare(source, files)
+        start(stack, "--scale", f"envoy={ENVOYS}")
+        door = Door(stack, source, files, authority)
+        until(lambda: all(each.is_well() for each in stack.containers()), "every container is well")
+        yield door
+    except ComposeError as problem:
+        raise AssertionError(str(problem)) from problem
+    finally:
+        end(stack)
+
+
+def end(stack: Stack) -> None:
+    """Take every container, network and volume of the stack away."""
+    stack.run("down", "--volumes", "--remove-orphans", "--timeout", "1")
+
+
+def environment(files: Path) -> dict[str, str]:
+    """What the compose file is told by its environment."""
+    ports = "18443-18499"
+    return {"DOOR_FILES": str(files), "DOOR_PORTS": ports, "WORKERS": str(WORKERS)}
+
+
+def copied_source(folder: Path) -> EnvoyFiles:
+    """A copy of envoy/ with this folder's small limits, rendered."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(ROOT / "envoy", folder / "envoy")
+    shutil.copyfile(LIMITS, folder / "envoy" / "limits.yaml")
+    render_limits(folder)
+    return shared(folder / "envoy")
+
+
+def render_limits(folder: Path) -> None:
+    """`authz limits render` where the copy stands."""
+    line = [sys.executable, "-P", "-m", "authz", "limits", "render"]
+    paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    done = subprocess.run(
+        line, cwd=folder, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def exempt(source: EnvoyFiles, address: str) -> None:
+    """This machine's own requests draw many refusals: no address limit counts them."""
+    limits = source.folder / "limits.yaml"
+    limits.write_text(limits.read_text("utf-8").replace(UNKNOWN_GATEWAY, address), "utf-8")
+    render_limits(source.folder.parent)
+
+
+def gateway(stack: Stack) -> str:
+    """This machine as the containers see it: the gateway of the door's network."""
+    (network,) = json.loads(docker("network", "inspect", f"{stack.project}_door"))
+    return str(network["IPAM"]["Config"][0]["Gateway"])
+
+
+def docker(*arguments: str) -> str:
+    """What a docker command writes to stdout."""
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)  # noqa: S607  # on PATH
+    assert done.returncode == 0, f"docker {' '.join(arguments)}: {done.stderr}"
+    return done.stdout
+
+
+def until(holds: Callable[[], bool], what: str, seconds: float = SECONDS) -> None:
+    """Ask until it holds; fails once the time is up."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(0.1)

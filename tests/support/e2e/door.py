@@ -1,0 +1,164 @@
+"""The whole door on free ports in a folder of its own: real Envoy, real service, real sample backends."""
+
+from __future__ import annotations
+
+import http
+import json
+import re
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from dev import certificate
+from dev.envoy.apply import apply
+from dev.envoy.files import EnvoyFiles, render
+from dev.process import Child, Family
+from tests.support.e2e.limited import WIDE, with_limits
+from tests.support.e2e.served import SECONDS, Envoy, Service, edit, get, start_envoy
+from tests.support.repository import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from tests.support.e2e.raw_http import Reply
+    from tests.support.e2e.served import Edits, LogLine
+
+LOG_SECONDS: Final = 10.0
+PUBLIC: Final = "/ai/monitoring/healthz"
+CLOSED: Final = 1  # a port on which nothing ever listens: one endpoint of most backends is always dead
+CLUSTERS: Final = ("authz", "ai_gateway", "duo_workflow", "duo_workflow_grpc", "observability", "sast")
+# Sample backend -> the shipped ports that lead to it: HTTP, and gRPC where it speaks it.
+BACKENDS: Final = {
+    "ai_gateway-1": (8101,),
+    "ai_gateway-2": (8102,),
+    "duo_workflow-1": (8111, 8113),
+    "observability-1": (8121,),
+    "sast-1": (8131,),
+}
+DEAD: Final = (8112, 8114, 8122, 8132)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A running door. `source` is what was applied to it, but for the ports: `ports` says where each shipped one is."""
+
+    folder: Path
+    source: EnvoyFiles
+    family: Family
+    backends: Mapping[str, int]
+    ports: Mapping[int, int]
+    envoy: Envoy
+    authz: Service
+
+    @property
+    def plain(self) -> int:
+        """The port without TLS."""
+        return self.envoy.plain
+
+    def requests_seen(self) -> int:
+        """How many requests have reached any backend so far."""
+        return sum(int(json.loads(get(port, "/health").body)["requests"]) for port in self.backends.values())
+
+    @contextmanager
+    def nothing_let_through(self) -> Iterator[None]:
+        """Fail where a request that is made inside the block reaches a backend."""
+        before = self.requests_seen()
+        yield
+        assert self.requests_seen() == before, "a backend has seen a request that should have been refused"
+
+    def log_line(self, request_id: str) -> LogLine:
+        """The access log's line for a request id that is used once."""
+        return self._logged(lambda line: line["request_id"] == request_id)
+
+    def log_line_of(self, reply: Reply) -> LogLine:
+        """The access log's line for a request that may have been refused before its id was read."""
+        return self._logged(lambda line: line["peer"] == reply.peer and line["time"] >= reply.started)
+
+    def _logged(self, matches: Callable[[LogLine], bool]) -> LogLine:
+        found: list[LogLine] = []
+
+        def is_there() -> bool:
+            found.extend(line for line in self.envoy.log_lines() if matches(line))
+            return bool(found)
+
+        self.wait_until(is_there, "a line in the access log", LOG_SECONDS)
+        return found[-1]
+
+    def wait_until(self, ready: Callable[[], bool], what: str, seconds: float = SECONDS) -> None:
+        """Ask until it is so; an Envoy or a backend that ends meanwhile is told."""
+        self.family.wait_until(ready, what, seconds)
+
+    def wait_for_authz(self) -> None:
+        """Return when the door lets requests in: the service is up and Envoy has noticed."""
+        self.wait_until(lambda: get(self.plain, PUBLIC).status == http.HTTPStatus.OK, "authz, as Envoy sees it")
+
+    @contextmanager
+    def edited(
+        self, routes: Sequence[tuple[str, str]] = (), clusters: Sequence[tuple[str, str]] = ()
+    ) -> Iterator[None]:
+        """Texts replaced in the source, applied to the running Envoy while the block runs."""
+        changed = EnvoyFiles(self.folder / "edit" / "envoy")
+        render(self.source, changed)
+        edit(changed.routes, routes)
+        edit(changed.clusters, clusters)
+        list(apply(changed, self.envoy.files, self.ports))
+        try:
+            yield
+        finally:
+            list(apply(self.source, self.envoy.files, self.ports))
+
+    @contextmanager
+    def another_envoy(self, name: str, edits: Edits, source: EnvoyFiles | None = None) -> Iterator[Envoy]:
+        """A second Envoy before the same service and backends, with texts of its bootstrap replaced."""
+        with Family(self.folder / "logs") as family:
+            second = start_envoy(family, self.folder, name, source or self.source, self.ports, edits)
+            family.wait_until(lambda: all(map(second.healthy, CLUSTERS)), "a backend, as Envoy sees it", SECONDS)
+            yield second
+
+
+@contextmanager
+def open_door(
+    folder: Path, write_keys: Callable[[Path], object], serve: Callable[[Path], Service] = Service
+) -> Iterator[Door]:
+    """Everything up and healthy inside the block, nothing left of it afterwards; `serve` makes the service."""
+    (folder / "run" / "authz").mkdir(parents=True)
+    write_keys(folder / "run" / "keys")
+    certificate.ensure(folder / "run" / "tls", datetime.now(UTC))
+    authz = serve(folder)
+    source = with_limits(folder / "source", WIDE)
+    with Family(folder / "logs") as family:
+        children = {
+            name: family.start(name, _backend(name, shipped), {"PYTHONPATH": str(ROOT)})
+            for name, shipped in BACKENDS.items()
+        }
+        authz.start()
+        try:
+            listening = {name: _ports(family, child) for name, child in children.items()}
+            mapped = {
+                own: at for name, shipped in BACKENDS.items() for own, at in zip(shipped, listening[name], strict=True)
+            }
+            ports = {**mapped, **dict.fromkeys(DEAD, CLOSED)}
+            family.wait_until(authz.is_up, "authz", SECONDS)
+            envoy = start_envoy(family, folder, "envoy", source, ports)
+            family.wait_until(lambda: all(map(envoy.healthy, CLUSTERS)), "a backend, as Envoy sees it", SECONDS)
+            yield Door(folder, source, family, {name: own[0] for name, own in listening.items()}, ports, envoy, authz)
+        finally:
+            authz.stop()
+
+
+def _backend(name: str, shipped: tuple[int, ...]) -> list[str]:
+    speaks_grpc = ["--grpc-port", "0"] if len(shipped) > 1 else []
+    return [sys.executable, "-m", "dev.backend", "--name", name, "--port", "0", *speaks_grpc]
+
+
+def _ports(family: Family, child: Child) -> tuple[int, ...]:
+    """The ports that a backend says it listens on."""
+
+    def said() -> list[str]:
+        return re.findall(rf"^{child.name} listens on http (\d+)(?: grpc (\d+))?$", child.log.read_text(), re.MULTILINE)
+
+    family.wait_until(lambda: bool(said()), child.name, SECONDS)
+    return tuple(int(port) for port in said()[0] if port)

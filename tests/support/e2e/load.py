@@ -1,0 +1,200 @@
+"""Steady load: clients that keep their connections ask questions whose answers are known, and count what comes."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+import uuid
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import cycle, islice
+from typing import TYPE_CHECKING, Final
+
+from tests.support.e2e.chains import chain_token
+from tests.support.signing import key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import pytest
+
+    from tests.support.e2e.visitor import Visitor
+
+__all__ = ["Load", "Question", "Seen", "loaded", "questions", "tell"]
+
+CLIENTS: Final = 12
+PAUSE: Final = 0.03
+"""Of each client between two requests: the machine is to be busy, not full."""
+SECONDS: Final = 20.0
+VARIANTS: Final = 8
+SHOWN: Final = 20
+NO_ANSWER: Final = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request, and the status that is due; 200 lets in."""
+
+    name: str
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    status: int
+
+
+def questions(visitor: Visitor) -> list[Question]:
+    """What may pass and what may not, each with several tokens, in turn."""
+    return [question for _ in range(VARIANTS) for question in (*_allowed(visitor), *_refused(visitor))]
+
+
+def _allowed(visitor: Visitor) -> Iterator[Question]:
+    def ask(name: str, method: str, path: str, scopes: list[str] | None, issuer: str = "customers-dot") -> Question:
+        claims = {"jti": str(uuid.uuid4())}
+        return Question(name, method, path, visitor.headers(path, scopes, issuer, claims), 200)
+
+    yield ask("an instance", "POST", "/ai/v2/code/completions", ["complete_code"])
+    yield ask("a user", "POST", "/ai/v2/chat/agent", ["duo_chat"], "ai-gateway")
+    yield ask("another backend", "POST", "/sast/scan", ["security_scans"])
+    yield ask("public", "GET", "/ai/monitoring/healthz", None)
+    signed = {"authorization": f"Bearer {chain_token(visitor.mint)}"}
+    path = "/ai/v2/code/completions"
+    yield Question("certificates", "POST", path, visitor.headers(path, overrides=signed), 200)
+
+
+def _refused(visitor: Visitor) -> Iterator[Question]:
+    path, scopes, now = "/ai/v2/code/completions", ["complete_code"], int(visitor.mint.now)
+    forged = visitor.mint.token(claims={"jti": str(uuid.uuid4())}, key=key("a stranger's"))
+
+    def ask(name: str, status: int, claims: Mapping[str, object], other: Mapping[str, str] | None = None) -> Question:
+        stated = {"jti": str(uuid.uuid4()), **claims}
+        return Question(name, "POST", path, visitor.headers(path, scopes, claims=stated, overrides=other), status)
+
+    yield Question("no token", "POST", path, visitor.headers(path), 401)
+    yield ask("expired", 401, {"iat": now - 7200, "nbf": now - 7200, "exp": now - 3600})
+    yield ask("forged", 401, {}, {"authorization": f"Bearer {forged}"})
+    yield ask("another's audience", 401, {"aud": "gitlab-security-gateway"})
+    yield ask("another instance", 401, {}, {"x-gitlab-instance-id": str(uuid.uuid4())})
+    yield ask("another scope", 403, {"scopes": ["duo_chat"]})
+    nowhere = "/ai/v2/code/nothing"
+    yield Question("no rule", "POST", nowhere, visitor.headers(nowhere, scopes), 404)
+
+
+@dataclass(slots=True)
+class Seen:
+    """What came, and all that was not as it is due. One client writes; they are added up at the end."""
+
+    allowed: int = 0
+    refused: int = 0
+    wrong_allows: int = 0
+    wrong_refusals: int = 0
+    server_errors: int = 0
+    unanswered: int = 0
+    details: list[str] = field(default_factory=list)
+
+    def note(self, question: Question, status: int, answer: str) -> None:
+        """Count one answer."""
+        if status == question.status:
+            self.allowed += status == http.HTTPStatus.OK
+            self.refused += status != http.HTTPStatus.OK
+            return
+        self.details.append(f"{question.name}: {status} instead of {question.status}: {answer}")
+        if status == NO_ANSWER:
+            self.unanswered += 1
+        elif status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
+            self.server_errors += 1
+        elif status == http.HTTPStatus.OK:
+            self.wrong_allows += 1
+        else:
+            self.wrong_refusals += 1
+
+    def add(self, other: Seen) -> None:
+        """Take another's counts over."""
+        for name in ("allowed", "refused", "wrong_allows", "wrong_refusals", "server_errors", "unanswered"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.details += other.details
+
+    def told(self) -> str:
+        """The counts in one line."""
+        return (
+            f"{self.allowed:,} let in, {self.refused:,} refused as is due; wrong allows {self.wrong_allows}, wrong "
+            f"refusals {self.wrong_refusals}, 5xx {self.server_errors}, unanswered {self.unanswered}"
+        )
+
+    def found(self) -> str:
+        """What was not as it is due, the kinds that came most often first."""
+        kinds = Counter(self.details).most_common(SHOWN)
+        return "\n".join(f"{count} times {detail}" for detail, count in kinds)
+
+
+class Load:
+    """Asks in turn, from several clients at once, until it is ended."""
+
+    def __init__(self, port: int, asked: Sequence[Question]) -> None:
+        self._port = port
+        self._asked = asked
+        self._ended = threading.Event()
+        self._seen = [Seen() for _ in range(CLIENTS)]
+        self.others = 0
+        """Requests that somebody else has asked meanwhile, and that were let in."""
+
+    def answers(self) -> int:
+        """How many have come so far."""
+        return sum(seen.allowed + seen.refused for seen in self._seen)
+
+    def run(self, client: int) -> None:
+        """Be one client."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=SECONDS)
+        seen = self._seen[client]
+        start = client * len(self._asked) // CLIENTS
+        try:
+            for question in islice(cycle(self._asked), start, None):
+                seen.note(question, *_ask(connection, question))
+                if self._ended.wait(PAUSE):
+                    return
+        finally:
+            connection.close()
+
+    def end(self) -> None:
+        """Let every client finish its request."""
+        self._ended.set()
+
+    def seen(self) -> Seen:
+        """The counts of all clients."""
+        total = Seen()
+        for each in self._seen:
+            total.add(each)
+        return total
+
+
+def _ask(connection: http.client.HTTPConnection, question: Question) -> tuple[int, str]:
+    """Return status and body; a connection that ended without an answer is begun anew with the next request."""
+    headers = {**question.headers, "x-request-id": uuid.uuid4().hex}
+    try:
+        connection.request(question.method, question.path, headers=headers)
+        with connection.getresponse() as answer:
+            return answer.status, answer.read()[:200].decode("utf-8", "replace")
+    except (OSError, http.client.HTTPException) as error:
+        connection.close()
+        return NO_ANSWER, type(error).__name__
+
+
+def tell(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    """Show what was counted, whether or not the test passes."""
+    with capsys.disabled():
+        print(f"\n  {text}")  # noqa: T201  that is what it is for
+
+
+@contextmanager
+def loaded(port: int, asked: Sequence[Question]) -> Iterator[Load]:
+    """Ask while the block runs."""
+    load = Load(port, asked)
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        running = [pool.submit(load.run, client) for client in range(CLIENTS)]
+        try:
+            yield load
+        finally:
+            load.end()
+        for each in running:
+            each.result(SECONDS)

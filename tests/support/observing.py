@@ -1,0 +1,67 @@
+"""Answers to look at: real ones, of the shipped policy and of tokens that were really signed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from authz.deciding.check import Check
+from authz.policy.load import load_policy
+from tests.support.cases.case_file import POLICY
+from tests.support.certificates import Certificate, x5c
+from tests.support.minting import NOW, ROOT, Minter, request, write_anchors, write_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from authz.deciding.observation import Observation
+    from authz.policy.load import Policy
+
+__all__ = ["LEAF", "chained", "load_shipped", "observed", "told"]
+
+LEAF: Final = Certificate("observed leaf", signed_by=ROOT, uris=("https://customers.gitlab.com",), kind="RSA-2048")
+
+
+def load_shipped(folder: Path) -> Policy:
+    """Return the shipped policy with keys and anchors made for the tests, which it finds in `folder`."""
+    keys = write_keys(folder / "keys")
+    write_anchors(keys, ["customers-dot"])
+    return load_policy(POLICY, keys, "production", allow_empty_issuers=False, allow_unlabelled_routes=False)
+
+
+def chained() -> dict[str, str]:
+    """Return the header of a token that a certificate vouches for."""
+    token = Minter().token(header={"kid": None, "x5c": x5c([LEAF])}, key=LEAF.key)
+    return {"authorization": f"Bearer {token}"}
+
+
+def told(policy: Policy, message: bytes, now: float = NOW) -> Observation:
+    """Return what the heart tells of its answer to a message."""
+    heard: list[Observation] = []
+    Check(policy, lambda: float(now), lambda error: pytest.fail(repr(error)), heard.append)(message)
+    ((observation),) = heard
+    return observation
+
+
+def observed(
+    policy: Policy,
+    path: str = "/ai/v2/code/completions",
+    *,
+    issuer: str = "customers-dot",
+    method: str = "POST",
+    claims: Mapping[str, object] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Observation:
+    """Return what is told of a client's request with a good token, but for what is overridden."""
+    token = Minter().token(issuer, claims)
+    usual = {
+        "authorization": f"Bearer {token}",
+        "x-gitlab-authentication-type": "oidc",
+        "x-gitlab-realm": "self-managed",
+        "x-gitlab-instance-id": "6b1e6a52-4d3c-4f0e-9b7d-2f4c8a1d9e33",
+        "x-gitlab-global-user-id": "W2HPShrOch8RMah8ZWsjrXtAXo+stqKsNX0exQ1rsQQ=",
+        "x-request-id": "1543f25e-0604-443f-b7de-1f83989e68fa",
+    }
+    return told(policy, request(path, method=method, headers={**usual, **(headers or {})}))

@@ -1,0 +1,32 @@
+"""The shipped tiers, read plainly: what most tests want to know of them is only which one a healthy token is in."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import yaml
+
+from tests.support.repository import PACKAGED_POLICY
+
+__all__ = ["NAMES", "tier_of"]
+
+FILE: Final = PACKAGED_POLICY / "tiers.yml"
+
+
+def _read() -> tuple[str, dict[str, int]]:
+    """Return the default and the seats of the others; of a file that the service refuses, nothing."""
+    try:
+        document: Any = yaml.safe_load(FILE.read_text())
+        return str(document["default"]), {entry["name"]: int(entry["min_seats"]) for entry in document["tiers"]}
+    except (yaml.YAMLError, LookupError, TypeError, ValueError):
+        return "", {}
+
+
+DEFAULT, SEATS = _read()
+NAMES: Final = frozenset({DEFAULT, *SEATS})
+
+
+def tier_of(seats: int) -> str:
+    """Return the tier of that many seats."""
+    reached = [(least, name) for name, least in SEATS.items() if least <= seats]
+    return max(reached)[1] if reached else DEFAULT

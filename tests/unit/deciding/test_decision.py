@@ -1,0 +1,326 @@
+"""The decision on a request whose token is valid: the first check that fails answers, and the token fills the rest."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import pytest
+
+from authz.deciding.decision import UNKNOWN, Allowed, Denied, Identity, credentials, decide, label_denial
+from authz.deciding.reasons import ANSWERS, Reason
+from authz.model import AllOf, AnyOf, ByHeader, PublicRule, TokenType
+from tests.support.examples import BACKEND, CLAIMS, RULE, USER_ISSUER, asked
+
+if TYPE_CHECKING:
+    from authz.model import Access, Claims, TokenRule
+
+USER_CLAIMS: Final = replace(CLAIMS, issuer=USER_ISSUER, subject="user-1")
+BOUND: Final = {"x-gitlab-instance-id": "instance-1"}
+USER_BOUND: Final = {"x-gitlab-global-user-id": "user-1"}
+
+
+def refused(reason: Reason, named: str = "", *, signature_valid: bool = True) -> Denied:
+    return Denied(reason, named, "alpha", signature_valid=signature_valid)
+
+
+def decided(
+    headers: dict[str, str] | None = None, claims: Claims = CLAIMS, rule: TokenRule = RULE
+) -> Identity | Denied | None:
+    decision = decide(asked(headers), rule, claims, "small")
+    return decision.identity if isinstance(decision, Allowed) else decision
+
+
+@pytest.mark.parametrize("reason", [reason for reason in Reason if reason not in {Reason.ALLOWED, Reason.PUBLIC}])
+def test_every_refusal_has_an_answer_that_lets_nothing_pass(reason: Reason) -> None:
+    answer = Denied(reason, "named").answer
+    assert answer.status >= 400
+    assert answer.code.value > 0
+    assert "{" not in Denied(reason, "named").message
+
+
+def test_what_lets_pass_has_no_answer() -> None:
+    assert set(Reason) - set(ANSWERS) == {Reason.ALLOWED, Reason.PUBLIC}
+
+
+def test_a_name_in_braces_is_not_filled_in_again() -> None:
+    assert Denied(Reason.MISSING_HEADER, "{0.__class__}").message == "Missing {0.__class__} header"
+
+
+def test_the_reason_of_a_pass_says_whether_somebody_was_identified() -> None:
+    identity = decided()
+    assert isinstance(identity, Identity)
+    assert Allowed("alpha", identity).reason is Reason.ALLOWED
+    assert Allowed("alpha", None).reason is Reason.PUBLIC
+
+
+@pytest.mark.parametrize(
+    ("label", "agrees"), [("alpha", True), ("beta", False), ("", False), (None, False), ("Alpha", False)]
+)
+@pytest.mark.parametrize("rule", [RULE, PublicRule(BACKEND, ("GET",))], ids=["by token", "public"])
+def test_the_routes_label_names_the_rules_backend(
+    label: str | None, agrees: bool, rule: TokenRule | PublicRule
+) -> None:
+    expected = None if agrees else Denied(Reason.BACKEND_DISAGREEMENT, backend_service="alpha")
+    assert label_denial(asked(label=label), rule) == expected
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    ["Bearer abc", "bearer abc", "BEARER abc", "Bearer   abc", "bEaReR abc"],
+)
+def test_a_bearer_token_is_found(authorization: str) -> None:
+    headers = {"authorization": authorization, "x-gitlab-authentication-type": "oidc"}
+    assert credentials(asked(headers), RULE) == "abc"
+
+
+def test_what_is_a_space_beyond_ascii_is_for_the_token_to_answer_for() -> None:
+    headers = {"authorization": "Bearer a\u00a0b", "x-gitlab-authentication-type": "oidc"}
+    assert credentials(asked(headers), RULE) == "a\u00a0b"
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"),
+    [
+        ({}, Reason.MISSING_AUTHORIZATION),
+        ({"authorization": ""}, Reason.MISSING_AUTHORIZATION),
+        ({"authorization": "Bearer"}, Reason.MALFORMED_AUTHORIZATION),
+        ({"authorization": "Bearer "}, Reason.MALFORMED_AUTHORIZATION),
+        ({"authorization": "Bearerabc"}, Reason.MALFORMED_AUTHORIZATION),
+        ({"authorization": " Bearer abc"}, Reason.MALFORMED_AUTHORIZATION),
+        ({"authorization": "Bearer abc "}, Reason.MALFORMED_AUTHORIZATION),
+        ({"authorization": "Bearer abc\n"}, Reason.MALFORMED_AUTHORIZATION),
+        ({"authorization": "Bearer\tabc"}, Reason.MALFORMED_AUTHORIZATION),
+        ({"authorization": "Bearer abc def"}, Reason.MALFORMED_AUTHORIZATION),
+        ({"authorization": "Bearer abc,Bearer def"}, Reason.MALFORMED_AUTHORIZATION),
+        ({"authorization": "Basic abc"}, Reason.MALFORMED_AUTHORIZATION),
+        ({"authorization": "abc"}, Reason.MALFORMED_AUTHORIZATION),
+        ({"authorization": "Bea\u0155er abc"}, Reason.MALFORMED_AUTHORIZATION),
+        ({"authorization": "Bearer abc"}, Reason.UNSUPPORTED_AUTHENTICATION_TYPE),
+        (
+            {"authorization": "Bearer abc", "x-gitlab-authentication-type": "OIDC"},
+            Reason.UNSUPPORTED_AUTHENTICATION_TYPE,
+        ),
+        ({"authorization": "Bearer abc", "x-gitlab-authentication-type": ""}, Reason.UNSUPPORTED_AUTHENTICATION_TYPE),
+        ({"authorization": "nonsense", "x-gitlab-authentication-type": "other"}, Reason.MALFORMED_AUTHORIZATION),
+    ],
+    ids=str,
+)
+def test_credentials_that_are_no_one_bearer_token_are_refused(headers: dict[str, str], reason: Reason) -> None:
+    assert credentials(asked(headers), RULE) == refused(reason, signature_valid=False)
+
+
+@pytest.mark.parametrize(
+    ("claims", "headers", "header"),
+    [
+        pytest.param(replace(CLAIMS, realm="saas"), BOUND, "X-Gitlab-Realm", id="the realm's header is absent"),
+        pytest.param(
+            replace(CLAIMS, realm="saas"), {**BOUND, "x-gitlab-realm": "SAAS"}, "X-Gitlab-Realm", id="another realm"
+        ),
+        pytest.param(
+            replace(CLAIMS, realm="saas"), {**BOUND, "x-gitlab-realm": "saas,saas"}, "X-Gitlab-Realm", id="two realms"
+        ),
+        pytest.param(CLAIMS, {}, "X-Gitlab-Instance-Id", id="the instance's header is absent"),
+        pytest.param(CLAIMS, {"x-gitlab-instance-id": ""}, "X-Gitlab-Instance-Id", id="an empty instance"),
+        pytest.param(CLAIMS, {"x-gitlab-instance-id": "other"}, "X-Gitlab-Instance-Id", id="another instance"),
+        pytest.param(
+            replace(CLAIMS, instance_id="claim-1"), BOUND, "X-Gitlab-Instance-Id", id="the subject, but not the claim"
+        ),
+        pytest.param(
+            replace(CLAIMS, instance_id="claim-1"),
+            {"x-gitlab-instance-id": "claim-1"},
+            "X-Gitlab-Instance-Id",
+            id="the claim, but not the subject",
+        ),
+        pytest.param(USER_CLAIMS, BOUND, "X-Gitlab-Global-User-Id", id="the user's header is absent"),
+        pytest.param(USER_CLAIMS, {"x-gitlab-global-user-id": "user-2"}, "X-Gitlab-Global-User-Id", id="another user"),
+        pytest.param(
+            replace(USER_CLAIMS, instance_id="instance-1"),
+            USER_BOUND,
+            "X-Gitlab-Instance-Id",
+            id="a user's instance is absent",
+        ),
+        pytest.param(replace(CLAIMS, realm="saas"), {}, "X-Gitlab-Realm", id="realm and instance: the realm is named"),
+        pytest.param(
+            replace(USER_CLAIMS, instance_id="i"),
+            {},
+            "X-Gitlab-Instance-Id",
+            id="instance and user: the instance is named",
+        ),
+    ],
+)
+def test_a_header_that_its_claim_contradicts_is_refused(claims: Claims, headers: dict[str, str], header: str) -> None:
+    assert decided(headers, claims) == refused(Reason.HEADER_MISMATCH, header)
+
+
+@pytest.mark.parametrize(
+    ("claims", "headers"),
+    [
+        pytest.param(CLAIMS, {**BOUND, "x-gitlab-realm": "anything"}, id="a realm that no claim speaks of"),
+        pytest.param(CLAIMS, {**BOUND, "x-gitlab-global-user-id": "anyone"}, id="a user under an instance token"),
+        pytest.param(
+            replace(CLAIMS, realm="saas", instance_id="instance-1"), {**BOUND, "x-gitlab-realm": "saas"}, id="all bound"
+        ),
+        pytest.param(
+            USER_CLAIMS, {**USER_BOUND, "x-gitlab-instance-id": "any"}, id="an instance that no claim speaks of"
+        ),
+        pytest.param(
+            replace(USER_CLAIMS, instance_id="instance-1"), {**USER_BOUND, **BOUND}, id="a user and its instance"
+        ),
+    ],
+)
+def test_headers_that_fit_their_claims_pass(claims: Claims, headers: dict[str, str]) -> None:
+    assert isinstance(decided(headers, claims), Identity)
+
+
+def ruled(access: Access) -> TokenRule:
+    return replace(RULE, access=access)
+
+
+BY_HEADER: Final = ruled(ByHeader("x-purpose", frozenset({"read", "write"})))
+
+
+@pytest.mark.parametrize(
+    ("rule", "headers", "scopes", "answer"),
+    [
+        pytest.param(ruled(AllOf(("read",))), {}, {"read"}, "read", id="the one that is needed"),
+        pytest.param(ruled(AllOf(("write", "read"))), {}, {"read", "write", "more"}, "write,read", id="all, in order"),
+        pytest.param(
+            ruled(AllOf(("write", "read"))), {}, {"read"}, refused(Reason.MISSING_SCOPE, "write"), id="one missing"
+        ),
+        pytest.param(
+            ruled(AllOf(("read", "write"))), {}, {"read"}, refused(Reason.MISSING_SCOPE, "write"), id="the last missing"
+        ),
+        pytest.param(
+            ruled(AllOf(("write", "admin"))), {}, {"read"}, refused(Reason.MISSING_SCOPE, "write"), id="all missing"
+        ),
+        pytest.param(
+            ruled(AllOf(("read",))), {}, {"READ", "rea", "reads"}, refused(Reason.MISSING_SCOPE, "read"), id="like it"
+        ),
+        pytest.param(ruled(AllOf(("read",))), {}, set(), refused(Reason.MISSING_SCOPE, "read"), id="no scope at all"),
+        pytest.param(ruled(AnyOf(("write", "read"))), {}, {"read"}, "read", id="any of: the second"),
+        pytest.param(
+            ruled(AnyOf(("write", "read"))), {}, {"read", "write"}, "write", id="any of: the first that is held"
+        ),
+        pytest.param(
+            ruled(AnyOf(("write", "read"))), {}, {"admin"}, refused(Reason.MISSING_SCOPE, "write"), id="none of"
+        ),
+        pytest.param(BY_HEADER, {"x-purpose": "read"}, {"read"}, "read", id="by header"),
+        pytest.param(
+            BY_HEADER, {"x-purpose": "write"}, {"read"}, refused(Reason.MISSING_SCOPE, "write"), id="by header, missing"
+        ),
+        pytest.param(BY_HEADER, {}, {"read"}, refused(Reason.UNIT_PRIMITIVE_HEADER_MISSING), id="no purpose"),
+        pytest.param(
+            BY_HEADER, {"x-purpose": ""}, {"read"}, refused(Reason.UNIT_PRIMITIVE_HEADER_MISSING), id="empty purpose"
+        ),
+        pytest.param(
+            BY_HEADER, {"x-purpose": "admin"}, {"admin"}, refused(Reason.UNIT_PRIMITIVE_NOT_SERVED), id="not served"
+        ),
+        pytest.param(
+            BY_HEADER,
+            {"x-purpose": "read,write"},
+            {"read"},
+            refused(Reason.UNIT_PRIMITIVE_NOT_SERVED),
+            id="two purposes",
+        ),
+    ],
+)
+def test_the_scopes_decide(rule: TokenRule, headers: dict[str, str], scopes: set[str], answer: str | Denied) -> None:
+    found = decided({**BOUND, **headers}, replace(CLAIMS, scopes=frozenset(scopes)), rule)
+    assert (found.unit_primitive if isinstance(found, Identity) else found) == answer
+
+
+@pytest.mark.parametrize(
+    ("rule", "named"),
+    [
+        pytest.param(RULE, "read", id="the one"),
+        pytest.param(ruled(AllOf(("write", "read"))), "write", id="the first of all"),
+        pytest.param(ruled(AnyOf(("admin", "read"))), "admin", id="the first of any"),
+    ],
+)
+def test_a_token_type_that_the_rule_does_not_take_is_refused_before_scopes(rule: TokenRule, named: str) -> None:
+    instance_only = replace(rule, token_types=frozenset({TokenType.INSTANCE}))
+    for scopes in (frozenset({"read", "write", "admin"}), frozenset[str]()):
+        found = decided(USER_BOUND, replace(USER_CLAIMS, scopes=scopes), instance_only)
+        assert found == refused(Reason.TOKEN_TYPE_NOT_ALLOWED, named)
+    user_only = replace(rule, token_types=frozenset({TokenType.USER}))
+    assert decided(BOUND, CLAIMS, user_only) == refused(Reason.TOKEN_TYPE_NOT_ALLOWED, named)
+
+
+def test_required_headers_are_asked_for_last_in_the_rules_order() -> None:
+    rule = replace(RULE, required_headers=("X-B", "X-A"))
+    assert decided(BOUND, replace(CLAIMS, scopes=frozenset()), rule) == refused(Reason.MISSING_SCOPE, "read")
+    assert decided(BOUND, CLAIMS, rule) == refused(Reason.MISSING_HEADER, "X-B")
+    assert decided({**BOUND, "x-b": "1"}, CLAIMS, rule) == refused(Reason.MISSING_HEADER, "X-A")
+    assert decided({**BOUND, "x-b": "1", "x-a": ""}, CLAIMS, rule) == refused(Reason.MISSING_HEADER, "X-A")
+    assert isinstance(decided({**BOUND, "x-b": "1", "x-a": "2"}, CLAIMS, rule), Identity)
+
+
+def test_a_purpose_is_asked_for_before_the_token_type() -> None:
+    user_only = replace(BY_HEADER, token_types=frozenset({TokenType.USER}))
+    assert decided(BOUND, CLAIMS, user_only) == refused(Reason.UNIT_PRIMITIVE_HEADER_MISSING)
+
+
+def test_bound_headers_are_compared_before_the_purpose() -> None:
+    assert decided({}, CLAIMS, BY_HEADER) == refused(Reason.HEADER_MISMATCH, "X-Gitlab-Instance-Id")
+
+
+@pytest.mark.parametrize(
+    ("claims", "headers", "instance_id", "user_id"),
+    [
+        pytest.param(CLAIMS, BOUND, "instance-1", UNKNOWN, id="an instance: its subject"),
+        pytest.param(
+            replace(CLAIMS, instance_id="instance-1"), BOUND, "instance-1", UNKNOWN, id="an instance: its claim"
+        ),
+        pytest.param(
+            CLAIMS, {**BOUND, "x-gitlab-global-user-id": "who+1="}, "instance-1", "who+1=", id="whom an instance names"
+        ),
+        pytest.param(
+            CLAIMS,
+            {**BOUND, "x-gitlab-global-user-id": "a" * 128},
+            "instance-1",
+            "a" * 128,
+            id="a name of 128 characters",
+        ),
+        pytest.param(
+            CLAIMS,
+            {**BOUND, "x-gitlab-global-user-id": "a" * 129},
+            "instance-1",
+            UNKNOWN,
+            id="a name too long to count",
+        ),
+        pytest.param(
+            CLAIMS,
+            {**BOUND, "x-gitlab-global-user-id": "a b"},
+            "instance-1",
+            UNKNOWN,
+            id="a name that is no identifier",
+        ),
+        pytest.param(
+            CLAIMS, {**BOUND, "x-gitlab-global-user-id": "a\n"}, "instance-1", UNKNOWN, id="a name with a line break"
+        ),
+        pytest.param(USER_CLAIMS, USER_BOUND, UNKNOWN, "user-1", id="a user without an instance"),
+        pytest.param(
+            replace(USER_CLAIMS, instance_id="instance-1"), {**USER_BOUND, **BOUND}, "instance-1", "user-1", id="a user"
+        ),
+    ],
+)
+def test_limits_count_for_whom_the_token_names(
+    claims: Claims, headers: dict[str, str], instance_id: str, user_id: str
+) -> None:
+    found = decided(headers, claims)
+    assert isinstance(found, Identity)
+    assert (found.instance_id, found.user_id) == (instance_id, user_id)
+    assert (found.issuer, found.tier, found.claims) == (claims.issuer.name, "small", claims)
+
+
+@pytest.mark.parametrize(
+    ("rule", "claims"),
+    [
+        pytest.param(ruled(cast("Any", "everyone")), CLAIMS, id="access"),
+        pytest.param(RULE, replace(CLAIMS, issuer=replace(USER_ISSUER, token_type=cast("Any", "x"))), id="token type"),
+    ],
+)
+def test_a_kind_that_nobody_thought_of_is_never_allowed(rule: TokenRule, claims: Claims) -> None:
+    with pytest.raises(AssertionError):
+        decide(asked(), rule, claims, "small")

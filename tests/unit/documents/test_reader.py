@@ -1,0 +1,388 @@
+"""The YAML reader: every problem with its line, and nothing that YAML offers to surprise a reader with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import pytest
+from pydantic import Field
+
+from authz.documents.findings import Findings
+from authz.documents.reader import MAX_BYTES, MAX_DEPTH, MAX_NODES, Document, read, read_folder
+from authz.documents.schema import Duration, OpenSchema, Schema, seconds
+from tests.support.files import told, write
+
+
+class Part(Schema):
+    """A part of a file."""
+
+    label: str
+    size: Annotated[int, Field(ge=1)] = 1
+
+
+class Whole(Schema):
+    """A file."""
+
+    name: str
+    wait: Duration = 0.0
+    parts: tuple[Part, ...] = Field(default=(), strict=False)
+    named: dict[str, Part] | None = None
+
+
+class Open(OpenSchema):
+    """A file whose schema others evolve."""
+
+    name: str
+    inner: tuple[OpenPart, ...] = Field(default=(), strict=False)
+
+
+class OpenPart(OpenSchema):
+    """A part of an open file."""
+
+    label: str
+
+
+Open.model_rebuild()
+
+
+def problems_of(tmp_path: Path, content: str | bytes) -> list[str]:
+    file = tmp_path / "f.yml"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    findings = Findings()
+    assert read(file, Whole, findings) is None, "a file with problems has no content"
+    return told(findings.problems)
+
+
+def test_a_sound_file_is_read_without_a_word(tmp_path: Path) -> None:
+    findings = Findings()
+    file = write(tmp_path / "f.yml", "name: x\nwait: 5m\nparts: [{label: a}]\n")
+    document = read(file, Whole, findings)
+    assert document is not None
+    assert (document.content.name, document.content.wait) == ("x", 300.0)
+    assert document.content.parts == (Part(label="a"),)
+    assert (findings.problems, findings.warnings) == ([], [])
+
+
+def test_every_part_remembers_its_line(tmp_path: Path) -> None:
+    text = """
+        # a comment
+        name: x
+        parts:
+          - label: a
+            size: 2
+          -
+            label: b
+        """
+    document = read(write(tmp_path / "f.yml", text), Whole, Findings())
+    assert document is not None
+    lines = {where: document.line(where) for where in [(), ("name",), ("parts",), ("parts", 0), ("parts", 1, "label")]}
+    assert lines == {(): 2, ("name",): 2, ("parts",): 3, ("parts", 0): 4, ("parts", 1, "label"): 7}
+
+
+@pytest.mark.parametrize(
+    ("where", "line"),
+    [
+        pytest.param(("parts", 0, "size"), 3, id="left to its default: where it would stand"),
+        pytest.param(("parts", 9), 2, id="beyond a list: the list"),
+        pytest.param(("nowhere", "deeper"), 1, id="nothing of it: the top"),
+    ],
+)
+def test_what_is_not_written_has_the_line_of_what_is_around_it(
+    tmp_path: Path, where: tuple[str | int, ...], line: int
+) -> None:
+    document = read(write(tmp_path / "f.yml", "name: x\nparts:\n  - label: a\n"), Whole, Findings())
+    assert document is not None
+    assert document.line(where) == line
+
+
+def test_a_document_without_lines_points_at_its_first() -> None:
+    assert Document(Path("f.yml"), Whole(name="x"), {}).line(("name",)) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "problems"),
+    [
+        pytest.param("name: x\nname: y\n", ["f.yml:2: key 'name' stands twice, first on line 1"], id="a key twice"),
+        pytest.param(
+            "name: x\nparts:\n  - label: a\n    label: b\n",
+            ["f.yml:4: key 'label' stands twice, first on line 3"],
+            id="a key twice, deeper",
+        ),
+        pytest.param("name: x\non: y\n", ["f.yml:2: key 'on' is not text: put it in quotes"], id="a key that is true"),
+        pytest.param(
+            "name: x\n1: y\n", ["f.yml:2: key '1' is not text: put it in quotes"], id="a key that is a number"
+        ),
+        pytest.param("name: x\nnull: y\n", ["f.yml:2: key 'null' is not text: put it in quotes"], id="a key of null"),
+        pytest.param(
+            "name: x\n? [a, b]\n: y\n", ["f.yml:2: key is not text: put it in quotes"], id="a key that is a list"
+        ),
+        pytest.param(
+            "base: &b {name: x}\n<<: *b\n",
+            ["f.yml:2: key '<<' is not text: merge keys are not supported"],
+            id="a merge key",
+        ),
+        pytest.param("name: x\nparts: &p [*p]\n", ["f.yml:2: an anchor holds itself"], id="a circular list"),
+        pytest.param("name: x\nparts: &p {a: *p}\n", ["f.yml:2: an anchor holds itself"], id="a circular mapping"),
+        pytest.param("", ["f.yml:0: is empty"], id="empty"),
+        pytest.param("# words\n", ["f.yml:0: is empty"], id="comments alone"),
+        pytest.param("---\n", ["f.yml:2: should hold keys and values"], id="a document of null"),
+        pytest.param("- x\n", ["f.yml:1: should hold keys and values"], id="a list"),
+        pytest.param("name: x\nparts: [a]\n", ["f.yml:2: parts[0]: should hold keys and values"], id="text for a part"),
+        pytest.param("name: x\n---\nname: y\n", ["f.yml:2: but found another document"], id="two documents"),
+        pytest.param("name: x\nparts: [\n", ["f.yml:3: did not find expected node content"], id="cut off"),
+        pytest.param(
+            "name: x\n\tparts: []\n",
+            ["f.yml:2: found a tab character that violates indentation"],
+            id="a tab",
+        ),
+        pytest.param("name: *nobody\n", ["f.yml:1: found undefined alias"], id="an unknown alias"),
+        pytest.param(b"name: x\nwait: \xff\n", ["f.yml:2: is not UTF-8"], id="not UTF-8"),
+        pytest.param("name: x\n".encode("utf-16"), ["f.yml:1: is not UTF-8"], id="UTF-16"),
+        pytest.param(
+            "name: !!python/name:os.getpid x\n",
+            ["f.yml:1: could not determine a constructor for the tag 'tag:yaml.org,2002:python/name:os.getpid'"],
+            id="a tag that would run code",
+        ),
+    ],
+)
+def test_what_can_be_read_in_no_way_or_in_two_is_a_problem(
+    tmp_path: Path, content: str | bytes, problems: list[str]
+) -> None:
+    assert problems_of(tmp_path, content) == problems
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param("name: 2026-13-45\n", id="a date that does not exist"),
+        pytest.param("name: \x00\n", id="a control byte"),
+        pytest.param("name: " + "9" * 5_000 + "\n", id="a number of 5,000 digits"),
+        pytest.param("[" * 5_000, id="nested 5,000 deep"),
+        pytest.param("name: " + "{a: " * 5_000, id="mappings nested 5,000 deep"),
+        pytest.param("name: !!timestamp soon\n", id="a tag its text does not fit: timestamp"),
+        pytest.param("name: !!int ''\n", id="a tag its text does not fit: empty int"),
+        pytest.param("name: !!int x\n", id="a tag its text does not fit: int"),
+        pytest.param("name: !!bool x\n", id="a tag its text does not fit: bool"),
+        pytest.param("name: !!float x\n", id="a tag its text does not fit: float"),
+        pytest.param("name: !!binary é\n", id="a tag its text does not fit: binary"),
+    ],
+)
+def test_what_the_parser_stumbles_over_is_one_problem_and_no_traceback(tmp_path: Path, content: str) -> None:
+    problems = problems_of(tmp_path, content)
+    assert len(problems) == 1
+    assert problems[0].startswith("f.yml:")
+
+
+@pytest.mark.parametrize("content", ["name: !!set {a}\n", "name: !!omap [a: b]\n", "name: !!pairs [a: b]\n"])
+def test_values_of_yamls_rarer_kinds_are_refused_by_the_schema(tmp_path: Path, content: str) -> None:
+    assert problems_of(tmp_path, content) == ["f.yml:1: name: should be text (put it in quotes)"]
+
+
+def test_a_file_may_be_as_large_as_the_bound_and_not_larger(tmp_path: Path) -> None:
+    file = write(tmp_path / "f.yml", "name: x\n###" + "\U0001f6aa" * (MAX_BYTES // 4 - 3) + "#")
+    assert file.stat().st_size == MAX_BYTES
+    findings = Findings()
+    assert read(file, Whole, findings) is not None
+    file.write_bytes(file.read_bytes() + b"x")
+    assert read(file, Whole, findings) is None
+    assert told(findings.problems) == [f"f.yml:0: is larger than {MAX_BYTES} bytes"]
+
+
+def test_aliases_cannot_multiply_without_bound(tmp_path: Path) -> None:
+    levels = [
+        f"{name}: &{name} [{', '.join([f'*{below}'] * 10)}]" for below, name in zip("abcdef", "bcdefg", strict=True)
+    ]
+    text = "\n".join(["a: &a [x]", *levels])
+    problems = problems_of(tmp_path, text)
+    assert len(problems) == 1
+    assert problems[0].endswith(f"holds more than {MAX_NODES} values or {MAX_DEPTH} levels, aliases counted")
+
+
+def test_aliases_cannot_nest_without_bound(tmp_path: Path) -> None:
+    lists = [f"b{n}: &b{n} {'[' * 50}*b{n - 1}{']' * 50}" for n in range(1, 40)]
+    problems = problems_of(tmp_path, "\n".join(["b0: &b0 [x]", *lists]))
+    assert problems == [f"f.yml:2: holds more than {MAX_NODES} values or {MAX_DEPTH} levels, aliases counted"]
+
+
+def test_an_alias_is_read_as_what_it_stands_for(tmp_path: Path) -> None:
+    findings = Findings()
+    document = read(write(tmp_path / "f.yml", "name: &n x\nparts:\n  - {label: *n}\n"), Whole, findings)
+    assert document is not None
+    assert document.content.parts == (Part(label="x"),)
+
+
+@pytest.mark.parametrize(
+    ("content", "problems"),
+    [
+        pytest.param(
+            "name: x\nnmae: y\n", ["f.yml:2: unknown key 'nmae'; did you mean 'name'?"], id="with a suggestion"
+        ),
+        pytest.param(
+            "name: x\nparts:\n  - label: a\n    lable: b\n",
+            ["f.yml:4: unknown key 'lable'; did you mean 'label'?"],
+            id="with a suggestion, deeper",
+        ),
+        pytest.param(
+            "name: x\nlable: y\n", ["f.yml:2: unknown key 'lable'"], id="what is meant is known elsewhere only"
+        ),
+        pytest.param(
+            "name: x\nnamed: {a: {lable: b, label: c}}\n",
+            ["f.yml:2: unknown key 'lable'; did you mean 'label'?"],
+            id="with a suggestion, below a name of one's own",
+        ),
+        pytest.param("name: x\nzzz: y\n", ["f.yml:2: unknown key 'zzz'"], id="like nothing that is known"),
+        pytest.param(
+            "name: x\nlabel: y\n", ["f.yml:2: unknown key 'label'"], id="known elsewhere: it is not suggested to itself"
+        ),
+    ],
+)
+def test_an_unknown_key_is_a_problem(tmp_path: Path, content: str, problems: list[str]) -> None:
+    assert problems_of(tmp_path, content) == problems
+
+
+@pytest.mark.parametrize(
+    ("content", "problems"),
+    [
+        pytest.param("parts: []\n", ["f.yml:1: key 'name' is missing"], id="missing"),
+        pytest.param(
+            "name: x\nparts:\n  - size: 2\n", ["f.yml:3: key 'label' is missing in parts[0]"], id="missing, deeper"
+        ),
+        pytest.param("name: 7\n", ["f.yml:1: name: should be text (put it in quotes), not 7"], id="another type"),
+        pytest.param("name: yes\n", ["f.yml:1: name: should be text (put it in quotes), not True"], id="YAML's yes"),
+        pytest.param(
+            "name:\n", ["f.yml:1: name is empty: give it a value, or remove the key"], id="a key without a value"
+        ),
+        pytest.param("name: x\nparts: a\n", ["f.yml:2: parts: should be a valid tuple, not 'a'"], id="text for a list"),
+        pytest.param(
+            "name: x\nparts:\n  - label: a\n    size: 0\n",
+            ["f.yml:4: parts[0].size: should be greater than or equal to 1, not 0"],
+            id="out of bounds",
+        ),
+        pytest.param(
+            "name: x\nwait: 5\n",
+            ["f.yml:2: wait: should be a number and a unit, such as 500ms, 30s, 5m, 1h or 3d, not 5"],
+            id="a duration without unit",
+        ),
+        pytest.param(
+            "nmae: x\nparts:\n  - label: 1\n  - size: two\n",
+            [
+                "f.yml:1: key 'name' is missing",
+                "f.yml:3: parts[0].label: should be text (put it in quotes), not 1",
+                "f.yml:4: key 'label' is missing in parts[1]",
+                "f.yml:4: parts[1].size: should be a whole number, not 'two'",
+                "f.yml:1: unknown key 'nmae'; did you mean 'name'?",
+            ],
+            id="several at once",
+        ),
+        pytest.param(
+            "name: x\nname: y\non: z\nparts: &p [*p]\n",
+            [
+                "f.yml:2: key 'name' stands twice, first on line 1",
+                "f.yml:3: key 'on' is not text: put it in quotes",
+                "f.yml:4: an anchor holds itself",
+            ],
+            id="several in the structure",
+        ),
+    ],
+)
+def test_every_problem_of_a_file_is_reported_with_its_line(tmp_path: Path, content: str, problems: list[str]) -> None:
+    assert problems_of(tmp_path, content) == problems
+
+
+def test_unknown_keys_of_an_open_schema_are_warnings(tmp_path: Path) -> None:
+    findings = Findings()
+    text = "name: x\nnewer: 1\ninner:\n  - label: a\n    newest: 2\n"
+    assert read(write(tmp_path / "f.yml", text), Open, findings) is not None
+    assert findings.problems == []
+    assert told(findings.warnings) == [
+        "f.yml:2: unknown key 'newer' is ignored",
+        "f.yml:5: unknown key 'newest' is ignored",
+    ]
+
+
+def test_a_file_that_does_not_exist_is_a_problem(tmp_path: Path) -> None:
+    findings = Findings()
+    assert read(tmp_path / "f.yml", Whole, findings) is None
+    assert told(findings.problems) == ["f.yml:0: cannot be read: No such file or directory"]
+
+
+def test_a_folder_in_place_of_a_file_is_a_problem(tmp_path: Path) -> None:
+    findings = Findings()
+    assert read(tmp_path, Whole, findings) is None
+    assert [problem.message for problem in findings.problems] == ["cannot be read: Is a directory"]
+
+
+def test_problems_of_an_earlier_file_do_not_spoil_the_next(tmp_path: Path) -> None:
+    findings = Findings()
+    assert read(write(tmp_path / "a.yml", "nmae: x\n"), Whole, findings) is None
+    assert read(write(tmp_path / "b.yml", "name: x\n"), Whole, findings) is not None
+
+
+def test_a_folder_is_read_by_name_and_only_its_yaml_files(tmp_path: Path) -> None:
+    for name in ("b.yml", "a.yaml", "c.txt", ".hidden.swp", "d.yxml"):
+        write(tmp_path / name, f"name: {name}\n")
+    findings = Findings()
+    assert [document.content.name for document in read_folder(tmp_path, Whole, findings)] == ["a.yaml", "b.yml"]
+    assert findings.problems == []
+
+
+def test_a_folder_with_a_broken_file_still_gives_the_others(tmp_path: Path) -> None:
+    write(tmp_path / "a.yml", "nmae: x\n")
+    write(tmp_path / "b.yml", "name: x\n")
+    findings = Findings()
+    assert [document.file.name for document in read_folder(tmp_path, Whole, findings)] == ["b.yml"]
+    assert len(findings.problems) == 2
+
+
+def test_a_folder_that_does_not_exist_holds_nothing(tmp_path: Path) -> None:
+    assert read_folder(tmp_path / "none", Whole, Findings()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("500ms", 0.5), ("0s", 0.0), ("30s", 30.0), ("5m", 300.0), ("1h", 3600.0), ("3d", 259_200.0), ("007s", 7.0)],
+)
+def test_a_duration_is_a_number_and_a_unit(text: str, expected: float) -> None:
+    assert seconds(text) == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "5",
+        "s",
+        "ms",
+        "-1s",
+        "+1s",
+        "1.5s",
+        "1 s",
+        " 1s",
+        "1s ",
+        "1S",
+        "1w",
+        "1mh",
+        "1ss",
+        "٣s",
+        "²s",
+        5,
+        5.0,
+        None,
+        True,
+    ]
+    + [pytest.param("9" * digits + "d", id=f"{digits} digits") for digits in (400, 5_000)],
+)
+def test_anything_else_is_no_duration(value: object) -> None:
+    with pytest.raises(ValueError, match="should be a number and a unit"):
+        seconds(value)
+
+
+@pytest.mark.parametrize("name", ["sub/a.yml", "a.YML", "a.Yaml"])
+def test_what_a_folder_would_not_read_is_a_problem(tmp_path: Path, name: str) -> None:
+    """2026-11-22: rules in a subfolder were silently not in force."""
+    write(tmp_path / name, "name: x")
+    findings = Findings()
+    assert read_folder(tmp_path, Whole, findings) == []
+    assert len(findings.problems) == 1
+    assert findings.problems[0].message.startswith("is not read: policy files end in .yml")

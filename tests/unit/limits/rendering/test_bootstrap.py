@@ -1,0 +1,82 @@
+"""The bootstrap: text with marked lines, which are told where they are missing, misspelt or repeated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authz.documents.findings import Findings
+from authz.limits.rendering.bootstrap import Marker, read_bootstrap, with_slots
+from authz.limits.rendering.text import Line
+from tests.support.files import told
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEXT = """\
+a: 1   # limits: not a line of its own
+  # limits: before authz
+# limits: behind authz
+    # limits: access log
+# limits: clusters
+""".replace("clusters\n", "clusters  \n")
+
+
+def found(folder: Path, text: str) -> tuple[str, list[str]]:
+    file = folder / "envoy.yaml"
+    file.write_text(text)
+    findings = Findings()
+    return read_bootstrap(file, findings), told(sorted(findings.problems))
+
+
+def test_a_bootstrap_has_every_marker_once(tmp_path: Path) -> None:
+    assert found(tmp_path, TEXT) == (TEXT, [])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problems"),
+    [
+        pytest.param(
+            "# limits: clusters  \n",
+            "",
+            ["envoy.yaml:0: the line '# limits: clusters' is missing: nothing shows where limits belong"],
+            id="missing",
+        ),
+        pytest.param(
+            "a: 1",
+            "# limits: clusters\na: 1",
+            ["envoy.yaml:6: '# limits: clusters' stands twice, first on line 1"],
+            id="twice",
+        ),
+        pytest.param(
+            "a: 1",
+            "# limits: befor authz\na: 1",
+            ["envoy.yaml:1: '# limits: befor authz' marks nothing; did you mean '# limits: before authz'?"],
+            id="misspelt",
+        ),
+    ],
+)
+def test_a_marker_that_cannot_be_meant_is_told(tmp_path: Path, old: str, new: str, problems: list[str]) -> None:
+    assert found(tmp_path, TEXT.replace(old, new, 1))[1] == problems
+
+
+def test_a_bootstrap_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
+    findings = Findings()
+    read_bootstrap(tmp_path / "envoy.yaml", findings)
+    (tmp_path / "latin.yaml").write_bytes(b"# \xe9\n")
+    read_bootstrap(tmp_path / "latin.yaml", findings)
+    assert told(findings.problems) == [
+        "envoy.yaml:0: cannot be read: No such file or directory",
+        "latin.yaml:0: is not UTF-8",
+    ]
+
+
+def test_a_slot_is_as_deep_as_its_marker_and_every_other_line_stays() -> None:
+    slots = {marker: (Line(f"{marker.name}:"), Line(""), Line("- x")) for marker in Marker}
+    assert [str(line) for line in with_slots(TEXT, {**slots, Marker.CLUSTERS: ()})] == [
+        "a: 1   # limits: not a line of its own",
+        "  BEFORE_AUTHZ:", "", "  - x",
+        "BEHIND_AUTHZ:", "", "- x",
+        "    ACCESS_LOG:", "", "    - x",
+    ]  # fmt: skip

@@ -1,0 +1,430 @@
+"""`limits.yaml`: what it says, and every mistake told with its line, all at once."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from ipaddress import ip_network
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authz.documents.findings import Findings
+from authz.limits.model import (
+    Addresses,
+    BackendLimits,
+    Callers,
+    Ceiling,
+    Limit,
+    OnFailure,
+    RateLimitService,
+    Scope,
+    TierLimits,
+)
+from authz.limits.rates import Rate, Unit
+from authz.limits.reader import read_limits
+from tests.support.files import told
+from tests.support.limits import GROUND, limits, problems, warnings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+UNITS = ("addresses:\n", "    unit_primitives:\n      read:\n        tiers: UNITS\naddresses:\n")
+EXCEPTION = ("addresses:\n", "exceptions:\n  - {EXCEPTION}\naddresses:\n")
+
+
+def a_minute(requests: int, line: int, *, shadow: bool = False) -> Limit:
+    return Limit(Rate(requests, Unit.MINUTE), shadow, line)
+
+
+def with_unit(tiers: str) -> tuple[str, str]:
+    """An edit that gives the unit primitive `read` limits."""
+    return UNITS[0], UNITS[1].replace("UNITS", tiers)
+
+
+def with_exception(entry: str) -> tuple[str, str]:
+    """An edit that adds exceptions, separated by lines."""
+    return EXCEPTION[0], EXCEPTION[1].replace("EXCEPTION", entry.replace("\n", "}\n  - {"))
+
+
+def test_the_file_becomes_values_that_know_their_lines(tmp_path: Path) -> None:
+    read = limits(tmp_path)
+    assert read.default_tier == "any"
+    assert read.backends == (
+        BackendLimits(
+            backend_service="alpha",
+            capacity=Rate(1000, Unit.MINUTE),
+            oversubscribe=Fraction(1),
+            line=2,
+            tiers=(
+                TierLimits(
+                    "any", a_minute(4, 5), a_minute(40, 5), Ceiling(Rate(100, Unit.MINUTE), False, 5, Fraction(1, 10))
+                ),
+                TierLimits(
+                    "small", a_minute(5, 6), a_minute(50, 6), Ceiling(Rate(300, Unit.MINUTE), False, 6, Fraction(3, 10))
+                ),
+                TierLimits(
+                    "large", a_minute(6, 7), a_minute(60, 7), Ceiling(Rate(600, Unit.MINUTE), False, 7, Fraction(3, 5))
+                ),
+            ),
+            unit_primitives=(),
+        ),
+    )
+    assert read.exceptions == ()
+    assert read.addresses == Addresses(
+        Limit(Rate(100, Unit.SECOND), False, 9), a_minute(20, 10), Limit(Rate(30, Unit.HOUR), False, 11), 64, ()
+    )
+    assert read.callers == Callers(addresses=1, users=20, instances=3)
+    assert read.service == RateLimitService("limits.example", 8081, 0.05, OnFailure.ALLOW)
+
+
+def test_any_limit_may_be_in_shadow(tmp_path: Path) -> None:
+    read = limits(
+        tmp_path,
+        ("user: 4/minute", "user: {limit: 4/minute, shadow: true}"),
+        ("share: 10%", "share: {share: 10%, shadow: true}"),
+        ("attempts: 100/second", "attempts: {limit: 100/second, shadow: true}"),
+        ("instance: 40/minute", "instance: {limit: 40/minute}"),
+    )
+    tier = read.backends[0].tiers[0]
+    assert tier.user == a_minute(4, 5, shadow=True)
+    assert tier.instance == a_minute(40, 5)
+    assert tier.ceiling == Ceiling(Rate(100, Unit.MINUTE), True, 5, Fraction(1, 10))
+    assert read.addresses.attempts.shadow
+
+
+def test_tiers_stand_smallest_first_however_they_are_written(tmp_path: Path) -> None:
+    names = (("      any:", "      tmp:"), ("      large:", "      any:"), ("      tmp:", "      large:"))
+    shares = (("share: 10%", "share: 70%"), ("share: 60%", "share: 1%"), ("share: 30%", "share: 20%"))
+    swapped = limits(tmp_path, *names, *shares)
+    assert [tier.tier for tier in swapped.backends[0].tiers] == ["any", "small", "large"]
+
+
+def test_a_unit_primitive_has_the_limits_that_are_written(tmp_path: Path) -> None:
+    read = limits(tmp_path, with_unit("{large: {share: 5%}, any: {user: 2/minute}}"))
+    (unit,) = read.backends[0].unit_primitives
+    assert unit.unit_primitive == "read"
+    assert unit.tiers == (
+        TierLimits("any", a_minute(2, 10), None, None),
+        TierLimits("large", None, None, Ceiling(Rate(50, Unit.MINUTE), False, 10, Fraction(1, 20))),
+    )
+    assert [(tier.tier, unit) for _, tier, unit in read.tiers()] == [
+        ("any", None), ("small", None), ("large", None), ("any", "read"), ("large", "read"),
+    ]  # fmt: skip
+    assert [unit.tiers[0].of(scope) for scope in Scope] == [a_minute(2, 10), None, None]
+
+
+def test_an_exception_is_one_instances_own_limit(tmp_path: Path) -> None:
+    text = "limited_instance_id: A-1, reason: asked for, backend_services: {alpha: {instance: 90/minute}}"
+    (exception,) = limits(tmp_path, with_exception(text)).exceptions
+    assert (exception.instance, exception.reason) == ("A-1", "asked for")
+    assert dict(exception.backends) == {"alpha": a_minute(90, 9)}
+
+
+def test_networks_of_both_kinds_may_be_exempt(tmp_path: Path) -> None:
+    exempt = (
+        "  refusals: 30/hour",
+        "  refusals: 30/hour\n  ipv6_prefix: 56\n  exempt: [192.0.2.0/24, '2001:db8::/32']",
+    )
+    read = limits(tmp_path, exempt)
+    assert read.addresses.exempt == (ip_network("192.0.2.0/24"), ip_network("2001:db8::/32"))
+    assert read.addresses.ipv6_prefix == 56
+
+
+@pytest.mark.parametrize(
+    ("edit", "found"),
+    [
+        pytest.param(
+            ("  alpha:", "  alpa:"),
+            [
+                "limits.yaml:1: backend service 'alpha' has rules but no limits: write some, or nobody is limited "
+                "there",
+                "limits.yaml:2: backend service 'alpa' is not in the policy; did you mean 'alpha'?",
+            ],
+            id="unknown backend",
+        ),
+        pytest.param(
+            ("      large:", "      larg:"),
+            [
+                "limits.yaml:5: tier 'large' has 10 %, less than the 30 % of 'small': larger customers keep the larger "
+                "share",
+                "limits.yaml:7: tier 'larg' is not in the policy; did you mean 'large'?",
+            ],
+            id="unknown tier",
+        ),
+        pytest.param(
+            ("      any:", "      gold:"),
+            [
+                "limits.yaml:4: tier 'any' is missing: it is the default, from which others draw",
+                "limits.yaml:5: tier 'gold' is not in the policy",
+            ],
+            id="no default tier",
+        ),
+        pytest.param(
+            ("share: 60%", "share: 60.01%"),
+            ["limits.yaml:2: the shares of alpha add up to 100.01 %, more than 100 % times oversubscribe 1"],
+            id="shares over the capacity",
+        ),
+        pytest.param(
+            ("    tiers:", "    oversubscribe: 0.9\n    tiers:"),
+            ["limits.yaml:4: backend_services.alpha.oversubscribe: should be greater than or equal to 1, not 0.9"],
+            id="less than the capacity",
+        ),
+        pytest.param(
+            ("    tiers:", "    oversubscribe: .nan\n    tiers:"),
+            ["limits.yaml:4: backend_services.alpha.oversubscribe: should be a finite number, not nan"],
+            id="not a number",
+        ),
+        pytest.param(
+            ("share: 60%", "share: 20%"),
+            [
+                "limits.yaml:7: tier 'large' has 20 %, less than the 30 % of 'small': larger customers keep the larger "
+                "share"
+            ],
+            id="a larger tier with the smaller share",
+        ),
+        pytest.param(
+            ("      large: {share: 60%, instance: 60/minute, user: 6/minute}\n", ""),
+            [
+                "limits.yaml:5: tier 'large' has 10 %, less than the 30 % of 'small': larger customers keep the larger "
+                "share"
+            ],
+            id="a larger tier left out",
+        ),
+        pytest.param(
+            ("capacity: 1000/minute", "capacity: 9/minute"),
+            ["limits.yaml:5: 10 % of 9/minute is less than one request: use a longer window"],
+            id="a share of nothing",
+        ),
+        pytest.param(
+            ("user: 4/minute", "user: 0/minute"),
+            [
+                "limits.yaml:5: backend_services.alpha.tiers.any.user: should allow at least 1 request: whom to refuse "
+                "altogether is for rules and revocations, not '0/minute'"
+            ],
+            id="zero",
+        ),
+        pytest.param(
+            ("user: 4/minute", "user: {limit: 4/week, shadow: true}"),
+            [
+                "limits.yaml:5: backend_services.alpha.tiers.any.user.limit: should end in one of /second, /minute, "
+                "/hour, /day, not '4/week'"
+            ],
+            id="unknown unit, in shadow",
+        ),
+        pytest.param(
+            ("user: 4/minute", "user: {limit: 4/minute, shadw: true}"),
+            ["limits.yaml:5: unknown key 'shadw'; did you mean 'shadow'?"],
+            id="misspelt shadow",
+        ),
+        pytest.param(
+            (", user: 4/minute", ""),
+            ["limits.yaml:5: key 'user' is missing in backend_services.alpha.tiers.any"],
+            id="no limit",
+        ),
+        pytest.param(
+            ("share: 10%", "share: 110%"),
+            [
+                "limits.yaml:5: backend_services.alpha.tiers.any.share: should be more than 0% and at most 100%, not "
+                "'110%'"
+            ],
+            id="a share of more than all",
+        ),
+        pytest.param(
+            ("timeout: 50ms", "timeout: 2s"),
+            [
+                "limits.yaml:13: shared.timeout: should be more than 0ms and at most 1s: while the service hangs, "
+                "every request waits that long, not '2s'"
+            ],
+            id="everybody waits",
+        ),
+        pytest.param(
+            ("timeout: 50ms", "timeout: 0ms"),
+            [
+                "limits.yaml:13: shared.timeout: should be more than 0ms and at most 1s: while the service hangs, "
+                "every request waits that long, not '0ms'"
+            ],
+            id="nobody waits",
+        ),
+        pytest.param(
+            ("example:8081", "example:0"),
+            ["limits.yaml:13: shared.service: should end in a port between 1 and 65535, not 'limits.example:0'"],
+            id="no port",
+        ),
+        pytest.param(
+            ("on_failure: allow", "on_failure: open"),
+            ["limits.yaml:13: shared.on_failure: should be 'allow' or 'deny', not 'open'"],
+            id="unknown failure mode",
+        ),
+        pytest.param(
+            ("addresses: 1,", "addresses: 0,"),
+            ["limits.yaml:12: embedded.expected_callers.addresses: should be greater than or equal to 1, not 0"],
+            id="nobody expected",
+        ),
+    ],
+)
+def test_a_number_or_a_name_that_cannot_be_meant_is_told(
+    tmp_path: Path, edit: tuple[str, str], found: list[str]
+) -> None:
+    assert problems(tmp_path, edit) == found
+
+
+@pytest.mark.parametrize(
+    ("tiers", "found"),
+    [
+        pytest.param(
+            "{gold: {user: 1/minute}}", ["limits.yaml:10: tier 'gold' is not in the policy"], id="unknown tier"
+        ),
+        pytest.param(
+            "{any: {}}",
+            [
+                "limits.yaml:10: backend_services.alpha.unit_primitives.read.tiers.any: limits nothing: give it a "
+                "share, an instance or a user limit, or remove it"
+            ],
+            id="nothing",
+        ),
+        pytest.param(
+            "{any: {share: 5%}, large: {share: 4%}}",
+            [
+                "limits.yaml:10: tier 'large' has 4 %, less than the 5 % of 'any': larger customers keep the larger "
+                "share"
+            ],
+            id="a larger tier with the smaller share",
+        ),
+    ],
+)
+def test_limits_of_a_unit_primitive_are_checked_too(tmp_path: Path, tiers: str, found: list[str]) -> None:
+    assert problems(tmp_path, with_unit(tiers)) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("raed", "unit primitive 'raed' is not in the catalog; did you mean 'read'?"),
+        ("admin", "no rule of alpha can answer with 'admin'"),
+    ],
+)
+def test_a_unit_primitive_that_nothing_answers_with_is_told(tmp_path: Path, name: str, problem: str) -> None:
+    old, new = with_unit("{any: {user: 1/minute}}")
+    assert problems(tmp_path, (old, new.replace("read:", f"{name}:"))) == [f"limits.yaml:9: {problem}"]
+
+
+def test_one_of_several_that_a_rule_answers_with_is_enough(tmp_path: Path) -> None:
+    old, new = with_unit("{any: {user: 1/minute}}")
+    assert problems(tmp_path, (old, new.replace("read:", "write:"))) == []
+
+
+def test_a_unit_primitive_has_no_limits_for_a_tier_that_draws_from_the_default(tmp_path: Path) -> None:
+    left_out = ("      large: {share: 60%, instance: 60/minute, user: 6/minute}\n", "")
+    equal = ("share: 30%", "share: 10%")
+    assert problems(tmp_path, left_out, equal, with_unit("{large: {user: 1/minute}}")) == [
+        "limits.yaml:9: tier 'large' has no limits of its own at alpha, so it is counted as the default tier"
+    ]
+    assert problems(tmp_path, left_out, equal) == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "found"),
+    [
+        pytest.param(
+            "limited_instance_id: a, reason: r, backend_services: {alpha: {instance: 50/minute}}\n"
+            "limited_instance_id: A, reason: r, backend_services: {alpha: {instance: 60/minute}}",
+            ["limits.yaml:10: 'A' stands twice, first on line 9"],
+            id="twice",
+        ),
+        pytest.param(
+            "limited_instance_id: unknown, reason: r, backend_services: {alpha: {instance: 50/minute}}",
+            ["limits.yaml:9: 'unknown' is nobody's id and has no instance limit"],
+            id="nobody",
+        ),
+        pytest.param(
+            "limited_instance_id: a, reason: r, backend_services: {alpha: {instance: 50/minute, user: 5/minute}}",
+            ["limits.yaml:9: unknown key 'user'"],
+            id="a user limit, which only tiers have",
+        ),
+        pytest.param(
+            "limited_instance_id: a, reason: r, backend_services: {beta: {instance: 50/minute}}",
+            ["limits.yaml:9: backend service 'beta' has no limits to except from"],
+            id="a backend without limits",
+        ),
+        pytest.param(
+            "limited_instance_id: 'a b', reason: r, backend_services: {alpha: {instance: 50/minute}}",
+            ["limits.yaml:9: exceptions[0].limited_instance_id: should match '^[A-Za-z0-9+/=_.:-]{1,256}$', not 'a b'"],
+            id="an id that no token carries",
+        ),
+    ],
+)
+def test_an_exception_that_cannot_be_meant_is_told(tmp_path: Path, entry: str, found: list[str]) -> None:
+    assert problems(tmp_path, with_exception(entry)) == found
+
+
+@pytest.mark.parametrize(
+    ("networks", "found"),
+    [
+        ("[10.0.0.0/8, 10.1.0.0/16]", ["10.1.0.0/16 overlaps 10.0.0.0/8 on line 12"]),
+        ("['::/0', 10.0.0.0/8]", []),
+        ("[10.0.0.1/8]", ["addresses.exempt[0]: should be a network, such as 10.0.0.0/8, not '10.0.0.1/8'"]),
+        ("[home]", ["addresses.exempt[0]: should be a network, such as 192.0.2.0/24 or 2001:db8::/32, not 'home'"]),
+        ("[10]", ["addresses.exempt[0]: should be a network, such as 192.0.2.0/24 or 2001:db8::/32, not 10"]),
+    ],
+)
+def test_networks_are_networks_and_do_not_overlap(tmp_path: Path, networks: str, found: list[str]) -> None:
+    edit = ("  refusals: 30/hour", f"  refusals: 30/hour\n  exempt: {networks}")
+    assert problems(tmp_path, edit) == [f"limits.yaml:12: {each}" for each in found]
+
+
+def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
+    twice = ("  refusals: 30/hour", "  refusals: 30/hour\n  exempt: [10.0.0.0/8, 10.0.0.0/8]")
+    found = problems(tmp_path, ("  alpha:", "  beta:"), ("share: 60%", "share: 90%"), twice)
+    assert [each.split(": ")[0] for each in found] == ["limits.yaml:1", "limits.yaml:2", "limits.yaml:12"]
+
+
+def test_idle_tiers_capacity_may_be_used_where_that_is_written(tmp_path: Path) -> None:
+    twice = ("    tiers:", "    oversubscribe: 1.5\n    tiers:")
+    assert problems(tmp_path, twice, ("share: 10%", "share: 30%"), ("share: 30%", "share: 30%")) == []
+    assert limits(tmp_path, twice).backends[0].oversubscribe == Fraction(3, 2)
+
+
+@pytest.mark.parametrize(
+    ("edits", "found"),
+    [
+        pytest.param((), [], id="nothing odd"),
+        pytest.param(
+            (("user: 4/minute", "user: 1/second"),),
+            ["limits.yaml:5: tier 'any': 40/minute per instance is below 1/second per user, which is never reached"],
+            id="an instance below its user",
+        ),
+        pytest.param(
+            (("instance: 40/minute", "instance: 101/minute"),),
+            ["limits.yaml:5: tier 'any': 100/minute per tier is below 101/minute per instance, which is never reached"],
+            id="a tier below its instance",
+        ),
+        pytest.param(
+            (with_unit("{any: {user: 4/minute}}"),),
+            ["limits.yaml:10: 'read', tier 'any': 4/minute per user is never reached: the backend's own is 4/minute"],
+            id="a unit primitive not below its backend",
+        ),
+        pytest.param(
+            (with_exception("limited_instance_id: a, reason: r, backend_services: {alpha: {instance: 601/minute}}"),),
+            ["limits.yaml:9: 601/minute is never reached: no tier as a whole may send more than 600/minute to alpha"],
+            id="an exception above every tier",
+        ),
+    ],
+)
+def test_a_limit_that_is_never_reached_is_a_warning(
+    tmp_path: Path, edits: tuple[tuple[str, str], ...], found: list[str]
+) -> None:
+    assert warnings(tmp_path, *edits) == found
+
+
+def test_a_backend_without_any_tier_that_exists_is_told(tmp_path: Path) -> None:
+    beta = "  beta:\n    capacity: 10/second\n    tiers: {gold: {share: 10%, instance: 1/second, user: 1/second}}\n"
+    assert problems(tmp_path, ("addresses:\n", f"{beta}addresses:\n")) == [
+        "limits.yaml:10: tier 'any' is missing: it is the default, from which others draw",
+        "limits.yaml:10: tier 'gold' is not in the policy",
+    ]
+
+
+def test_a_file_that_does_not_exist_is_a_problem(tmp_path: Path) -> None:
+    findings = Findings()
+    assert read_limits(tmp_path / "limits.yaml", GROUND, findings) is None
+    assert told(findings.problems) == ["limits.yaml:0: cannot be read: No such file or directory"]

@@ -1,0 +1,46 @@
+"""The ground: what the rules of a policy can answer with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from authz.documents.findings import Findings
+from authz.limits.vocabulary import Ground, answers
+from authz.policy.rules.reader import read_rules
+from authz.policy.tiers import Tiers
+from tests.support.examples import CATALOG
+from tests.support.files import write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RULES = """
+backend_service: alpha
+prefix: /p
+rules:
+  - {path: /all, methods: [GET], unit_primitives: [write, read]}
+  - {path: /any, methods: [GET], unit_primitives: {any_of: [read, admin]}}
+  - {path: /header, methods: [GET], unit_primitives: {by_header: X-Purpose, allowed: [write]}}
+  - path: /{name}/by_path
+    methods: [GET]
+    unit_primitives: {by_path: name, values: {a: [admin, read], b: [write]}}
+  - {path: "/x/{rest=**}", methods: [GET], unit_primitives: [read]}
+  - {path: /health, methods: [GET], public: true}
+"""
+
+
+def test_every_form_of_a_rule_is_seen_wherever_it_stands(tmp_path: Path) -> None:
+    write(tmp_path / "rules" / "alpha.yml", RULES)
+    public = "backend_service: beta\nprefix: /b\nrules: [{path: /health, methods: [GET], public: true}]\n"
+    write(tmp_path / "rules" / "beta.yml", public)
+    findings = Findings()
+    found = answers(read_rules(tmp_path / "rules", CATALOG, findings))
+    assert findings.problems == []
+    assert found == {
+        "alpha": {("write", "read"), ("read",), ("admin",), ("write",), ("admin", "read")},
+        "beta": frozenset(),
+    }
+    ground = Ground(CATALOG, Tiers("any", ((9, "b"), (1, "a"))), found)
+    assert ground.unit_primitives("alpha") == ("admin", "read", "write")
+    assert ground.unit_primitives("beta") == ground.unit_primitives("gamma") == ()
+    assert ground.tier_names == ("any", "a", "b")

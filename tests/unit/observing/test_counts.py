@@ -1,0 +1,301 @@
+"""The tally counts each answer once, under labels that no client can make up."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from authz.model import AnyOf, TokenRule
+from authz.observing.counts import MAX_LEAVES, Tally
+from authz.observing.totals import BOUNDS, Durations, LeafUse, Ledger, Tallies
+from authz.tokens.cache import MemoryUse
+from authz.tokens.proof import Proof
+from authz.tokens.signers import Signer
+from tests.support.minting import NOW, PRODUCTION, request
+from tests.support.observing import LEAF, chained, load_shipped, observed, told
+
+if TYPE_CHECKING:
+    from authz.deciding.observation import Observation
+    from authz.policy.load import Policy
+
+KID: Final = PRODUCTION["customers-dot"].key.kid
+
+
+@pytest.fixture(scope="module")
+def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
+    return load_shipped(tmp_path_factory.mktemp("shipped"))
+
+
+def counted(*observations: Observation) -> Tallies:
+    tally = Tally()
+    for observation in observations:
+        tally.observe(observation)
+    return tally.snapshot(0, {}, 0)
+
+
+PROXY: Final = "/ai/v1/proxy/anthropic/v1/messages"
+
+
+@pytest.mark.parametrize(
+    ("message", "labels"),
+    [
+        pytest.param({}, ("allowed", "ai_gateway", "complete_code", "small"), id="an allow"),
+        pytest.param(
+            {"path": "/ai/monitoring/healthz", "method": "GET"},
+            ("public", "ai_gateway", "", ""),
+            id="a public endpoint",
+        ),
+        pytest.param({"path": "/ai/nothing/here"}, ("no_rule", "", "", ""), id="no rule"),
+        pytest.param({"method": "PURGE"}, ("method_not_allowed", "ai_gateway", "", ""), id="a method"),
+        pytest.param(
+            {"headers": {"authorization": "x"}},
+            ("malformed_authorization", "ai_gateway", "complete_code", ""),
+            id="no token",
+        ),
+        pytest.param(
+            {"headers": {"authorization": "Bearer x"}},
+            ("invalid_token", "ai_gateway", "complete_code", ""),
+            id="no JWS",
+        ),
+        pytest.param(
+            {"claims": {"exp": 1}}, ("invalid_token", "ai_gateway", "complete_code", "small"), id="an expired token"
+        ),
+        pytest.param(
+            {"claims": {"scopes": ["x"]}}, ("missing_scope", "ai_gateway", "complete_code", "small"), id="no scope"
+        ),
+        pytest.param(
+            {"claims": {"duo_seat_count": 1_000}}, ("allowed", "ai_gateway", "complete_code", "large"), id="a tier"
+        ),
+        pytest.param(
+            {"path": PROXY, "headers": {"x-gitlab-unit-primitive": "made_up"}},
+            ("unit_primitive_not_served", "ai_gateway", "", "small"),
+            id="a unit primitive of the client's own",
+        ),
+        pytest.param(
+            {"path": PROXY, "headers": {"x-gitlab-unit-primitive": "ask_build"}},
+            ("missing_scope", "ai_gateway", "ask_build", "small"),
+            id="one that a header names",
+        ),
+    ],
+)
+def test_an_answer_is_counted_under_words_of_the_policy(
+    policy: Policy, message: dict[str, str], labels: tuple[str, ...]
+) -> None:
+    assert counted(observed(policy, **message)).decisions == {labels: 1}  # type: ignore[arg-type]  # a table's row
+
+
+def test_bytes_that_are_no_request_are_counted_too(policy: Policy) -> None:
+    assert counted(told(policy, b"\xff")).decisions == {("internal_error", "", "", ""): 1}
+
+
+def test_one_of_several_is_told_from_all_of_them(policy: Policy) -> None:
+    seen = observed(policy, claims={"scopes": []})
+    rule = seen.judgement.rule
+    assert isinstance(rule, TokenRule)
+    judgement = seen.judgement._replace(rule=replace(rule, access=AnyOf(("a", "b"))))
+    assert {unit for _, _, unit, _ in counted(seen._replace(judgement=judgement)).decisions} == {"a|b"}
+
+
+def test_equal_answers_add_up(policy: Policy) -> None:
+    seen = observed(policy)
+    assert list(counted(seen, seen, seen).decisions.values()) == [3]
+
+
+@pytest.mark.parametrize(
+    ("claims", "authorization", "label"),
+    [
+        pytest.param({"exp": 1}, None, ("expired", "customers-dot"), id="after the signature"),
+        pytest.param({"iss": "https://evil.example"}, None, ("unknown_issuer", "unknown"), id="an issuer of its own"),
+        pytest.param({}, "Bearer x", ("malformed", "unknown"), id="no JWS"),
+    ],
+)
+def test_a_token_error_names_an_issuer_of_ours_or_none(
+    policy: Policy, claims: dict[str, object], authorization: str | None, label: tuple[str, str]
+) -> None:
+    headers = {"authorization": authorization} if authorization else {}
+    assert counted(observed(policy, claims=claims, headers=headers)).token_errors == {label: 1}
+
+
+@pytest.mark.parametrize("seconds", [0.0, *BOUNDS, 0.000_07, 5.0])
+def test_a_duration_falls_into_the_first_bucket_that_holds_it(policy: Policy, seconds: float) -> None:
+    durations = counted(observed(policy)._replace(seconds=seconds)).durations
+    (bucket,) = [index for index, count in enumerate(durations.counts) if count]
+    upper = [*BOUNDS, float("inf")]
+    assert upper[bucket] >= seconds
+    assert bucket == 0 or upper[bucket - 1] < seconds
+    assert durations.total == seconds
+
+
+def test_the_use_of_a_key_is_dated_whether_its_token_was_let_in_or_not(policy: Policy) -> None:
+    name = ("customers-dot", KID)
+    assert counted(observed(policy)).key_uses == {name: NOW}
+    assert counted(observed(policy, claims={"exp": 1})).key_uses == {name: NOW}
+    assert counted(observed(policy, claims={"sub": "no identifier"})).key_uses == {name: NOW}
+    assert counted(observed(policy, headers={"authorization": "Bearer x"})).key_uses == {}
+
+
+def test_a_leaf_is_counted_apart_from_the_keys(policy: Policy) -> None:
+    tallies = counted(observed(policy, headers=chained()))
+    ends = LEAF.signed.not_valid_after_utc.timestamp()
+    assert tallies.leaves == {("customers-dot", f"x5c:{LEAF.thumbprint}"): LeafUse(NOW, ends)}
+    assert tallies.key_uses == {}
+
+
+def test_leaves_are_bounded_and_the_one_not_seen_for_longest_makes_room(policy: Policy) -> None:
+    seen, tally = observed(policy, headers=chained()), Tally()
+    proof = seen.judgement.token
+    assert isinstance(proof, Proof)
+    for number in range(MAX_LEAVES + 1):
+        key = replace(proof.signer.key, kid=f"x5c:{number}")
+        judgement = seen.judgement._replace(token=replace(proof, signer=Signer(key, ("x",), 0.0, 1.0)))
+        tally.observe(seen._replace(judgement=judgement, at=float(1_000 if number == 0 else number)))
+    leaves = tally.snapshot(0, {}, 0).leaves
+    assert len(leaves) == MAX_LEAVES
+    assert ("customers-dot", "x5c:0") in leaves
+    assert ("customers-dot", "x5c:1") not in leaves
+
+
+@pytest.mark.parametrize(
+    ("seats", "header", "mismatches", "unknown"),
+    [
+        ("50", "50", {}, {}),
+        (50, "50", {}, {}),
+        ("50", None, {}, {}),
+        ("50", "", {}, {}),
+        ("50", "51", {"customers-dot": 1}, {}),
+        ("50", "many", {"customers-dot": 1}, {}),
+        ("many", "50", {}, {"customers-dot": 1}),
+        (None, None, {}, {"customers-dot": 1}),
+    ],
+)
+def test_seats_that_the_header_sees_differently_are_counted(
+    policy: Policy, seats: object, header: str | None, mismatches: dict[str, int], unknown: dict[str, int]
+) -> None:
+    headers = {} if header is None else {"x-gitlab-duo-seat-count": header}
+    tallies = counted(observed(policy, claims={"duo_seat_count": seats}, headers=headers))
+    assert (tallies.seat_mismatches, tallies.unknown_seats) == (mismatches, unknown)
+
+
+def test_what_the_memories_counted_goes_on_with_the_next_policy(policy: Policy) -> None:
+    tally = Tally()
+    tally.follow(lambda: {"tokens": MemoryUse(1, 2, 3, 4)})
+    tally.follow(lambda: {"tokens": MemoryUse(10, 20, 30, 40), "chains": MemoryUse(5, 0, 0, 5)})
+    expected = {"tokens": MemoryUse(11, 22, 33, 40), "chains": MemoryUse(5, 0, 0, 5)}
+    assert tally.snapshot(0, {}, 0).memories == expected
+    tally.follow(policy.memory_use)
+    assert set(tally.snapshot(0, {}, 0).memories) == {"tokens", "chains"}
+
+
+def test_a_policy_says_what_came_of_its_memories(tmp_path_factory: pytest.TempPathFactory) -> None:
+    fresh = load_shipped(tmp_path_factory.mktemp("fresh"))
+    for headers in ({}, {}, chained()):
+        observed(fresh, headers=headers)
+    assert fresh.memory_use() == {"tokens": MemoryUse(1, 2, 0, 2), "chains": MemoryUse(0, 1, 0, 1)}
+
+
+def test_a_snapshot_stands_still_and_can_be_sent(policy: Policy) -> None:
+    tally = Tally()
+    tally.overloaded()
+    tally.observe(observed(policy, headers=chained()))
+    before = tally.snapshot(3, {"overflow": 2}, 7)
+    tally.observe(observed(policy, claims={"exp": 1}))
+    assert (before.in_flight, before.lines_dropped, before.spans_dropped, before.overloads) == (
+        3,
+        {"overflow": 2},
+        7,
+        1,
+    )
+    assert sum(before.decisions.values()) == 1
+    assert before.token_errors == {}
+    assert pickle.loads(pickle.dumps(before)) == before  # noqa: S301  our own bytes
+
+
+COUNTS: Final = st.dictionaries(st.sampled_from("abc"), st.integers(1, 9))
+PAIRS: Final = st.dictionaries(st.tuples(st.sampled_from("ab"), st.sampled_from("ab")), st.integers(1, 9))
+TALLIES: Final = st.builds(
+    Tallies,
+    decisions=st.dictionaries(st.tuples(*[st.sampled_from("ab")] * 4), st.integers(1, 9)),
+    token_errors=PAIRS,
+    durations=st.builds(
+        Durations,
+        st.tuples(*[st.integers(0, 9)] * (len(BOUNDS) + 1)),
+        st.integers(0, 9).map(float),
+    ),
+    memories=st.dictionaries(st.sampled_from("ab"), st.builds(MemoryUse, *[st.integers(0, 9)] * 4)),
+    key_uses=PAIRS.map(lambda pairs: {name: float(value) for name, value in pairs.items()}),
+    leaves=PAIRS.map(lambda pairs: {name: LeafUse(float(value), 1.0) for name, value in pairs.items()}),
+    seat_mismatches=COUNTS,
+    unknown_seats=COUNTS,
+    lines_dropped=COUNTS,
+    spans_dropped=st.integers(0, 9),
+    overloads=st.integers(0, 9),
+    in_flight=st.integers(0, 9),
+)
+
+
+@settings(derandomize=True, deadline=None, max_examples=50)
+@given(TALLIES, TALLIES, TALLIES)
+def test_tallies_add_up_in_any_order(one: Tallies, two: Tallies, three: Tallies) -> None:
+    assert one + two == two + one
+    assert (one + two) + three == one + (two + three)
+    assert one + Tallies() == one
+
+
+def test_a_sum_holds_every_count_of_both() -> None:
+    mine = Tallies(
+        decisions={("a", "", "", ""): 1},
+        token_errors={("e", "i"): 1},
+        durations=Durations((1,) * (len(BOUNDS) + 1), 0.5),
+        memories={"tokens": MemoryUse(1, 1, 1, 1)},
+        key_uses={("i", "k"): 5.0},
+        leaves={("i", "l"): LeafUse(5.0, 1.0)},
+        seat_mismatches={"i": 1},
+        unknown_seats={"i": 1},
+        lines_dropped={"overflow": 1},
+        spans_dropped=1,
+        overloads=1,
+        in_flight=1,
+    )
+    total = mine + replace(mine, key_uses={("i", "k"): 3.0}, leaves={("i", "l"): LeafUse(6.0, 2.0)})
+    assert total == Tallies(
+        decisions={("a", "", "", ""): 2},
+        token_errors={("e", "i"): 2},
+        durations=Durations((2,) * (len(BOUNDS) + 1), 1.0),
+        memories={"tokens": MemoryUse(2, 2, 2, 2)},
+        key_uses={("i", "k"): 5.0},
+        leaves={("i", "l"): LeafUse(6.0, 2.0)},
+        seat_mismatches={"i": 2},
+        unknown_seats={"i": 2},
+        lines_dropped={"overflow": 2},
+        spans_dropped=2,
+        overloads=2,
+        in_flight=2,
+    )
+
+
+def test_counts_of_a_worker_that_is_gone_stay_and_what_it_held_does_not() -> None:
+    ledger = Ledger()
+    held = Tallies(decisions={("a", "", "", ""): 3}, memories={"tokens": MemoryUse(1, 2, 3, 4)}, in_flight=5)
+    ledger.record(1, held)
+    ledger.record(1, replace(held, decisions={("a", "", "", ""): 4}))
+    ledger.record(2, held)
+    assert ledger.total().decisions == {("a", "", "", ""): 7}
+    ledger.retire(1)
+    ledger.retire(7)
+    total = ledger.total()
+    assert total.decisions == {("a", "", "", ""): 7}
+    assert (total.memories["tokens"], total.in_flight) == (MemoryUse(2, 4, 6, 4), 5)
+
+
+def test_a_tally_is_small_enough_to_be_sent_every_second(policy: Policy) -> None:
+    assert len(pickle.dumps(counted(observed(policy), told(policy, request("/nowhere"))))) < 10_000
+
+
+def test_buckets_rise_from_fifty_microseconds() -> None:
+    assert BOUNDS[0] == 0.000_05
+    assert list(BOUNDS) == sorted(set(BOUNDS))

@@ -1,0 +1,449 @@
+"""The decision log: enough to decide anew, nothing that opens a door, and nothing a client can write lines with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from random import Random, SystemRandom
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from authz.deciding.decision import decide
+from authz.deciding.observation import Observation
+from authz.model import Claims, Request, TokenRule
+from authz.observing.decision_log import DecisionLog
+from authz.observing.line_writer import MAX_LINE
+from authz.tokens.claims import standing_error
+from authz.tokens.proof import Proof
+from tests.support.minting import INSTANCE, NOW, PRODUCTION, ROOT, USER, Minter, client_headers, request
+from tests.support.observing import LEAF, chained, load_shipped, observed, told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authz.policy.load import Policy
+
+Line = dict[str, Any]  # Any: JSON
+
+ID: Final = "1543f25e-0604-443f-b7de-1f83989e68fa"
+
+
+@pytest.fixture(scope="module")
+def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
+    return load_shipped(tmp_path_factory.mktemp("shipped"))
+
+
+def written(observation: Observation) -> str:
+    """Return the one line of an observation."""
+    lines: list[str] = []
+    DecisionLog(lambda render: lines.append(render()), 1.0, worker=3).observe(observation)
+    ((line),) = lines
+    return line
+
+
+def line_of(observation: Observation) -> Line:
+    line: Line = json.loads(written(observation))
+    return line
+
+
+def test_an_allow_tells_everything(policy: Policy) -> None:
+    trace = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+    seen = observed(policy, "/ai/v2/code/completions?key=secret", headers=trace)._replace(seconds=0.000_123)
+    assert line_of(seen) == {
+        "time": "2026-01-01T00:00:00.000000Z",
+        "level": "info",
+        "event": "decision",
+        "outcome": "allowed",
+        "reason": "allowed",
+        "request_id": ID,
+        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+        "method": "POST",
+        "path": "/ai/v2/code/completions",
+        "route_label": "ai_gateway",
+        "backend_service": "ai_gateway",
+        "unit_primitives": ["complete_code"],
+        "tier": "small",
+        "issuer": "customers-dot",
+        "key_id": PRODUCTION["customers-dot"].key.kid,
+        "token_type": "instance",
+        "realm": "self-managed",
+        "instance_id": INSTANCE,
+        "user_id": USER,
+        "token_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+        "scopes": ["complete_code"],
+        "audiences": ["gitlab-ai-gateway"],
+        "seats": 50,
+        "issued": NOW,
+        "not_before": NOW - 5,
+        "expires": NOW + PRODUCTION["customers-dot"].lifetime,
+        "headers": {"realm": "match", "instance": "match", "user": "not_checked"},
+        "revision": policy.revision,
+        "duration_us": 123,
+        "worker": 3,
+    }
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        pytest.param(
+            {"claims": {"exp": NOW - 1}},
+            {
+                "outcome": "denied",
+                "reason": "invalid_token",
+                "token_error": "expired",
+                "issuer": "customers-dot",
+                "instance_id": INSTANCE,
+                "tier": "small",
+                "unit_primitives": ["complete_code"],
+            },
+            id="an expired token was somebody's",
+        ),
+        pytest.param(
+            {"claims": {"iss": "https://evil.example"}},
+            {"token_error": "unknown_issuer", "issuer": None, "key_id": None, "scopes": None, "tier": None},
+            id="an unknown issuer is not named",
+        ),
+        pytest.param(
+            {"claims": {"sub": "no identifier"}},
+            {
+                "token_error": "invalid_claim",
+                "issuer": "customers-dot",
+                "key_id": PRODUCTION["customers-dot"].key.kid,
+                "instance_id": None,
+            },
+            id="the key of odd claims",
+        ),
+        pytest.param(
+            {"headers": {"x-gitlab-realm": "saas"}},
+            {
+                "reason": "header_mismatch",
+                "named": "X-Gitlab-Realm",
+                "headers": {"realm": "mismatch", "instance": "match", "user": "not_checked"},
+            },
+            id="a header that does not match",
+        ),
+        pytest.param(
+            {"headers": {"x-request-id": "no id"}, "path": "/nowhere"},
+            {"reason": "no_rule", "request_id": None, "backend_service": None, "issuer": None, "path": "/nowhere"},
+            id="an id that is none",
+        ),
+        pytest.param(
+            {"headers": {"x-gitlab-unit-primitive": "ask_build"}},
+            {"unit_primitive_header": "ask_build"},
+            id="the unit primitive that a header names",
+        ),
+        pytest.param(
+            {"headers": {"x-gitlab-unit-primitive": "Ask\nbuild"}},
+            {"unit_primitive_header": None},
+            id="what could be none",
+        ),
+        pytest.param(
+            {"headers": {"x-gitlab-global-user-id": "no user"}}, {"user_id": "unknown"}, id="no user that counts"
+        ),
+        pytest.param(
+            {"path": "/ai/monitoring/healthz", "method": "GET"},
+            {"outcome": "allowed", "reason": "public", "unit_primitives": None, "issuer": None},
+            id="a public endpoint",
+        ),
+        pytest.param({"method": "M" * 40}, {"reason": "method_not_allowed", "method": "M" * 32}, id="a long method"),
+        pytest.param(
+            {"claims": {"gitlab_instance_id": "claimed"}},
+            {"instance_id": "claimed", "subject": INSTANCE},
+            id="a subject of its own",
+        ),
+        pytest.param(
+            {"claims": {"exp": NOW + 60.5, "nbf": None}},
+            {"expires": NOW + 60.5, "not_before": None},
+            id="a date with a fraction",
+        ),
+    ],
+)
+def test_what_was_known_is_told(policy: Policy, seen: dict[str, Any], expected: Line) -> None:
+    line = line_of(observed(policy, **seen))
+    assert {name: line.get(name) for name in expected} == expected
+
+
+def test_a_user_token_tells_its_user(policy: Policy) -> None:
+    line = line_of(observed(policy, issuer="ai-gateway", headers={"x-gitlab-global-user-id": USER}))
+    assert (line["reason"], line["token_type"], line["user_id"]) == ("allowed", "user", USER)
+
+
+def test_a_chain_tells_its_certificates(policy: Policy) -> None:
+    line = line_of(observed(policy, headers=chained()))
+    assert (line["reason"], line["key_id"]) == ("allowed", f"x5c:{LEAF.thumbprint}")
+    assert {LEAF.thumbprint, ROOT.thumbprint} <= set(line["certificates"])
+
+
+def test_bytes_that_are_no_request_have_a_line(policy: Policy) -> None:
+    line = line_of(told(policy, b"\xff"))
+    assert (line["reason"], line["path"], line["revision"]) == ("internal_error", "", policy.revision)
+
+
+def test_without_a_clock_a_line_has_no_time(policy: Policy) -> None:
+    assert "time" not in line_of(observed(policy)._replace(at=None))
+
+
+# --- enough to decide anew
+
+
+def rebuilt(line: Line, policy: Policy) -> tuple[Request, Claims]:
+    """Make request and claims from a line alone."""
+    issuer = next(issuer for issuer in policy.issuers if issuer.name == line["issuer"])
+    by_user = line["token_type"] == "user"
+    claims = Claims(
+        issuer=issuer,
+        subject=str(line.get("subject", line["user_id" if by_user else "instance_id"])),
+        audiences=frozenset(line["audiences"]),
+        scopes=frozenset(line["scopes"]),
+        expires=line["expires"],
+        issued=line["issued"],
+        not_before=line.get("not_before"),
+        realm=line.get("realm", ""),
+        instance_id="" if line["instance_id"] == "unknown" else line["instance_id"],
+        token_id=line.get("token_id", ""),
+        seats=line.get("seats"),
+    )
+    said = {"match": None, "mismatch": "other", "absent": "", "not_checked": ""}
+    matching = {"realm": claims.realm, "instance": line["instance_id"], "user": line["user_id"]}
+    names = {"realm": "x-gitlab-realm", "instance": "x-gitlab-instance-id", "user": "x-gitlab-global-user-id"}
+    headers = {"x-gitlab-unit-primitive": line.get("unit_primitive_header", "")}
+    for name, outcome in line["headers"].items():
+        value = said[outcome]
+        headers[names[name]] = matching[name] if value is None else value
+    headers["x-gitlab-global-user-id"] = headers["x-gitlab-global-user-id"] or line["user_id"]
+    return Request(line["method"], line["path"], headers, line.get("route_label")), claims
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param({}, id="an allow"),
+        pytest.param({"issuer": "ai-gateway"}, id="a user"),
+        pytest.param({"claims": {"scopes": ["duo_chat", "ask_build"], "duo_seat_count": 150}}, id="without the scope"),
+        pytest.param({"headers": {"x-gitlab-realm": "saas"}}, id="another realm"),
+        pytest.param({"headers": {"x-gitlab-instance-id": ""}}, id="no instance"),
+        pytest.param({"claims": {"exp": NOW - 1}}, id="an expired token"),
+        pytest.param({"claims": {"exp": NOW + 10 * 86_400}}, id="a lifetime too long"),
+        pytest.param({"claims": {"aud": "another"}}, id="another audience"),
+        pytest.param({"issuer": "ai-gateway", "path": "/ai/v1/code/user_access_token"}, id="a type not allowed"),
+        pytest.param(
+            {"path": "/ai/v1/proxy/anthropic/v1/messages", "headers": {"x-gitlab-unit-primitive": "ask_build"}},
+            id="by header",
+        ),
+        pytest.param({"path": "/ai/v1/proxy/anthropic/v1/messages"}, id="by header, without it"),
+    ],
+)
+def test_a_line_is_enough_to_decide_anew(policy: Policy, seen: dict[str, Any]) -> None:
+    line = line_of(observed(policy, **seen))
+    asked, claims = rebuilt(line, policy)
+    rule = policy.rules.match(asked.method, asked.target)
+    assert isinstance(rule, TokenRule)
+    error = standing_error(claims, rule.backend, NOW)
+    assert error == line.get("token_error")
+    tier = policy.tiers.of(claims.seats)
+    assert tier == line["tier"]
+    if error is None:
+        decision = decide(asked, rule, claims, tier)
+        assert (decision.reason, decision.backend_service) == (line["reason"], line["backend_service"])
+
+
+# --- nothing that opens a door
+
+HOSTILE: Final = st.text(max_size=40) | st.sampled_from(
+    ["\n", "\r\n", '"', "\\", "\x1b[2J", "\u2028", "\ud800", '{"event":"decision"}', "\x00", "\x7f", "é" * 500]
+)
+
+
+def secrets_of(authorization: str) -> list[str]:
+    """Return the parts of a credential that nobody may read in a log."""
+    return [part[:64] for part in authorization.rpartition(" ")[2].split(".") if len(part) >= 16]
+
+
+@settings(derandomize=True, deadline=None, max_examples=500)
+@given(
+    token=st.sampled_from(
+        [
+            Minter().token(),
+            Minter().token(claims={"sub": ["very", "private"]}),
+            Minter().token(claims={"exp": 0}),
+            Minter().token(header={"kid": "nobody"}),
+            "very.private.token" * 4,
+            "x" * 20_000,
+        ]
+    ),
+    scheme=st.sampled_from(["Bearer ", "Basic ", "", "Bearer  "]),
+    path=HOSTILE,
+    method=HOSTILE,
+    place=st.sampled_from(["path", "query", "user", "realm", "instance", "purpose", "id", "nowhere"]),
+    headers=st.dictionaries(
+        st.sampled_from(
+            ["x-gitlab-realm", "x-gitlab-instance-id", "x-gitlab-global-user-id", "x-request-id", "traceparent"]
+        ),
+        HOSTILE,
+    ),
+)
+def test_no_line_holds_a_token_or_breaks(
+    policy: Policy, token: str, scheme: str, path: str, method: str, place: str, headers: dict[str, str]
+) -> None:
+    piece = token if place in {"path", "query"} else max(token.split("."), key=len)
+    placed = {"user": "x-gitlab-global-user-id", "realm": "x-gitlab-realm", "instance": "x-gitlab-instance-id"}
+    placed |= {"purpose": "x-gitlab-unit-primitive", "id": "traceparent"}
+    target = {"path": f"/ai/{path}{token}/x", "query": f"/ai/v2/code/completions?{token}"}.get(place, f"/ai/{path}")
+    sent = {**client_headers(), **headers, "authorization": scheme + token}
+    if place in placed:
+        sent[placed[place]] = piece
+    asked = Request(method, target, sent, "ai_gateway")
+    judgement = policy.judge(asked, float(NOW))
+    line = written(Observation(asked, judgement, NOW, 0.0, policy.revision))
+    assert line.isascii()
+    assert line.isprintable()
+    assert len(line) < MAX_LINE
+    members = json.loads(line)
+    assert set(members) <= MEMBERS
+    assert not any(secret in line for secret in secrets_of(sent["authorization"]))
+
+
+MEMBERS: Final = {
+    *(
+        "time",
+        "level",
+        "event",
+        "outcome",
+        "reason",
+        "token_error",
+        "named",
+        "request_id",
+        "trace_id",
+        "method",
+        "path",
+    ),
+    *("route_label", "backend_service", "unit_primitives", "unit_primitive_header", "tier", "issuer", "key_id"),
+    *("certificates", "token_type", "realm", "instance_id", "user_id", "subject", "token_id", "scopes", "audiences"),
+    *("seats", "issued", "not_before", "expires", "headers", "revision", "duration_us", "worker", "cut"),
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/ai/eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.c2lnbmF0dXJl/x", "/ai/[token]/x"),
+        ("/ai/eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.", "/ai/[token]"),
+        ("/ai/" + "a" * 1_000 + "/eyJhbGciOiJSUzI1NiJ9eyJpc3MiOiJ4", "/ai/" + "a" * 1_000 + "/[token]"),
+        ("/ai/key/eye.html", "/ai/key/eye.html"),
+        ("/ai/keyboard_settings_of_all.json", "/ai/keyboard_settings_of_all.json"),
+        ("/ai/eyJhbGciOiJub25l", "/ai/[token]"),
+        ("/ai/eyJhbGciOiJub25", "/ai/eyJhbGciOiJub25"),
+        ("/ai/x_eyAiYWxnIjogIlJTMjU2In0.eyJpc3MiOiJ4In0.c2lnbmF0dXJl/x", "/ai/x_[token]/x"),
+    ],
+)
+def test_what_looks_like_a_token_is_not_told_whosever_it_is(policy: Policy, path: str, shown: str) -> None:
+    assert line_of(observed(policy, path))["path"] == shown
+
+
+@pytest.mark.parametrize("dot", ["%2E", "%2e", "%252E", "/", "..", "%2F", ",", "~"])
+def test_a_token_is_not_told_however_its_dots_are_spelt(policy: Policy, dot: str) -> None:
+    """2026-11-22: with %2E or a slash between its parts a token stood in the log."""
+    header, claims, signature = Minter().token().split(".")
+    path = line_of(observed(policy, f"/ai/x{dot.join([header, claims, signature])}"))["path"]
+    assert header[:16] not in path
+    assert claims[:16] not in path
+    if dot not in {",", "~"}:
+        assert path == "/ai/x[token]"
+
+
+def test_a_credential_of_another_kind_is_not_told_where_it_is_the_requests_own(policy: Policy) -> None:
+    headers = {"authorization": "Bearer opaque-0123456789"}
+    line = line_of(observed(policy, "/ai/opaque-0123456789/opaque-0123456789", headers=headers))
+    assert line["path"] == "/ai/[token]/[token]"
+    assert line_of(observed(policy, "/ai/x", headers={"authorization": "ai"}))["path"] == "/ai/x"
+
+
+def test_a_piece_of_the_token_is_no_user(policy: Policy) -> None:
+    authorization = f"Bearer {Minter().token()}"
+    for user, shown in ((authorization[-100:], "[token]"), (authorization[-15:], authorization[-15:])):
+        line = line_of(observed(policy, headers={"authorization": authorization, "x-gitlab-global-user-id": user}))
+        assert (line["reason"], line["user_id"]) == ("allowed", shown)
+
+
+def test_a_path_is_cut(policy: Policy) -> None:
+    assert line_of(observed(policy, "/" + "a" * 5_000))["path"] == "/" + "a" * 1_023
+
+
+def test_a_line_that_fits_no_write_is_cut_shorter(policy: Policy) -> None:
+    scopes = ["complete_code", *(f"{number:04}" + "s" * 60 for number in range(60))]
+    line = written(observed(policy, claims={"scopes": scopes}))
+    members = json.loads(line)
+    assert members["cut"] is True
+    assert (members["reason"], "scopes" in members, members["instance_id"]) == ("allowed", False, INSTANCE)
+
+
+def test_even_the_longest_line_fits(policy: Policy) -> None:
+    odd = "\U0001f600" * 5_000
+    longest = "a" * 256
+    claims = {"sub": longest, "gitlab_instance_id": "b" * 256, "jti": "c" * 256, "scopes": ["s" * 1_000] * 3}
+    claims |= {"gitlab_realm": "r" * 32, "aud": ["u" * 900]}
+    headers = {"x-gitlab-global-user-id": "d" * 128, "x-request-id": "e" * 64, "x-gitlab-unit-primitive": "f" * 64}
+    seen = observed(policy, f"/{odd}", claims=claims, headers=headers)
+    good = observed(policy, claims=claims)
+    assert seen.request is not None
+    asked = replace(seen.request, method=odd, label=odd)
+    line = written(seen._replace(request=asked, judgement=good.judgement))
+    assert json.loads(line)["cut"] is True
+    assert len(line) < MAX_LINE
+
+
+# --- sampling
+
+
+def sampled(policy: Policy, part: float, ids: list[str], draw: Callable[[], float]) -> list[str]:
+    lines: list[str] = []
+    log = DecisionLog(lambda render: lines.append(json.loads(render()).get("request_id", "")), part, 0, draw)
+    for name in ids:
+        log.observe(observed(policy, headers={"x-request-id": name}))
+    return lines
+
+
+def test_all_allows_are_logged_or_none(policy: Policy) -> None:
+    ids = [ID, "not-hex", "no id"]
+    assert sampled(policy, 1.0, ids, lambda: 1.0) == [ID, "not-hex", ""]
+    assert sampled(policy, 0.0, ids, lambda: 0.0) == []
+
+
+def test_an_allow_is_logged_if_its_lot_is_below_the_part(policy: Policy) -> None:
+    lots = iter([0.0, 0.249, 0.25, 0.999, 0.1])
+    assert sampled(policy, 0.25, ["a", "b", "c", "d", "e"], lambda: next(lots)) == ["a", "b", "e"]
+
+
+def test_a_client_does_not_choose_whether_its_allows_are_logged(policy: Policy) -> None:
+    """2026-11-22: the id decided, as with Envoy, so that one that began with ffffffff was never logged."""
+    for name in (f"ffffffff{ID[8:]}", f"00000000{ID[8:]}", "no id"):
+        draw = Random(1).random  # noqa: S311  a test without luck
+        assert 70 < len(sampled(policy, 0.5, [name] * 200, draw)) < 130, "one id, again and again"
+
+
+def test_lots_are_drawn_anew_in_each_process() -> None:
+    assert isinstance(DecisionLog(lambda _: None, 0.5, 0)._draw.__self__, SystemRandom)  # type: ignore[attr-defined]
+
+
+def test_a_denial_is_never_left_out(policy: Policy) -> None:
+    lines: list[str] = []
+    log = DecisionLog(lambda render: lines.append(render()), 0.0, 0)
+    for observation in (observed(policy, claims={"exp": 1}), told(policy, request("/nowhere")), told(policy, b"\xff")):
+        log.observe(observation)
+    assert len(lines) == 3
+
+
+def test_a_line_waits_without_the_request(policy: Policy) -> None:
+    """What waits in memory is bounded: a request with its token, up to 4 MiB of it, is not kept."""
+    waiting: list[Any] = []  # Any: looked into
+    DecisionLog(waiting.append, 1.0, 0).observe(observed(policy, "/ai/v2/code/completions?" + "q" * 100_000))
+    ((render),) = waiting
+    entry: Any = next(cell.cell_contents for cell in render.__closure__ if isinstance(cell.cell_contents, tuple))
+    texts = [text for value in entry for text in (value if isinstance(value, tuple) else (value,))]
+    assert not any(isinstance(value, Request) for value in texts)
+    assert isinstance(entry.judgement.token, Proof)
+    assert all(len(text) <= 1_024 for text in texts if isinstance(text, str))

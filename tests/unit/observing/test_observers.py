@@ -1,0 +1,85 @@
+"""Observers together: whatever happens to a log, requests are answered as ever, and what was lost is counted."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from authz.deciding._proto.external_auth_pb2 import CheckResponse
+from authz.deciding.check import Check
+from authz.observing.line_writer import Lines
+from authz.observing.observers import Observers, traced
+from tests.support.minting import NOW, Minter, request
+from tests.support.observing import load_shipped, observed
+from tests.unit.observing.test_traces import SECONDS, collector
+
+if TYPE_CHECKING:
+    from authz.policy.load import Policy
+
+GOOD: Final = request(token=Minter().token())
+BAD: Final = request(token=Minter().token(claims={"exp": 1}))
+
+
+@pytest.fixture(scope="module")
+def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
+    return load_shipped(tmp_path_factory.mktemp("shipped"))
+
+
+def codes(policy: Policy, observers: Observers, count: int) -> set[tuple[int, int]]:
+    """Return the answers to so many good requests and as many bad ones."""
+    check = Check(policy, lambda: float(NOW), lambda error: pytest.fail(repr(error)), observers)
+    return {
+        (CheckResponse.FromString(check(GOOD)).status.code, CheckResponse.FromString(check(BAD)).status.code)
+        for _ in range(count)
+    }
+
+
+def test_a_full_disk_under_the_log_stops_no_answer_and_is_counted(policy: Policy) -> None:
+    with Path("/dev/full").open("wb", buffering=0) as full, Lines(full.fileno()) as lines:
+        observers = Observers(0, 1.0, lines)
+        assert codes(policy, observers, 50) == {(0, 16)}
+    assert observers.tallies(0).lines_dropped == {"overflow": 0, "unwritable": 100}
+
+
+def test_a_pipe_that_is_stuck_stops_no_answer_and_memory_stays_bounded(policy: Policy) -> None:
+    reading, writing = os.pipe()
+    lines = Lines(writing, capacity=20)
+    lines.start()
+    observers = Observers(0, 1.0, lines)
+    assert codes(policy, observers, 500) == {(0, 16)}
+    assert len(lines._waiting) <= 20
+    assert observers.tallies(0).lines_dropped["overflow"] > 0
+    draining = threading.Thread(target=lambda: [None for _ in iter(lambda: os.read(reading, 65_536), b"")])
+    draining.start()
+    lines.close(SECONDS)
+    os.close(writing)
+    draining.join(SECONDS)
+    os.close(reading)
+
+
+def test_all_observers_hear_of_an_answer(policy: Policy) -> None:
+    with collector() as collecting:
+        lines, traces = Lines(0), traced(collecting.url, 1, "1")
+        observers = Observers(1, 1.0, lines, traces)
+        observers.follow(policy)
+        observers.overloaded()
+        observers(observed(policy))
+        traces.close(SECONDS)
+        assert len(collecting.spans()) == 1
+    tallies = observers.tallies(in_flight=5)
+    assert (sum(tallies.decisions.values()), tallies.overloads, tallies.in_flight) == (1, 1, 5)
+    assert set(tallies.memories) == {"tokens", "chains"}
+    assert (tallies.lines_dropped, tallies.spans_dropped) == ({"overflow": 0, "unwritable": 0}, 0)
+    assert len(lines._waiting) == 1
+
+
+def test_without_traces_the_others_hear(policy: Policy) -> None:
+    lines = Lines(0)
+    observers = Observers(1, 0.0, lines)
+    observers(observed(policy))
+    assert sum(observers.tallies(0).decisions.values()) == 1
+    assert not lines._waiting

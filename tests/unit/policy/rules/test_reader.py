@@ -1,0 +1,378 @@
+"""Rule files: the forms a rule may have, and every mistake told with its file and line, all at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from authz.deciding.decision import Denied
+from authz.deciding.reasons import Reason
+from authz.documents.findings import Findings
+from authz.model import AllOf, AnyOf, ByHeader, PublicRule, TokenRule, TokenType
+from authz.policy.rules.reader import read_rules
+from tests.support.examples import BACKEND, CATALOG, UNIT_PRIMITIVE
+from tests.support.files import told, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from authz.deciding.rules import Rules
+
+EVERYONE: Final = frozenset(TokenType)
+GET_X: Final = "path: /x, methods: [GET]"
+GET_A: Final = 'path: "/x/{a}", methods: [GET]'
+
+
+def found(folder: Path, **files: str) -> tuple[Rules, list[str]]:
+    """Read rules given as the lists under `rules:` of files for backend alpha, below /p."""
+    for name, rules in files.items():
+        body = "".join(f"  - {rule}\n" for rule in rules.splitlines())
+        write(folder / f"{name}.yml", f"backend_service: alpha\nprefix: /p\nrules:\n{body}")
+    findings = Findings()
+    rules_read = read_rules(folder, CATALOG, findings)
+    return rules_read, told(sorted(findings.problems))
+
+
+@pytest.mark.parametrize(
+    ("entry", "rule"),
+    [
+        pytest.param("unit_primitives: [read]", TokenRule(BACKEND, ("GET",), AllOf(("read",)), EVERYONE, ()), id="one"),
+        pytest.param(
+            "unit_primitives: [write, read]",
+            TokenRule(BACKEND, ("GET",), AllOf(("write", "read")), EVERYONE, ()),
+            id="all of several, in order",
+        ),
+        pytest.param(
+            "unit_primitives: {any_of: [write, read]}",
+            TokenRule(BACKEND, ("GET",), AnyOf(("write", "read")), EVERYONE, ()),
+            id="one of several, in order",
+        ),
+        pytest.param(
+            "unit_primitives: {by_header: X-Purpose, allowed: [read, write]}",
+            TokenRule(BACKEND, ("GET",), ByHeader("x-purpose", frozenset({"read", "write"})), EVERYONE, ()),
+            id="by header",
+        ),
+        pytest.param(
+            "unit_primitives: [read], token_types: [instance]",
+            TokenRule(BACKEND, ("GET",), AllOf(("read",)), frozenset({TokenType.INSTANCE}), ()),
+            id="for some token types",
+        ),
+        pytest.param(
+            "unit_primitives: [read], required_headers: [X-B, X-a]",
+            TokenRule(BACKEND, ("GET",), AllOf(("read",)), EVERYONE, ("X-B", "X-a")),
+            id="with headers, spelt and ordered as written",
+        ),
+        pytest.param("public: true", PublicRule(BACKEND, ("GET",)), id="public"),
+    ],
+)
+def test_a_rule_has_one_of_these_forms(tmp_path: Path, entry: str, rule: TokenRule | PublicRule) -> None:
+    rules, problems = found(tmp_path, a=f"{{path: /x, methods: [GET], {entry}}}")
+    assert problems == []
+    assert rules.match("GET", "/p/x") == rule
+
+
+def test_the_words_of_a_path_choose(tmp_path: Path) -> None:
+    rules, problems = found(
+        tmp_path,
+        a="""{path: "/x/{a}", methods: [GET], unit_primitives: {by_path: a, values: {one: [read], two: [read, write]}}}
+{path: "/y/{r=**}", methods: [GET], unit_primitives: {by_path: r, values: {one/two: [read]}}}""",
+    )
+    assert problems == []
+    assert rules.match("GET", "/p/x/two") == TokenRule(BACKEND, ("GET",), AllOf(("read", "write")), EVERYONE, ())
+    assert rules.match("GET", "/p/x/three") == Denied(Reason.NO_RULE)
+    assert isinstance(rules.match("GET", "/p/y/one/two"), TokenRule)
+    assert rules.match("GET", "/p/y/one") == Denied(Reason.NO_RULE)
+
+
+def test_a_rule_answers_each_of_its_methods(tmp_path: Path) -> None:
+    rules, _ = found(tmp_path, a="{path: /x, methods: [GET, PUT], public: true}")
+    assert rules.match("GET", "/p/x") == rules.match("PUT", "/p/x") == PublicRule(BACKEND, ("GET", "PUT"))
+
+
+def test_one_path_may_have_a_rule_for_each_method(tmp_path: Path) -> None:
+    rules, problems = found(
+        tmp_path, a="{path: /x, methods: [GET], public: true}", b="{path: /x, methods: [POST], unit_primitives: [read]}"
+    )
+    assert problems == []
+    assert isinstance(rules.match("GET", "/p/x"), PublicRule)
+    assert isinstance(rules.match("POST", "/p/x"), TokenRule)
+
+
+MISTAKES: Final = {
+    "no path": ("methods: [GET], public: true", "key 'path' is missing in rules[0]"),
+    "no methods": ("path: /x, public: true", "key 'methods' is missing in rules[0]"),
+    "an empty list of methods": ("path: /x, methods: [], public: true", "rules[0].methods: "),
+    "a method in lower case": (
+        "path: /x, methods: [get], public: true",
+        "should be 'GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE' or 'OPTIONS', not 'get'",
+    ),
+    "a method that HTTP does not have": (
+        "path: /x, methods: [POSTT], public: true",
+        "should be 'GET', 'HEAD', 'POST', ",
+    ),
+    "a star, which newcomers write": ("path: /x/*, methods: [GET], public: true", "{name=**} for all that follow"),
+    "a form that is nearly one": (
+        f"{GET_X}, unit_primitives: {{any_off: [read]}}",
+        "should be a list, or hold one of any_of, by_path, by_header; did you mean 'any_of'?",
+    ),
+    "one method, no list": ("path: /x, methods: GET, public: true", "should be a list, not 'GET'"),
+    "a method twice": ("path: /x, methods: [GET, GET], public: true", "'GET' stands twice"),
+    "a relative path": ("path: x, methods: [GET], public: true", "path 'x': a path begins with /"),
+    "a trailing slash": ("path: /x/, methods: [GET], public: true", "path '/x/': an empty segment"),
+    "nobody said who may pass": (
+        "path: /x, methods: [GET]",
+        "key 'unit_primitives' is missing; an endpoint that anyone may use says 'public: true'",
+    ),
+    "not public": (f"{GET_X}, public: false, unit_primitives: [read]", "public: should be True, not False"),
+    "public by another word": (f"{GET_X}, public: 'yes'", "public: should be True, not 'yes'"),
+    **{
+        f"public, and {more}": (f"{GET_X}, public: true, {more}", "a public rule looks at no token: remove its ")
+        for more in ("unit_primitives: [read]", "token_types: [user]", "required_headers: [X-A]")
+    },
+    "of nothing": (f"{GET_X}, unit_primitives: []", "rules[0].unit_primitives: "),
+    "no list": (f"{GET_X}, unit_primitives: read", "rules[0].unit_primitives: should be a list, not 'read'"),
+    "an unknown form": (f"{GET_X}, unit_primitives: {{all_of: [read]}}", "rules[0].unit_primitives: "),
+    "an unknown key in a form": (f"{GET_X}, unit_primitives: {{any_of: [read], or: []}}", "unknown key 'or'"),
+    "any of nothing": (f"{GET_X}, unit_primitives: {{any_of: []}}", "unit_primitives.any_of: "),
+    "by header, nothing allowed": (
+        f"{GET_X}, unit_primitives: {{by_header: X-A, allowed: []}}",
+        "unit_primitives.allowed: ",
+    ),
+    "by header, allowed left out": (
+        f"{GET_X}, unit_primitives: {{by_header: X-A}}",
+        "key 'allowed' is missing in rules[0].unit_primitives",
+    ),
+    "a purpose that no header can hold": (
+        f"{GET_X}, unit_primitives: {{by_header: 'X A', allowed: [read]}}",
+        "unit_primitives.by_header: ",
+    ),
+    "by path, no values": (f"{GET_A}, unit_primitives: {{by_path: a, values: {{}}}}", "unit_primitives.values: "),
+    "by path, a value of nothing": (
+        f"{GET_A}, unit_primitives: {{by_path: a, values: {{b: []}}}}",
+        "unit_primitives.values.b: ",
+    ),
+    "by a name that the path lacks": (
+        f"{GET_A}, unit_primitives: {{by_path: b, values: {{c: [read]}}}}",
+        "by_path 'b' is not a {b} of the path",
+    ),
+    "two segments for a name of one": (
+        f"{GET_A}, unit_primitives: {{by_path: a, values: {{b/c: [read]}}}}",
+        "value 'b/c' can never stand in {a}",
+    ),
+    **{
+        f"a value that no path has: {value!r}": (
+            f'path: "/x/{{a=**}}", methods: [GET], unit_primitives: {{by_path: a, values: {{"{value}": [read]}}}}',
+            f"value '{value}' can never stand in {{a}}",
+        )
+        for value in ("", "/b", "b/", "b//c", ".", "b/..")
+    },
+    "an unknown name": (f"{GET_X}, unit_primitives: [reed]", "unit primitive 'reed' is not in the catalog"),
+    **{
+        f"an unknown name in {form}": (
+            f"{GET_A}, unit_primitives: {form}",
+            "unit primitive 'reed' is not in the catalog",
+        )
+        for form in (
+            "{any_of: [read, reed]}",
+            "{by_header: X-A, allowed: [reed]}",
+            "{by_path: a, values: {b: [reed]}}",
+        )
+    },
+    "a name twice": (f"{GET_X}, unit_primitives: [read, read]", "'read' stands twice"),
+    "a name twice among any_of": (f"{GET_X}, unit_primitives: {{any_of: [read, read]}}", "'read' stands twice"),
+    "for no token type": (f"{GET_X}, unit_primitives: [read], token_types: []", "token_types: "),
+    "an unknown token type": (
+        f"{GET_X}, unit_primitives: [read], token_types: [both]",
+        "should be 'instance' or 'user', not 'both'",
+    ),
+    "an empty list of headers": (f"{GET_X}, unit_primitives: [read], required_headers: []", "required_headers: "),
+    "a header that no request has": (
+        f"{GET_X}, unit_primitives: [read], required_headers: ['X A']",
+        "required_headers[0]: ",
+    ),
+    "a header twice, by two spellings": (
+        f"{GET_X}, unit_primitives: [read], required_headers: [X-A, x-a]",
+        "'x-a' stands twice",
+    ),
+    "a typo": (f"{GET_X}, unit_primitive: [read], public: true", "'unit_primitive'; did you mean 'unit_primitives'?"),
+}
+
+
+@pytest.mark.parametrize(("rule", "problem"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_rule_that_cannot_be_meant_is_refused(tmp_path: Path, rule: str, problem: str) -> None:
+    _, problems = found(tmp_path, a=f"{{{rule}}}")
+    assert len(problems) == 1, problems
+    assert problems[0].startswith("a.yml:4: ")
+    assert problem in problems[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        pytest.param(
+            "backend_service: gamma\nprefix: /p\n",
+            "f.yml:1: backend service 'gamma' is not in the catalog",
+            id="an unknown backend",
+        ),
+        pytest.param(
+            "backend_service: alpha\nprefix: p\n", "f.yml:2: prefix 'p': a path begins with /", id="a relative prefix"
+        ),
+        pytest.param(
+            "backend_service: alpha\nprefix: /p/\n",
+            "f.yml:2: prefix '/p/': an empty segment (a slash at the end, or two in a row) can never match",
+            id="a prefix with a slash at the end",
+        ),
+        pytest.param("prefix: /p\n", "f.yml:1: key 'backend_service' is missing", id="no backend"),
+        pytest.param("backend_service: alpha\n", "f.yml:1: key 'prefix' is missing", id="no prefix"),
+    ],
+)
+def test_a_file_that_cannot_be_meant_is_refused(tmp_path: Path, text: str, problem: str) -> None:
+    write(tmp_path / "f.yml", text + "rules:\n  - {path: /x, methods: [GET], public: true}\n")
+    findings = Findings()
+    read_rules(tmp_path, CATALOG, findings)
+    assert told(findings.problems) == [problem]
+
+
+def test_a_file_without_rules_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "f.yml", "backend_service: alpha\nprefix: /p\nrules: []\n")
+    findings = Findings()
+    read_rules(tmp_path, CATALOG, findings)
+    assert [problem.line for problem in findings.problems] == [3]
+
+
+@pytest.mark.parametrize("made", [True, False], ids=["empty", "absent"])
+def test_a_policy_without_rules_is_refused(tmp_path: Path, made: bool) -> None:
+    folder = tmp_path / "rules"
+    if made:
+        folder.mkdir()
+    findings = Findings()
+    read_rules(folder, CATALOG, findings)
+    assert told(findings.problems) == ["rules:0: holds no rules: every request would be refused"]
+
+
+def test_a_prefix_may_be_the_root(tmp_path: Path) -> None:
+    write(
+        tmp_path / "f.yml", "backend_service: alpha\nprefix: /\nrules:\n  - {path: /x, methods: [GET], public: true}\n"
+    )
+    findings = Findings()
+    rules = read_rules(tmp_path, CATALOG, findings)
+    assert findings.problems == []
+    assert isinstance(rules.match("GET", "/x"), PublicRule)
+
+
+def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
+    write(
+        tmp_path / "c.yml", "backend_service: gamma\nprefix: c\nrules:\n  - {path: y, methods: [GET], public: true}\n"
+    )
+    _, problems = found(
+        tmp_path,
+        a="{path: /x, methods: [get], public: true}\n{path: /y, methods: [GET]}",
+        b="{path: y, methods: [GET], unit_primitives: [reed]}\n"
+        "{path: /z, methods: [GET, GET], unit_primitives: [wright]}",
+    )
+    assert problems == [
+        "a.yml:4: rules[0].methods[0]: "
+        "should be 'GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE' or 'OPTIONS', not 'get'",
+        "a.yml:5: rules[1]: key 'unit_primitives' is missing; an endpoint that anyone may use says 'public: true'",
+        "b.yml:4: path 'y': a path begins with /",
+        "b.yml:4: unit primitive 'reed' is not in the catalog",
+        "b.yml:5: 'GET' stands twice",
+        "b.yml:5: unit primitive 'wright' is not in the catalog",
+        "c.yml:1: backend service 'gamma' is not in the catalog",
+        "c.yml:2: prefix 'c': a path begins with /",
+        "c.yml:4: path 'y': a path begins with /",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param(
+            "{path: /x, methods: [GET], public: true}",
+            "{path: /x, methods: [GET], unit_primitives: [read]}",
+            id="the same path",
+        ),
+        pytest.param(
+            '{path: "/{a}", methods: [GET], public: true}',
+            '{path: "/{b}", methods: [POST, GET], public: true}',
+            id="free segments of different names",
+        ),
+        pytest.param(
+            '{path: "/{a=**}", methods: [GET], public: true}',
+            '{path: "/{b=**}", methods: [GET], public: true}',
+            id="rests of different names",
+        ),
+        pytest.param(
+            '{path: "/{a}", methods: [GET], public: true}',
+            '{path: "/{b}", methods: [GET], unit_primitives: {by_path: b, values: {c: [read]}}}',
+            id="a choice of the path and a plain rule",
+        ),
+    ],
+)
+def test_two_rules_of_equal_strength_for_one_method_clash(tmp_path: Path, first: str, second: str) -> None:
+    _, problems = found(tmp_path, a=first, b=second)
+    assert problems == ["b.yml:4: GET on this path has two rules of equal strength; the other is a.yml:4"]
+
+
+def test_a_rule_clashes_with_a_later_one_of_its_own_file(tmp_path: Path) -> None:
+    rule = "{path: /x, methods: [GET], public: true}"
+    _, problems = found(tmp_path, a=f"{rule}\n{rule}")
+    assert problems == ["a.yml:5: GET on this path has two rules of equal strength; the other is a.yml:4"]
+
+
+def test_two_backends_cannot_share_a_path_whatever_their_methods(tmp_path: Path) -> None:
+    write(
+        tmp_path / "b.yml", "backend_service: beta\nprefix: /p\nrules:\n  - {path: /x, methods: [PUT], public: true}\n"
+    )
+    _, problems = found(tmp_path, a="{path: /x, methods: [GET], public: true}")
+    assert problems == ["b.yml:4: two backend services would share this path; the other is a.yml:4"]
+
+
+def test_rules_of_different_strength_do_not_clash(tmp_path: Path) -> None:
+    _, problems = found(
+        tmp_path,
+        a="""{path: /x/y, methods: [GET], public: true}
+{path: "/x/{a}", methods: [GET], public: true}
+{path: "/{a}/y", methods: [GET], public: true}
+{path: "/x/{r=**}", methods: [GET], public: true}
+{path: "/{a}/{r=**}", methods: [GET], public: true}
+{path: /x, methods: [GET], public: true}""",
+    )
+    assert problems == []
+
+
+def test_a_rule_demands_what_tokens_for_its_backend_can_hold(tmp_path: Path) -> None:
+    write(
+        tmp_path / "b.yml",
+        """
+        backend_service: beta
+        prefix: /b
+        rules:
+          - {path: /x, methods: [GET], unit_primitives: [read]}
+          - {path: /y, methods: [GET], unit_primitives: {any_of: [everywhere, write]}}
+        """,
+    )
+    units = {**CATALOG.unit_primitives, "everywhere": replace(UNIT_PRIMITIVE, name="everywhere", backend_services=())}
+    findings = Findings()
+    read_rules(tmp_path, replace(CATALOG, unit_primitives=units), findings)
+    assert told(findings.problems) == [
+        "b.yml:4: no token for this backend can hold 'read': its backend_services are alpha",
+        "b.yml:5: no token for this backend can hold 'write': its backend_services are alpha",
+    ]
+
+
+def test_a_backend_that_is_unknown_is_told_once_and_not_by_each_rule(tmp_path: Path) -> None:
+    write(
+        tmp_path / "g.yml",
+        """
+        backend_service: gamma
+        prefix: /g
+        rules:
+          - {path: /x, methods: [GET], unit_primitives: [read]}
+        """,
+    )
+    findings = Findings()
+    read_rules(tmp_path, CATALOG, findings)
+    assert told(findings.problems) == ["g.yml:1: backend service 'gamma' is not in the catalog"]

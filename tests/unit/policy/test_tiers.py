@@ -1,0 +1,84 @@
+"""Tiers: seats decide the bucket, and a file in which they would not is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authz.documents.findings import Findings
+from authz.policy.tiers import Tiers, read_tiers
+from tests.support.files import told, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TIERS = "default: any\ntiers:\n  - {name: small, min_seats: 1}\n  - {name: medium, min_seats: 100}\n"
+
+
+@pytest.mark.parametrize(
+    ("seats", "tier"),
+    [
+        pytest.param(None, "any", id="not known"),
+        pytest.param(0, "any", id="none"),
+        pytest.param(1, "small", id="the least of a tier"),
+        pytest.param(99, "small", id="one below the next"),
+        pytest.param(100, "medium", id="the least of the next"),
+        pytest.param(10**30, "medium", id="more than anyone buys"),
+    ],
+)
+def test_the_largest_tier_that_the_seats_reach_counts(tmp_path: Path, seats: int | None, tier: str) -> None:
+    findings = Findings()
+    tiers = read_tiers(write(tmp_path / "tiers.yml", TIERS), findings)
+    assert findings.problems == []
+    assert tiers.of(seats) == tier
+
+
+def test_a_policy_may_have_the_default_tier_alone(tmp_path: Path) -> None:
+    findings = Findings()
+    assert read_tiers(write(tmp_path / "tiers.yml", "default: one\ntiers: []\n"), findings) == Tiers("one", ())
+    assert findings.problems == []
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        pytest.param(
+            "default: any\ntiers:\n  - {name: a, min_seats: 1}\n  - {name: a, min_seats: 2}\n",
+            ["tiers.yml:4: tier 'a' stands twice"],
+            id="a name twice",
+        ),
+        pytest.param(
+            "default: any\ntiers:\n  - {name: any, min_seats: 1}\n",
+            ["tiers.yml:3: tier 'any' stands twice"],
+            id="the default's name again",
+        ),
+        pytest.param(
+            "default: any\ntiers:\n  - {name: a, min_seats: 9}\n  - name: b\n    min_seats: 9\n",
+            ["tiers.yml:5: tier 'b' needs more seats than 'a' before it: list tiers in rising order"],
+            id="not rising",
+        ),
+        pytest.param(
+            "default: any\ntiers:\n  - {name: a, min_seats: 0}\n",
+            ["tiers.yml:3: tiers[0].min_seats: should be greater than or equal to 1, not 0"],
+            id="for nobody's seats",
+        ),
+        pytest.param("tiers: []\n", ["tiers.yml:1: key 'default' is missing"], id="no default"),
+        pytest.param("default: any\n", ["tiers.yml:1: key 'tiers' is missing"], id="no list"),
+        pytest.param(
+            "default: Any\ntiers: []\n",
+            ["tiers.yml:1: default: should match '^[a-z][a-z0-9_-]{0,31}$', not 'Any'"],
+            id="a name that is no bucket's",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_meant_is_refused(tmp_path: Path, text: str, problems: list[str]) -> None:
+    findings = Findings()
+    read_tiers(write(tmp_path / "tiers.yml", text), findings)
+    assert told(findings.problems) == problems
+
+
+def test_a_file_that_does_not_exist_is_a_problem(tmp_path: Path) -> None:
+    findings = Findings()
+    read_tiers(tmp_path / "tiers.yml", findings)
+    assert told(findings.problems) == ["tiers.yml:0: cannot be read: No such file or directory"]

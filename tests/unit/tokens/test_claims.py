@@ -1,0 +1,259 @@
+"""The claims, one by one: what each may be, and what refuses well-formed ones at this time for this backend."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from authz.deciding.reasons import TokenError
+from authz.model import Claims
+from authz.tokens.claims import parse_claims, standing_error
+from tests.support.examples import BACKEND, CLAIMS, ISSUER, OTHER_BACKEND
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from authz.model import Issuer
+
+REALMED: Final = replace(ISSUER, realms=frozenset({"saas"}))
+SHORTEST: Final[Mapping[str, object]] = {"iss": "i", "sub": "s", "aud": "a", "exp": 2, "iat": 1, "scopes": []}
+
+
+def parsed(issuer: Issuer = ISSUER, /, **members: object) -> Claims | TokenError:
+    return parse_claims({**SHORTEST, **members}, issuer)
+
+
+def test_the_shortest_claims_are_enough() -> None:
+    assert parsed() == Claims(ISSUER, "s", frozenset({"a"}), frozenset(), 2.0, 1.0, None, "", "", "", None)
+
+
+def test_every_claim_is_kept() -> None:
+    members = {"aud": ["a", "b"], "scopes": ["x", "y"], "exp": 2.5, "iat": -1, "nbf": 0, "gitlab_realm": "saas"}
+    more = {"gitlab_instance_id": "i-1", "jti": "j", "duo_seat_count": "50", "unknown": {"ignored": [1]}}
+    assert parsed(REALMED, **members, **more) == Claims(
+        REALMED, "s", frozenset("ab"), frozenset("xy"), 2.5, -1.0, 0.0, "saas", "i-1", "j", 50
+    )
+
+
+@pytest.mark.parametrize("name", SHORTEST)
+def test_a_required_claim_that_is_absent_is_missing(name: str) -> None:
+    assert (
+        parse_claims({key: value for key, value in SHORTEST.items() if key != name}, ISSUER) is TokenError.MISSING_CLAIM
+    )
+
+
+def test_what_is_missing_is_told_before_what_is_invalid() -> None:
+    assert parse_claims({"iss": "i", "sub": 7}, ISSUER) is TokenError.MISSING_CLAIM
+    assert parsed(REALMED, sub=7) is TokenError.MISSING_CLAIM
+
+
+@pytest.mark.parametrize(
+    ("members", "answer"),
+    [
+        ({}, TokenError.MISSING_CLAIM),
+        ({"gitlab_realm": ""}, TokenError.MISSING_CLAIM),
+        ({"gitlab_realm": "other"}, "other"),
+    ],
+    ids=["absent", "empty counts as absent", "present: its value is judged later"],
+)
+def test_a_realm_is_required_where_the_issuer_has_realms(members: dict[str, object], answer: object) -> None:
+    claims = parsed(REALMED, **members)
+    assert (claims.realm if isinstance(claims, Claims) else claims) == answer
+
+
+@pytest.mark.parametrize("members", [{}, {"gitlab_realm": ""}], ids=["absent", "empty"])
+def test_a_realm_is_not_required_where_the_issuer_has_none(members: dict[str, object]) -> None:
+    claims = parsed(**members)
+    assert isinstance(claims, Claims)
+    assert claims.realm == ""
+
+
+NOT_A_NAME: Final[Mapping[str, object]] = {
+    "null": None,
+    "a number": 7,
+    "true": True,
+    "a list": ["s"],
+    "an object": {},
+    "a space": "a b",
+    "a line break at the end": "a\n",
+    "a letter that is not ASCII": "é",
+    "a digit that is not ASCII": "٣",
+    "a comma": "a,b",
+    "a lone surrogate": "\ud800",
+    "257 characters": "a" * 257,
+}
+
+
+@pytest.mark.parametrize("name", ["sub", "jti", "gitlab_instance_id"])
+@pytest.mark.parametrize("value", NOT_A_NAME.values(), ids=NOT_A_NAME.keys())
+def test_what_is_no_identifier_is_invalid(name: str, value: object) -> None:
+    assert parsed(**{name: value}) is TokenError.INVALID_CLAIM
+
+
+@pytest.mark.parametrize("name", ["sub", "jti", "gitlab_instance_id"])
+@pytest.mark.parametrize("value", ["a", "a" * 256, "AZaz09+/=_.:-"], ids=["one character", "256", "every kind"])
+def test_an_identifier_is_1_to_256_of_these(name: str, value: str) -> None:
+    assert isinstance(parsed(**{name: value}), Claims)
+
+
+def test_only_a_subject_may_not_be_empty() -> None:
+    assert isinstance(parsed(jti="", gitlab_instance_id=""), Claims)
+    assert parsed(sub="") is TokenError.INVALID_CLAIM
+
+
+@pytest.mark.parametrize("name", ["exp", "iat", "nbf"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        True,
+        False,
+        "2",
+        "",
+        [2],
+        {},
+        float("inf"),
+        float("-inf"),
+        float("nan"),
+        2**53 + 1,
+        -(2**53) - 1,
+        10**400,
+        1e300,
+    ],
+    ids=repr,
+)
+def test_what_is_no_date_is_invalid(name: str, value: object) -> None:
+    assert parsed(**{name: value}) is TokenError.INVALID_CLAIM
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, 2**53, -(2**53)])
+def test_any_finite_number_in_bounds_is_a_date(value: float) -> None:
+    claims = parsed(exp=value, iat=value, nbf=value)
+    assert isinstance(claims, Claims)
+    assert claims.expires == claims.issued == claims.not_before == value
+
+
+@pytest.mark.parametrize(
+    "value", [None, 7, True, ["saas"], "SaaS", "self managed", "a" * 33, "saas\n", "réalm", "a1"], ids=ascii
+)
+def test_what_is_no_realm_is_invalid(value: object) -> None:
+    assert parsed(gitlab_realm=value) is TokenError.INVALID_CLAIM
+
+
+def test_a_realm_may_have_32_characters() -> None:
+    assert isinstance(parsed(gitlab_realm="a" * 32), Claims)
+
+
+@pytest.mark.parametrize("value", [None, "a b", {"a": 1}, 7, ["a", 7], ["a", None], [["a"]]], ids=repr)
+def test_what_is_no_list_of_names_is_invalid(value: object) -> None:
+    assert parsed(scopes=value) is TokenError.INVALID_CLAIM
+
+
+@pytest.mark.parametrize("value", [None, {"a": 1}, 7, True, ["a", 7], [["a"]]], ids=repr)
+def test_what_is_no_audience_is_invalid(value: object) -> None:
+    assert parsed(aud=value) is TokenError.INVALID_CLAIM
+
+
+def test_a_text_is_one_audience_and_no_list_of_letters() -> None:
+    claims = parsed(aud="abc")
+    assert isinstance(claims, Claims)
+    assert claims.audiences == {"abc"}
+
+
+@pytest.mark.parametrize(
+    ("value", "seats"),
+    [
+        pytest.param(0, 0, id="none"),
+        pytest.param(50, 50, id="a number"),
+        pytest.param(10**12, 10**12, id="a number has no bound"),
+        pytest.param("50", 50, id="digits"),
+        pytest.param("000000007", 7, id="nine digits"),
+        pytest.param("1000000000", None, id="ten digits"),
+        pytest.param("", None, id="empty"),
+        pytest.param("-1", None, id="a sign"),
+        pytest.param("1.5", None, id="a point"),
+        pytest.param(" 1", None, id="a space"),
+        pytest.param("1\n", None, id="a line break"),
+        pytest.param("٣", None, id="a digit that is not ASCII"),
+        pytest.param("²", None, id="a superscript"),
+        pytest.param(-1, None, id="less than none"),
+        pytest.param(1.0, None, id="a fraction"),
+        pytest.param(True, None, id="true"),
+        pytest.param(None, None, id="null"),
+        pytest.param([5], None, id="a list"),
+    ],
+)
+def test_seats_that_make_no_sense_are_unknown_and_refuse_nobody(value: object, seats: int | None) -> None:
+    claims = parsed(duo_seat_count=value)
+    assert isinstance(claims, Claims)
+    assert claims.seats == seats
+
+
+LENIENT: Final = replace(ISSUER, expiry_leeway=30.0, start_leeway=30.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "now", "error"),
+    [
+        pytest.param({}, 1_999.999, None, id="just before it expires"),
+        pytest.param({}, 2_000.0, TokenError.EXPIRED, id="as it expires"),
+        pytest.param({"issuer": LENIENT}, 2_029.9, None, id="just before the leeway ends"),
+        pytest.param({"issuer": LENIENT}, 2_030.0, TokenError.EXPIRED, id="as the leeway ends"),
+        pytest.param({}, 990.0, None, id="issued ten seconds ahead"),
+        pytest.param({}, 989.9, TokenError.NOT_YET_VALID, id="issued further ahead"),
+        pytest.param({"issuer": LENIENT}, 970.0, None, id="issued ahead within the issuer's leeway"),
+        pytest.param({"issuer": LENIENT}, 969.9, TokenError.NOT_YET_VALID, id="issued ahead beyond it"),
+        pytest.param({"not_before": 1_510.0}, 1_500.0, None, id="not before ten seconds ahead"),
+        pytest.param({"not_before": 1_510.1}, 1_500.0, TokenError.NOT_YET_VALID, id="not before later"),
+        pytest.param({"issuer": LENIENT, "not_before": 1_530.0}, 1_500.0, None, id="not before, within the leeway"),
+        pytest.param({"expires": 4_600.0}, 1_500.0, None, id="as long as the issuer may say"),
+        pytest.param({"expires": 4_600.1}, 1_500.0, TokenError.LIFETIME_TOO_LONG, id="longer"),
+        pytest.param(
+            {"issuer": LENIENT, "expires": 4_600.1}, 1_500.0, TokenError.LIFETIME_TOO_LONG, id="no leeway there"
+        ),
+        pytest.param({"issuer": REALMED, "realm": "saas"}, 1_500.0, None, id="a realm of the issuer"),
+        pytest.param({"issuer": REALMED, "realm": "other"}, 1_500.0, TokenError.WRONG_REALM, id="another realm"),
+        pytest.param({"realm": "other"}, 1_500.0, None, id="any realm where the issuer lists none"),
+        pytest.param({"audiences": frozenset()}, 1_500.0, TokenError.WRONG_AUDIENCE, id="no audience"),
+        pytest.param(
+            {"audiences": frozenset({"aud-beta"})}, 1_500.0, TokenError.WRONG_AUDIENCE, id="another's audience"
+        ),
+        pytest.param({"audiences": frozenset({"aud-alpha", "aud-beta"})}, 1_500.0, None, id="one of several audiences"),
+        pytest.param(
+            {"audiences": frozenset({"aud-alph"})}, 1_500.0, TokenError.WRONG_AUDIENCE, id="half the audience"
+        ),
+        pytest.param({"audiences": frozenset({"alpha"})}, 1_500.0, TokenError.WRONG_AUDIENCE, id="the backend's name"),
+        pytest.param(
+            {"issuer": replace(ISSUER, backend_services=frozenset({"beta"}))},
+            1_500.0,
+            TokenError.WRONG_AUDIENCE,
+            id="a backend that the issuer may not mint for",
+        ),
+        pytest.param(
+            {"issuer": replace(ISSUER, backend_services=frozenset({"alpha"}))},
+            1_500.0,
+            None,
+            id="a backend that it may",
+        ),
+    ],
+)
+def test_well_formed_claims_are_judged_for_this_time_and_backend(
+    changes: dict[str, object], now: float, error: TokenError | None
+) -> None:
+    assert standing_error(replace(CLAIMS, **changes), BACKEND, now) is error  # type: ignore[arg-type]
+
+
+def test_claims_that_one_backend_takes_another_does_not() -> None:
+    assert standing_error(CLAIMS, BACKEND, 1_500.0) is None
+    assert standing_error(CLAIMS, OTHER_BACKEND, 1_500.0) is TokenError.WRONG_AUDIENCE
+
+
+def test_the_first_error_is_told() -> None:
+    """Time comes before realm, realm before audience: an expired token of a known customer is no attack."""
+    wrong = replace(CLAIMS, issuer=REALMED, realm="other", audiences=frozenset(), expires=9_000.0)
+    assert standing_error(wrong, BACKEND, 9_000.0) is TokenError.EXPIRED
+    assert standing_error(wrong, BACKEND, 0.0) is TokenError.NOT_YET_VALID
+    assert standing_error(wrong, BACKEND, 1_500.0) is TokenError.LIFETIME_TOO_LONG
+    assert standing_error(replace(wrong, expires=2_000.0), BACKEND, 1_500.0) is TokenError.WRONG_REALM
