@@ -2,29 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-__all__ = [
-    "Access",
-    "Algorithm",
-    "AllOf",
-    "AnyOf",
-    "BackendService",
-    "ByHeader",
-    "Claims",
-    "Issuer",
-    "PublicRule",
-    "Request",
-    "Rule",
-    "TokenRule",
-    "TokenType",
-    "Trust",
-]
 
 
 class TokenType(StrEnum):

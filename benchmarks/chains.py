@@ -8,23 +8,18 @@ with the slowest keys and in the name of the root; or hangs a leaf of his own be
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import cycle
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from authz.deciding.reasons import TokenError
+from authz.policy.load import Policy
 from authz.tokens.cache import Memory
 from authz.tokens.proof import Proof
 from benchmarks.measuring import Case
 from benchmarks.subjects import CHAIN, CLOCK, POLICY, ROOT, Forgetful, chain_token, policy_with, token
 from tests.support.certificates import Certificate
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from authz.policy.load import Policy
-
-__all__ = ["cases"]
 
 BACKEND: Final = POLICY.catalog.backend_services["ai_gateway"]
 SLOWEST: Final = "P-521"

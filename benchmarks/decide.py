@@ -6,22 +6,16 @@ and one of a proxy, whose unit primitive a header names.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator
+from typing import Final
 
 from authz.deciding.decision import credentials, decide
 from authz.deciding.wire import to_request
-from authz.model import TokenRule
+from authz.model import Request, TokenRule
 from authz.tokens.cache import Memory
 from authz.tokens.proof import Proof
 from benchmarks.measuring import Case
 from benchmarks.subjects import CLOCK, POLICY, check_request, policy_with, token
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from authz.model import Request
-
-__all__ = ["cases"]
 
 PATHS: Final = {
     "allow by a scope": "/ai/v2/code/completions",

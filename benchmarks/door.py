@@ -18,23 +18,17 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from benchmarks.server import INSTALL
+from dev.compose.command import Container
 from tests.support.compose.client import COMPLETIONS, Caller, Client
-from tests.support.compose.door import docker, open_door
+from tests.support.compose.door import Door, docker, open_door
 from tests.support.minting import Minter
 from tests.support.repository import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from dev.compose.command import Container
-    from tests.support.compose.door import Door
-
-__all__ = ["main"]
 
 ROUNDS: Final = 5
 REQUESTS: Final = 4_000

@@ -11,9 +11,10 @@ import gc
 import signal
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import grpc
 
@@ -23,11 +24,6 @@ from authz.policy.load import load_policy
 from authz.server.bounds import Bounds
 from authz.server.health import SERVICE
 from authz.server.server import Server
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-__all__ = ["BOUNDS", "main"]
 
 BOUNDS: Final = Bounds(max_in_flight=1_000, max_age=1.0)
 POLICY: Final = Path(__file__).parent.parent / "authz/data"

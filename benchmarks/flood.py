@@ -15,9 +15,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -25,11 +26,6 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from authz.server.server import Server
 from benchmarks.engine import BOUNDS
 from benchmarks.server import HEADERS, INSTALL, METHOD
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-__all__ = ["main"]
 
 CHECK_SECONDS: Final = 0.001
 ASK_SECONDS: Final = 0.05

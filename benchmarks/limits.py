@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import statistics
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import yaml
 
@@ -30,11 +31,6 @@ from tests.support.e2e.limited import with_limits
 from tests.support.e2e.served import SECONDS, SHIPPED, Service, start_envoy
 from tests.support.minting import write_keys
 from tests.support.repository import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-__all__ = ["BACKEND", "CROWDS", "FLOOD", "PHASES", "compare", "experiment_limits", "main", "table"]
 
 BACKEND: Final = "ai_gateway"
 SLOTS, SERVICE_TIME, PER_SECOND = 5, 0.1, 100  # two backends: 2 * 5 / 0.1

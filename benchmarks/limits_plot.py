@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from xml.sax.saxutils import escape
 
 from benchmarks.limits_traffic import PATIENCE, Outcome
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-__all__ = ["Panel", "draw"]
 
 # Told apart by most people who do not see all colours (Okabe and Ito).
 COLOURS: Final = {"any": "#d55e00", "small": "#e69f00", "medium": "#009e73", "large": "#0072b2"}

@@ -10,18 +10,14 @@ import asyncio
 import random
 import time
 import uuid
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import aiohttp
 
 from tests.support.minting import Minter, client_headers
 from tests.support.tiers import SEATS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-__all__ = ["PATIENCE", "Crowd", "Outcome", "Phase", "send"]
 
 PATIENCE: Final = 2.0
 """Seconds after which a client gives up."""

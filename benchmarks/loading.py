@@ -13,8 +13,6 @@ from typing import Final
 from authz.documents.findings import Findings
 from authz.policy.revocations import read_revocations
 
-__all__ = ["main"]
-
 COUNT: Final = 100_000
 ROUNDS: Final = 3
 

@@ -6,18 +6,13 @@ a literal path, one whose words choose the rule, the same with escapes, and one 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from authz.deciding.rules import Endpoint, Rules, grow
 from authz.model import AllOf, BackendService, TokenRule, TokenType
 from authz.policy.rules.templates import parse_template
 from benchmarks.measuring import Case
 from benchmarks.subjects import POLICY
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-__all__ = ["cases"]
 
 
 def rules(count: int) -> Rules:

@@ -7,14 +7,10 @@ slows the machine down for a while slows every case down alike. The figure is th
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from timeit import Timer
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-__all__ = ["Case", "Figure", "measure", "table"]
+from typing import Final
 
 ROUNDS: Final = 31
 BATCH_SECONDS: Final = 0.01

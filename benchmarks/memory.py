@@ -13,9 +13,10 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from authz.deciding._proto.external_auth_pb2 import CheckRequest, CheckResponse
 from authz.deciding.check import Check
@@ -24,16 +25,11 @@ from authz.observing.line_writer import Lines
 from authz.observing.observers import Observers
 from authz.policy.load import TOKENS_REMEMBERED
 from authz.tokens.cache import Memory
+from authz.tokens.proof import Proof
 from benchmarks.resident import resident
 from benchmarks.subjects import CLOCK, KEYS, SCOPES, check_request, policy_with, token
-from tests.support.minting import Minter, encode
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from authz.tokens.proof import Proof
-
-__all__ = ["Mark", "main", "marks"]
+from tests.support.minting import Minter
+from tests.support.signing import encode
 
 TOKENS: Final = 1_000_000
 PARTS: Final = (0.0, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0)

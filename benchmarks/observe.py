@@ -6,9 +6,10 @@ request at once and written by another thread, whose part is timed by itself). T
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 from authz.deciding.check import Check, untold
+from authz.deciding.observation import Observation
 from authz.observing.counts import Tally
 from authz.observing.decision_line import extract, render
 from authz.observing.decision_log import DecisionLog
@@ -16,13 +17,6 @@ from authz.tokens.cache import Memory
 from benchmarks.measuring import Case
 from benchmarks.subjects import CLOCK, check_request, policy_with, token
 from benchmarks.whole import fail
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from authz.deciding.observation import Observation
-
-__all__ = ["cases"]
 
 
 def cases() -> Iterator[Case]:

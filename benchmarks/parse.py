@@ -6,17 +6,12 @@ envoy-data-plane read the same bytes for comparison; they never load in the serv
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from authz.deciding import wire
 from benchmarks.measuring import Case
 from benchmarks.subjects import check_request, token
 from tests.support.oracle import auth
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-__all__ = ["cases"]
 
 
 def cases() -> Iterator[Case]:

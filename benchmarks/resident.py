@@ -6,8 +6,6 @@ import re
 from pathlib import Path
 from typing import Final
 
-__all__ = ["resident"]
-
 KIBI: Final = 1024
 
 

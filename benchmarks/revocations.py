@@ -7,19 +7,15 @@ The entries are UUIDs, a fifth in each list; none is the token's. How long it ta
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from authz.policy.revocations import NO_REVOCATIONS, Revocations
 from authz.tokens.cache import Memory
 from authz.tokens.proof import Proof
 from benchmarks.measuring import Case
 from benchmarks.subjects import CLOCK, POLICY, policy_with, token
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-__all__ = ["cases"]
 
 BACKEND: Final = POLICY.catalog.backend_services["ai_gateway"]
 FOREVER: Final = float("inf")

@@ -6,17 +6,13 @@ carries a JSON body.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator
+from typing import Final
 
 from authz.deciding.wire import to_request, to_response
 from authz.tokens.cache import Memory
 from benchmarks.measuring import Case
 from benchmarks.subjects import CLOCK, check_request, policy_with, token
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-__all__ = ["cases"]
 
 LINES: Final = {
     "an allow": ("POST", "/ai/v2/code/completions"),

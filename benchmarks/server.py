@@ -18,11 +18,12 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import grpc
 
@@ -30,11 +31,6 @@ from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from authz.server.health import SERVICE
 from benchmarks.subjects import SCOPES, check_request
 from tests.support.minting import Minter, write_keys
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-__all__ = ["main"]
 
 ROUNDS: Final = 5
 SERVER_CORE: Final = 0

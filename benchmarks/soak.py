@@ -17,23 +17,19 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from benchmarks.resident import resident
 from benchmarks.soak_traffic import KEY, Client
 from tests.support.cases.case_file import POLICY
 from tests.support.e2e.served import Service, edit
 from tests.support.minting import write_keys
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-__all__ = ["Growth", "Samples", "faults", "growth", "main"]
 
 LENGTH: Final = 600.0
 WORKERS: Final = 2

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import grpc
 
@@ -13,13 +16,6 @@ from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from tests.support.integration.caller import CHECK
 from tests.support.minting import Minter, request
 from tests.support.signing import key
-
-if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-__all__ = ["KEY", "PER_SECOND", "Client"]
 
 PER_SECOND: Final = 100
 """Of each client."""

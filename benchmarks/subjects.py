@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 import authz
 from authz.deciding._proto.external_auth_pb2 import CheckRequest
@@ -15,29 +16,13 @@ from authz.tokens.cache import Memory
 from authz.tokens.keys.chains import ChainProof, ChainVerifier
 from authz.tokens.keys.key import VerificationKey
 from authz.tokens.keys.ring import KeyRing
+from authz.tokens.proof import Proof
 from authz.tokens.signers import Signers
 from authz.tokens.verifier import Verifier
 from tests.support import recording
 from tests.support.certificates import Certificate, x5c
-from tests.support.minting import NOW, Minter, key
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from authz.tokens.proof import Proof
-
-__all__ = [
-    "CHAIN",
-    "CLOCK",
-    "KEYS",
-    "POLICY",
-    "ROOT",
-    "Forgetful",
-    "chain_token",
-    "check_request",
-    "policy_with",
-    "token",
-]
+from tests.support.minting import NOW, Minter
+from tests.support.signing import key
 
 FOLDER: Final = Path(authz.__file__).parent / "data"
 CLOCK: Final = float(NOW)

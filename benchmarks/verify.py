@@ -7,7 +7,8 @@ avoided: the bare signature check of the library, and the SHA-256 that a seen to
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterator
+from typing import Final
 
 import jwt
 
@@ -16,11 +17,6 @@ from authz.tokens.cache import Memory
 from authz.tokens.proof import Proof
 from benchmarks.measuring import Case
 from benchmarks.subjects import CLOCK, KEYS, POLICY, Forgetful, policy_with, token
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-__all__ = ["cases"]
 
 BACKEND: Final = POLICY.catalog.backend_services["ai_gateway"]
 

@@ -6,20 +6,14 @@ meets most: no token, a token without the scope, a path that nothing serves.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from authz.deciding.check import Check
 from authz.tokens.cache import Memory
+from authz.tokens.proof import Proof
 from benchmarks.measuring import Case
 from benchmarks.subjects import CLOCK, Forgetful, check_request, policy_with, token
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from authz.tokens.proof import Proof
-
-__all__ = ["cases"]
 
 
 def cases() -> Iterator[Case]:

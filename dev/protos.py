@@ -9,8 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-__all__ = ["GENERATED", "generate", "outdated"]
-
 ROOT: Final = Path(__file__).resolve().parent.parent
 SOURCES: Final = ROOT / "protos"
 GENERATED: Final = Path("authz/deciding/_proto")

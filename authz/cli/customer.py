@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
 from authz.policy.catalog.entitlement import Customer
+from authz.policy.catalog.model import Catalog
 from authz.policy.catalog.versions import Version
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from authz.policy.catalog.model import Catalog
-
-__all__ = ["CustomerFlags", "check_known", "customer_options"]
 
 DEFAULT_OPERATOR: Final = "gitlab_cloud_operator"
 

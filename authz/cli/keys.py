@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -12,16 +12,9 @@ from authz.cli.options import PACKAGED_POLICY, POLICY
 from authz.documents.findings import Findings
 from authz.issuing.authority import anchors_file, chain_file, generate_chain
 from authz.issuing.key_pairs import generate_pair, private_file, public_file
-from authz.model import Trust
+from authz.model import Issuer, Trust
 from authz.policy.catalog.reader import read_catalog
 from authz.policy.issuers import read_issuers
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from authz.model import Issuer
-
-__all__ = ["keys"]
 
 
 @click.group()

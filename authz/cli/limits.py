@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -12,22 +13,16 @@ from authz.cli.options import POLICY
 from authz.documents.atomic import replace_all
 from authz.documents.findings import ConfigurationError, Findings
 from authz.limits.drift import compare, leftovers
+from authz.limits.model import Limits
 from authz.limits.reader import read_limits
 from authz.limits.rendering.bootstrap import read_bootstrap
 from authz.limits.rendering.files import rendered
+from authz.limits.rendering.text import Page
 from authz.limits.report import report
 from authz.limits.vocabulary import Ground, answers
 from authz.policy.catalog.reader import read_catalog
 from authz.policy.rules.reader import read_rules
 from authz.policy.tiers import read_tiers
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from authz.limits.model import Limits
-    from authz.limits.rendering.text import Page
-
-__all__ = ["limits"]
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)

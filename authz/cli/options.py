@@ -9,8 +9,6 @@ import click
 
 from authz.documents.schema import seconds
 
-__all__ = ["DURATION", "ENVIRONMENT", "KEYS", "PACKAGED_POLICY", "POLICY", "variable"]
-
 PACKAGED_POLICY: Final = Path(__file__).parent.parent / "data"
 
 

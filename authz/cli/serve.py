@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
@@ -20,7 +22,7 @@ from authz.serving.file_handles import TooFewHandlesError, make_room
 from authz.serving.release import release
 from authz.serving.reload.reloader import Reloader, Report, Watch
 from authz.serving.reload.scratch import Scratch, sweep
-from authz.serving.reload.snapshot import Sources, take
+from authz.serving.reload.snapshot import Snapshot, Sources, take
 from authz.serving.settings import (
     MAX_WORKERS,
     AddressTemplate,
@@ -33,14 +35,6 @@ from authz.serving.settings import (
 from authz.serving.supervision.endpoints import EndpointsFile, EndpointsFileUnusableError
 from authz.serving.supervision.inbox import Inbox
 from authz.serving.supervision.supervisor import Supervisor
-
-if TYPE_CHECKING:
-    import logging
-    from collections.abc import Callable
-
-    from authz.serving.reload.snapshot import Snapshot
-
-__all__ = ["run", "serve"]
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 

@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 import jwt
@@ -19,17 +19,12 @@ from authz.deciding.reasons import TokenError
 from authz.documents.findings import Findings
 from authz.issuing.authority import read_chain
 from authz.issuing.key_pairs import read_pair
-from authz.model import TokenType, Trust
+from authz.model import BackendService, Issuer, TokenType, Trust
 from authz.policy.catalog.entitlement import entitled_scopes
+from authz.policy.catalog.model import Catalog
 from authz.policy.catalog.reader import read_catalog
 from authz.policy.issuers import read_issuers
 from authz.tokens.claims import parse_claims, standing_error
-
-if TYPE_CHECKING:
-    from authz.model import BackendService, Issuer
-    from authz.policy.catalog.model import Catalog
-
-__all__ = ["token"]
 
 DEVELOPMENT_INSTANCE: Final = "00000000-0000-4000-8000-000000000001"
 

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from authz.model import TokenType
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from authz.model import Claims
-
-__all__ = ["Binding", "Said", "bindings", "said"]
+from authz.model import Claims, TokenType
 
 BEYOND_CLAIMS: Final = 257
 """No claim that binds a header is as long as that."""

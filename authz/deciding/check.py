@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from authz.deciding.decision import Denied
+from authz.deciding.decision import Decision, Denied
 from authz.deciding.judgement import Judgement
 from authz.deciding.observation import Observation
 from authz.deciding.reasons import Reason
 from authz.deciding.wire import UnreadableRequestError, to_request, to_response
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from authz.deciding.decision import Decision
-    from authz.model import Request
-    from authz.policy.load import Policy
-
-__all__ = ["Check", "untold"]
+from authz.model import Request
+from authz.policy.load import Policy
 
 _FAILURE: Final = Denied(Reason.INTERNAL_ERROR)
 _FAILURE_BYTES: Final = to_response(_FAILURE, {})

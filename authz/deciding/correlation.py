@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-__all__ = ["is_traced", "request_id", "trace_id"]
+from collections.abc import Mapping
+from typing import Final
 
 MAX_LENGTH: Final = 64
 _TRACEPARENT: Final = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})")

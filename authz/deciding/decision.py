@@ -4,26 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import Final, assert_never
 
-from authz.deciding.reasons import ANSWERS, Reason
-from authz.model import AllOf, AnyOf, ByHeader, TokenType
-
-if TYPE_CHECKING:
-    from authz.deciding.reasons import Answer, TokenError
-    from authz.model import Claims, Request, Rule, TokenRule
-
-__all__ = [
-    "UNKNOWN",
-    "Allowed",
-    "Decision",
-    "Denied",
-    "Identity",
-    "caller",
-    "credentials",
-    "decide",
-    "label_denial",
-]
+from authz.deciding.reasons import ANSWERS, Answer, Reason, TokenError
+from authz.model import AllOf, AnyOf, ByHeader, Claims, Request, Rule, TokenRule, TokenType
 
 
 @dataclass(frozen=True, slots=True)

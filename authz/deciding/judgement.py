@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
-from authz.model import AllOf, AnyOf, TokenRule
+from authz.deciding.decision import Decision
+from authz.model import AllOf, AnyOf, Issuer, Rule, TokenRule
+from authz.tokens.proof import Proof
 from authz.tokens.refusal import Refusal
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from authz.deciding.decision import Decision
-    from authz.model import Issuer, Rule
-    from authz.tokens.proof import Proof
-
-__all__ = ["Judgement", "demanded", "named_issuer"]
 
 
 class Judgement(NamedTuple):

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from authz.deciding.judgement import Judgement
-    from authz.model import Request
-
-__all__ = ["Observation"]
+from authz.deciding.judgement import Judgement
+from authz.model import Request
 
 
 class Observation(NamedTuple):

@@ -6,8 +6,6 @@ import re
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-__all__ = ["MAX_LENGTH", "segments"]
-
 # Visible ASCII without the separators that servers disagree about, or an escape of a byte that none of them reads
 # as a separator, an escape, or a control.
 _CHARACTER: Final = r"""(?:[!"$&-.0-:<-\[\]-~]|%(?!2[35Ff]|3[BbFf]|5[Cc]|7[Ff]|[01])[0-9A-Fa-f]{2})"""

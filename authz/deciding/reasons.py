@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-__all__ = ["ANSWERS", "Answer", "GrpcCode", "Reason", "TokenError"]
+from typing import Final
 
 
 class Reason(StrEnum):

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from authz.deciding.decision import Denied
 from authz.deciding.paths import segments
 from authz.deciding.reasons import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from authz.model import BackendService, Rule
-    from authz.policy.rules.templates import Span, Template
-
-__all__ = ["Branch", "Choice", "Endpoint", "Rules", "grow"]
+from authz.model import BackendService, Rule
+from authz.policy.rules.templates import Span, Template
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from google.protobuf.message import DecodeError
 
 from authz.deciding._proto.base_pb2 import HeaderValue, HeaderValueOption
 from authz.deciding._proto.external_auth_pb2 import CheckRequest, CheckResponse
 from authz.deciding.correlation import request_id
-from authz.deciding.decision import UNKNOWN, Allowed, Denied
+from authz.deciding.decision import UNKNOWN, Allowed, Decision, Denied, Identity
 from authz.deciding.reasons import Reason
 from authz.model import Request, TokenType
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from authz.deciding.decision import Decision, Identity
-
-__all__ = ["MAX_HEADERS", "MAX_HEADER_BYTES", "UnreadableRequestError", "to_request", "to_response"]
 
 MAX_HEADERS: Final = 1_000
 MAX_HEADER_BYTES: Final = 128 * 1024

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from pydantic import BaseModel
-
-__all__ = ["allowed_keys"]
+from pydantic import BaseModel
 
 _Part = dict[str, Any]  # Any: a JSON Schema, as pydantic writes it
 

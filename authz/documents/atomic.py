@@ -6,14 +6,9 @@ import errno
 import os
 import secrets
 import stat
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-__all__ = ["create", "replace", "replace_all"]
+from pathlib import Path
 
 
 def create(file: Path, text: str) -> None:

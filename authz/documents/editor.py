@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import yaml
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-__all__ = ["UnchangeableError", "changed", "dumped"]
 
 _WIDE: Final = 1_000_000
 _NO_CONTENT: Final = re.compile(r"\s*(#.*)?")

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from authz.documents.allowed_keys import allowed_keys
+from authz.documents.findings import Findings
 from authz.documents.schema import Schema
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-    from pydantic_core import ErrorDetails
-
-    from authz.documents.findings import Findings
-
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_NODES", "Document", "Where", "read", "read_bytes", "read_folder"]
 
 Where = tuple[str | int, ...]
 """The way to a part of a document: keys and list positions, from its top."""

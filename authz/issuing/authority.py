@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import errno
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -15,17 +16,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509.oid import NameOID
 
-from authz.issuing.key_pairs import new_key, private_pem, write_secret
-from authz.model import Algorithm
-
-if TYPE_CHECKING:
-    from datetime import datetime
-    from pathlib import Path
-
-    from authz.issuing.key_pairs import Public
-    from authz.model import Issuer
-
-__all__ = ["Chain", "anchors_file", "chain_file", "generate_chain", "read_chain"]
+from authz.issuing.key_pairs import Public, new_key, private_pem, write_secret
+from authz.model import Algorithm, Issuer
 
 _LIFETIME: Final = timedelta(days=3650)
 _CLOCK_SKEW: Final = timedelta(hours=1)

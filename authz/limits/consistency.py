@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from authz.limits.model import Scope
+from authz.documents.findings import Findings
+from authz.limits.model import BackendLimits, Ceiling, InstanceException, Scope, TierLimits
 from authz.limits.rates import percent
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from authz.documents.findings import Findings
-    from authz.limits.model import BackendLimits, Ceiling, InstanceException, TierLimits
-
-__all__ = ["check_backend", "check_exception"]
 
 
 def check_backend(backend: BackendLimits, tiers: Sequence[str], file: Path, findings: Findings) -> None:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Final
+from pathlib import Path, PurePath
+from typing import Final
 
-from authz.limits.rendering.text import numbered
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path, PurePath
-
-    from authz.documents.findings import Findings
-    from authz.limits.model import Limit
-    from authz.limits.rendering.text import Page
-
-__all__ = ["ORIGIN", "compare", "leftovers"]
+from authz.documents.findings import Findings
+from authz.limits.model import Limit
+from authz.limits.rendering.text import Page, numbered
 
 ORIGIN: Final = "# rendered from "
 _VERSION: Final = "version_info: "

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from fractions import Fraction
+from ipaddress import IPv4Network, IPv6Network
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from fractions import Fraction
-    from ipaddress import IPv4Network, IPv6Network
-
-    from authz.limits.rates import Rate
-
-__all__ = [
-    "Addresses",
-    "BackendLimits",
-    "Callers",
-    "Ceiling",
-    "InstanceException",
-    "Limit",
-    "Limits",
-    "OnFailure",
-    "RateLimitService",
-    "Scope",
-    "TierLimits",
-    "UnitPrimitiveLimits",
-]
+from authz.limits.rates import Rate
 
 
 class Scope(StrEnum):

@@ -8,8 +8,6 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Final
 
-__all__ = ["MAX_REQUESTS", "Rate", "Unit", "parse_rate", "parse_share", "percent"]
-
 MAX_REQUESTS: Final = 2**32 - 1
 """Both engines count in 32 bits."""
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
-from authz.documents.reader import read
+from authz.documents.findings import Findings
+from authz.documents.reader import Document, Where, read
 from authz.limits.consistency import check_backend, check_exception
 from authz.limits.model import (
     Addresses,
@@ -34,16 +36,7 @@ from authz.limits.schema import (
     TierEntry,
     UnitPrimitiveEntry,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
-
-    from authz.documents.findings import Findings
-    from authz.documents.reader import Document, Where
-    from authz.limits.vocabulary import Ground
-
-__all__ = ["read_limits"]
+from authz.limits.vocabulary import Ground
 
 
 def read_limits(file: Path, ground: Ground, findings: Findings) -> Limits | None:

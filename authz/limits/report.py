@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator
+from typing import Final
 
-from authz.limits.model import OnFailure
+from authz.limits.model import Limit, Limits, OnFailure
 from authz.limits.rendering.descriptors import Group, groups, quotas
 from authz.limits.rendering.embedded import HEADROOM, buckets
 from authz.limits.rendering.filters import ADDRESSES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from authz.limits.model import Limit, Limits
-
-__all__ = ["report"]
 
 BUCKET_BYTES: Final = 1_100
 """What a bucket with the longest descriptor takes in Envoy 1.40, as its admin interface tells (/memory)."""

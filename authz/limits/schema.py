@@ -11,8 +11,6 @@ from pydantic import AfterValidator, Discriminator, Field, PlainValidator, Tag, 
 from authz.documents.schema import Duration, Schema
 from authz.limits.rates import RATE_PATTERN, SHARE_PATTERN, Rate, parse_rate, parse_share
 
-__all__ = ["LimitsFile"]
-
 MAX_CALLERS: Final = 10_000_000
 MAX_OVERSUBSCRIBE: Final = 100
 MAX_TIMEOUT: Final = 1.0

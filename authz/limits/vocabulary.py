@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from authz.model import AllOf, AnyOf, PublicRule
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from authz.deciding.rules import Branch, Endpoint, Rules
-    from authz.model import Access, Rule
-    from authz.policy.catalog.model import Catalog
-    from authz.policy.tiers import Tiers
-
-__all__ = ["Ground", "answers"]
+from authz.deciding.rules import Branch, Endpoint, Rules
+from authz.model import Access, AllOf, AnyOf, PublicRule, Rule
+from authz.policy.catalog.model import Catalog
+from authz.policy.tiers import Tiers
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import TYPE_CHECKING, Final, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
 
 from authz.deciding.decision import Allowed
 from authz.deciding.judgement import demanded
+from authz.deciding.observation import Observation
 from authz.deciding.reasons import Reason
 from authz.model import AnyOf, TokenRule
 from authz.observing.totals import BOUNDS, Durations, LeafUse, Tallies
 from authz.tokens.cache import MemoryUse
+from authz.tokens.proof import Proof
 from authz.tokens.refusal import Refusal
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from authz.deciding.observation import Observation
-    from authz.tokens.proof import Proof
-    from authz.tokens.signers import Signer
+from authz.tokens.signers import Signer
 
 K = TypeVar("K")
 
-__all__ = ["MAX_LEAVES", "NO_ISSUER", "Tally"]
 
 MAX_LEAVES: Final = 64
 NO_ISSUER: Final = "unknown"

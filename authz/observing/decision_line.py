@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
-from authz.deciding.binding import bindings, said
+from authz.deciding.binding import Said, bindings, said
 from authz.deciding.correlation import request_id, trace_id
 from authz.deciding.decision import Allowed, caller
-from authz.deciding.judgement import demanded, named_issuer
+from authz.deciding.judgement import Judgement, demanded, named_issuer
+from authz.deciding.observation import Observation
+from authz.model import Claims, Request
 from authz.observing.json_log import timestamp, to_json
 from authz.observing.line_writer import MAX_LINE
 from authz.tokens.refusal import Refusal
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from authz.deciding.binding import Said
-    from authz.deciding.judgement import Judgement
-    from authz.deciding.observation import Observation
-    from authz.model import Claims, Request
-
-__all__ = ["Entry", "extract", "render"]
 
 MAX_PATH: Final = 1_024
 MAX_METHOD: Final = 32

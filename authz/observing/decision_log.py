@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import SystemRandom
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from authz.deciding.decision import Allowed
+from authz.deciding.observation import Observation
 from authz.observing.decision_line import extract, render
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from authz.deciding.observation import Observation
-
-__all__ = ["DecisionLog"]
 
 _LOTS: Final = SystemRandom()
 

@@ -6,16 +6,12 @@ import json
 import logging
 import os
 import traceback
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import structlog
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-__all__ = ["LOG_LEVELS", "STDERR", "fault", "start_logging", "timestamp", "to_json", "to_stderr"]
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 STDERR: Final = 2

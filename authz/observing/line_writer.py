@@ -7,14 +7,10 @@ import select
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
 from authz.observing.json_log import timestamp, to_json
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-__all__ = ["CAPACITY", "MAX_LINE", "Lines"]
 
 CAPACITY: Final = 8_192
 MAX_LINE: Final = select.PIPE_BUF

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from authz.observing.totals import BOUNDS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-
-    from prometheus_client.core import Metric
-
-    from authz.observing.state import AdminState, PolicyState, WorkerCounts
-    from authz.observing.totals import Tallies
+from authz.observing.state import AdminState, PolicyState, WorkerCounts
+from authz.observing.totals import BOUNDS, Tallies
 
 L = TypeVar("L", bound=tuple[str, ...])
 
-__all__ = ["CONTENT_TYPE", "MAX_LEAVES_SHOWN", "Metrics"]
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 """The text format that every Prometheus reads."""

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from authz.deciding.observation import Observation
 from authz.observing.counts import Tally
 from authz.observing.decision_log import DecisionLog
+from authz.observing.line_writer import Lines
+from authz.observing.totals import Tallies
+from authz.policy.load import Policy
 
 if TYPE_CHECKING:
-    from authz.deciding.observation import Observation
-    from authz.observing.line_writer import Lines
-    from authz.observing.totals import Tallies
-    from authz.observing.traces import Traces
-    from authz.policy.load import Policy
-
-__all__ = ["Observers", "traced"]
+    from authz.observing.traces import Traces  # loads OpenTelemetry, which most services do without
 
 
 class Observers:

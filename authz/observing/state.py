@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
+from authz.documents.findings import Problem
+from authz.observing.totals import Tallies
 from authz.tokens.keys.inventory import Trusted
-
-if TYPE_CHECKING:
-    from authz.documents.findings import Problem
-    from authz.observing.totals import Tallies
-
-__all__ = ["AdminState", "FailedReload", "PolicyState", "WorkerCounts"]
-
 
 _NOTHING: Final = Trusted()
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 from authz.tokens.cache import MemoryUse
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-__all__ = ["BOUNDS", "Durations", "LeafUse", "Ledger", "Tallies"]
 
 K = TypeVar("K")
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 from opentelemetry.trace import SpanKind, StatusCode
@@ -20,19 +21,10 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from authz.deciding.correlation import is_traced, request_id
 from authz.deciding.decision import Allowed
-from authz.deciding.judgement import named_issuer
+from authz.deciding.judgement import Judgement, named_issuer
+from authz.deciding.observation import Observation
 from authz.deciding.reasons import Reason
 from authz.tokens.refusal import Refusal
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from opentelemetry.sdk.trace import ReadableSpan
-
-    from authz.deciding.judgement import Judgement
-    from authz.deciding.observation import Observation
-
-__all__ = ["Traces", "spans_url"]
 
 QUEUE: Final = 2_048
 BATCH: Final = 512

@@ -5,14 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-__all__ = ["files", "folders", "revision"]
+from pathlib import Path
+from typing import Final
 
 MAX_DEPTH: Final = 16
 _ANYWHERE: Final = (".yml", ".yaml")

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
-from authz.documents.reader import read
+from authz.documents.findings import Findings
+from authz.documents.reader import Document, read
 from authz.documents.schema import Duration, Schema
 from authz.model import Algorithm, Issuer, TokenType, Trust
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from pathlib import Path
-
-    from authz.documents.findings import Findings
-    from authz.documents.reader import Document
-    from authz.policy.catalog.model import Catalog
-
-__all__ = ["read_issuers"]
+from authz.policy.catalog.model import Catalog
 
 MAX_LIFETIME: Final = 366 * 86_400.0
 MAX_LEEWAY: Final = 300.0

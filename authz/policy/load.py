@@ -3,41 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
-from authz.deciding.decision import Allowed, Denied, credentials, decide, label_denial
+from authz.deciding.decision import Allowed, Decision, Denied, credentials, decide, label_denial
 from authz.deciding.judgement import Judgement
 from authz.deciding.reasons import Reason
-from authz.documents.findings import Findings
-from authz.model import PublicRule
+from authz.deciding.rules import Rules
+from authz.documents.findings import Findings, Problem
+from authz.model import BackendService, Claims, Issuer, PublicRule, Request
+from authz.policy.catalog.model import Catalog
 from authz.policy.catalog.reader import read_catalog
 from authz.policy.files import revision
 from authz.policy.issuers import read_issuers
 from authz.policy.revocations import read_revocations
 from authz.policy.rules.reader import read_rules
-from authz.policy.tiers import read_tiers
+from authz.policy.tiers import Tiers, read_tiers
 from authz.policy.unread_files import report_near_misses, report_strange_keys
-from authz.tokens.cache import Memory
+from authz.tokens.cache import Memory, MemoryUse
 from authz.tokens.keys.chains import ChainVerifier
-from authz.tokens.keys.inventory import trusted
+from authz.tokens.keys.inventory import Trusted, trusted
 from authz.tokens.keys.ring import read_keys
 from authz.tokens.refusal import Refusal
 from authz.tokens.signers import Signers
 from authz.tokens.verifier import Verifier
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from authz.deciding.decision import Decision
-    from authz.deciding.rules import Rules
-    from authz.documents.findings import Problem
-    from authz.model import BackendService, Claims, Issuer, Request
-    from authz.policy.catalog.model import Catalog
-    from authz.policy.tiers import Tiers
-    from authz.tokens.cache import MemoryUse
-    from authz.tokens.keys.inventory import Trusted
-
-__all__ = ["Policy", "load_policy"]
 
 TOKENS_REMEMBERED: Final = 20_000
 CHAINS_REMEMBERED: Final = 1_000

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
+from authz.documents.findings import Findings
 from authz.documents.reader import read
 from authz.documents.schema import Schema
-from authz.model import TokenType
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
-    from pathlib import Path
-
-    from authz.documents.findings import Findings
-    from authz.model import Claims
-
-__all__ = ["NO_REVOCATIONS", "Revocations", "read_revocations"]
+from authz.model import Claims, TokenType
 
 K = TypeVar("K")
 _FOREVER: Final = float("inf")

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 
+from authz.documents.findings import Findings
 from authz.documents.reader import read
 from authz.documents.schema import Schema
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from authz.documents.findings import Findings
-
-__all__ = ["Tiers", "read_tiers"]
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 

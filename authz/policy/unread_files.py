@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Final
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections.abc import Collection
-    from pathlib import Path
-
-    from authz.documents.findings import Findings
-
-__all__ = ["report_near_misses", "report_strange_keys"]
+from authz.documents.findings import Findings
 
 _FILES: Final = ("issuers.yml", "tiers.yml", "revocations.yml")
 _CATALOGS: Final = ("catalog", "config")

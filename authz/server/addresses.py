@@ -9,8 +9,6 @@ import stat
 from contextlib import closing
 from pathlib import Path
 
-__all__ = ["AddressUnusableError", "make_free"]
-
 
 class AddressUnusableError(Exception):
     """An address cannot be listened on; the text says why and what to do."""

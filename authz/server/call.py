@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from authz.server.core import Code, receive_close, receive_message, send_headers, send_message, send_status
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from authz.server.core import Call, Event, Operation
-
-__all__ = ["Exchange", "Line", "Stage", "turn_away"]
+from authz.server.core import (
+    Call,
+    Code,
+    Event,
+    Operation,
+    receive_close,
+    receive_message,
+    send_headers,
+    send_message,
+    send_status,
+)
 
 SEND_SECONDS: Final = 5.0
 """A client that takes no answer for that long is given up."""

@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
 
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # private to grpcio, and without types: ADR 8
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    Tag = Callable[["Event"], None]
-    """What is called with the event that a request to the core has led to."""
-
-__all__ = [
-    "Call",
-    "Code",
-    "Event",
-    "Listener",
-    "Operation",
-    "Queue",
-    "Tag",
-    "make_listener",
-    "make_queue",
-    "receive_close",
-    "receive_message",
-    "send_headers",
-    "send_message",
-    "send_status",
-]
+Tag = Callable[["Event"], None]
+"""What is called with the event that a request to the core has led to."""
 
 
 class Operation(Protocol):

@@ -6,8 +6,6 @@ from typing import Final
 
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
-__all__ = ["CHECK", "HEALTH", "NOT_SERVING", "SERVICE", "SERVING", "WELL_KNOWN"]
-
 SERVICE: Final = "envoy.service.auth.v3.Authorization"
 CHECK: Final = f"/{SERVICE}/Check"
 HEALTH: Final = b"/grpc.health.v1.Health/Check"

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Final
 
 from authz.server.addresses import AddressUnusableError, make_free
-from authz.server.core import make_listener
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from authz.server.core import Listener
-
-__all__ = ["listen", "new_listener"]
+from authz.server.core import Listener, make_listener
 
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 MAX_METADATA_BYTES: Final = 16 * 1024

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
-from authz.server.call import Line, Stage, turn_away
-from authz.server.core import Code
+from authz.server.bounds import Bounds
+from authz.server.call import Exchange, Line, Stage, turn_away
+from authz.server.core import Code, Event, Listener, Queue
 from authz.server.health import CHECK, HEALTH, SERVING, WELL_KNOWN
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from authz.server.bounds import Bounds
-    from authz.server.call import Exchange
-    from authz.server.core import Event, Listener, Queue
-
-__all__ = ["Loop"]
 
 CHECK_SLOTS: Final = 64
 OTHER_SLOTS: Final = 16

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from authz.server.addresses import AddressUnusableError
-from authz.server.core import make_queue
+from authz.server.bounds import Bounds
+from authz.server.core import Event, make_queue
 from authz.server.health import CHECK, NOT_SERVING
 from authz.server.listener import listen, new_listener
 from authz.server.loop import Loop
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from authz.server.bounds import Bounds
-    from authz.server.core import Event
-
-__all__ = ["Server"]
 
 LINGER_SECONDS: Final = 0.5
 """So long may clients take to close their connections once all is answered; one that says nothing never does."""

@@ -6,22 +6,17 @@ import json
 import socket
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from authz.observing.json_log import timestamp
 from authz.observing.metrics import CONTENT_TYPE, Metrics
+from authz.observing.state import AdminState, FailedReload
 from authz.server.addresses import AddressUnusableError, make_free
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from authz.observing.state import AdminState, FailedReload
-
-__all__ = ["Admin"]
 
 MAX_CONNECTIONS: Final = 32
 SECONDS: Final = 5.0

@@ -6,8 +6,6 @@ import resource
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Room", "TooFewHandlesError", "make_room", "planned"]
-
 WANTED: Final = 65_536
 COMFORTABLE: Final = 1_024
 _PER_SERVICE: Final = 128

@@ -3,27 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from authz.observing.totals import Tallies
-
-__all__ = [
-    "Beat",
-    "Drain",
-    "Draining",
-    "Failed",
-    "FromWorker",
-    "Listening",
-    "Load",
-    "Loaded",
-    "Swap",
-    "Swapped",
-    "Tallied",
-    "ToWorker",
-]
+from authz.observing.totals import Tallies
 
 
 @dataclass(frozen=True, slots=True)

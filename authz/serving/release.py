@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-__all__ = ["release"]
-
 
 def release() -> str:
     """Return the version, such as `0.1.0`."""

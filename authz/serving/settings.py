@@ -6,25 +6,12 @@ import ipaddress
 import math
 import os
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlsplit
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-__all__ = [
-    "MAX_WORKERS",
-    "AddressTemplate",
-    "ServeSettings",
-    "contradiction",
-    "cores",
-    "default_workers",
-    "parse_collector",
-    "parse_network",
-]
 
 MAX_SOCKET_PATH: Final = 107
 MAX_PORT: Final = 65_535

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import queue
 import signal
@@ -10,31 +11,35 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from multiprocessing.connection import wait
-from typing import TYPE_CHECKING
+from multiprocessing.connection import Connection, wait
 
 from authz.deciding.check import Check
 from authz.documents.findings import ConfigurationError
 from authz.observing.json_log import STDERR, fault, start_logging
 from authz.observing.line_writer import Lines
 from authz.observing.observers import Observers, traced
+from authz.policy.load import Policy
 from authz.server.addresses import AddressUnusableError
 from authz.server.bounds import Bounds
 from authz.server.server import Server
-from authz.serving.messages import Beat, Drain, Draining, Failed, Listening, Load, Loaded, Swap, Swapped, Tallied
+from authz.serving.messages import (
+    Beat,
+    Drain,
+    Draining,
+    Failed,
+    FromWorker,
+    Listening,
+    Load,
+    Loaded,
+    Swap,
+    Swapped,
+    Tallied,
+    ToWorker,
+)
 from authz.serving.release import release
 from authz.serving.reload.snapshot import Sources
+from authz.serving.settings import ServeSettings
 from authz.serving.worker_times import BEAT_SECONDS, FINISH_SECONDS, ORPHAN_SECONDS, TRACE_SECONDS
-
-if TYPE_CHECKING:
-    import logging
-    from multiprocessing.connection import Connection
-
-    from authz.policy.load import Policy
-    from authz.serving.messages import FromWorker, ToWorker
-    from authz.serving.settings import ServeSettings
-
-__all__ = ["Worker", "work"]
 
 
 def work(number: int, settings: ServeSettings, connection: Connection) -> None:

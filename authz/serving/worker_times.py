@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["BEAT_SECONDS", "FINISH_SECONDS", "ORPHAN_SECONDS", "TRACE_SECONDS"]
-
 BEAT_SECONDS: Final = 0.5
 """Between two signs of life."""
 

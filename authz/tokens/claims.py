@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from authz.deciding.reasons import TokenError
-from authz.model import Claims
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from authz.model import BackendService, Issuer
-
-__all__ = ["parse_claims", "standing_error"]
+from authz.model import BackendService, Claims, Issuer
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9+/=_.:-]{1,256}")
 _REALM: Final = re.compile(r"[a-z-]{0,32}")

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from authz.model import Claims
-    from authz.tokens.keys.key import VerificationKey
-    from authz.tokens.signers import Signer
-
-__all__ = ["Proof"]
+from authz.model import Claims
+from authz.tokens.keys.key import VerificationKey
+from authz.tokens.signers import Signer
 
 
 @dataclass(frozen=True, slots=True)

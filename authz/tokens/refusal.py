@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from authz.deciding.reasons import TokenError
-    from authz.model import Claims, Issuer
-    from authz.tokens.signers import Signer
-
-__all__ = ["Refusal"]
+from authz.deciding.reasons import TokenError
+from authz.model import Claims, Issuer
+from authz.tokens.signers import Signer
 
 
 @dataclass(frozen=True, slots=True)

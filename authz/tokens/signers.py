@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from authz.deciding.reasons import TokenError
-from authz.model import Trust
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from authz.model import Algorithm, Issuer
-    from authz.tokens.cache import MemoryUse
-    from authz.tokens.jws import Jws
-    from authz.tokens.keys.chains import ChainVerifier
-    from authz.tokens.keys.key import VerificationKey
-    from authz.tokens.keys.ring import KeyRing
-
-__all__ = ["Signer", "Signers"]
+from authz.model import Algorithm, Issuer, Trust
+from authz.tokens.cache import MemoryUse
+from authz.tokens.jws import Jws
+from authz.tokens.keys.chains import ChainVerifier
+from authz.tokens.keys.key import VerificationKey
+from authz.tokens.keys.ring import KeyRing
 
 _ALWAYS: Final = float("inf")
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any, Final, NoReturn
 
-__all__ = ["MAX_BRACKETS", "loads"]
-
 MAX_BRACKETS: Final = 500
 """How deep Python's own parser goes differs by version and by caller; half of its least makes every answer the same."""
 

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Final
+from collections.abc import Collection
+from typing import Final
 
 import jwt
 
 from authz.deciding.reasons import TokenError
-from authz.model import Algorithm, Trust
+from authz.model import Algorithm, BackendService, Issuer, Trust
+from authz.policy.revocations import Revocations
+from authz.tokens.cache import Memory, MemoryUse
 from authz.tokens.claims import parse_claims, standing_error
-from authz.tokens.jws import parse
+from authz.tokens.jws import Jws, parse
+from authz.tokens.keys.key import VerificationKey
 from authz.tokens.proof import Proof
 from authz.tokens.refusal import Refusal
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from authz.model import BackendService, Issuer
-    from authz.policy.revocations import Revocations
-    from authz.tokens.cache import Memory, MemoryUse
-    from authz.tokens.jws import Jws
-    from authz.tokens.keys.key import VerificationKey
-    from authz.tokens.signers import Signers
-
-__all__ = ["Verifier"]
+from authz.tokens.signers import Signers
 
 MAX_LENGTH: Final = 8 * 1024
 MAX_LENGTH_WITH_CHAIN: Final = 16 * 1024

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from authz.deciding.decision import Denied
 from authz.deciding.reasons import Reason, TokenError
 from tests.support.cases.crafting import craft
 from tests.support.cases.difference import difference
-from tests.support.cases.door import open_doors
+from tests.support.cases.door import Door, open_doors
 from tests.support.cases.expectation import CALLERS, REASONS, expected, observed
-from tests.support.cases.tables import CASES
+from tests.support.cases.rows import Row
+from tests.support.cases.tables import CASES, Case
 from tests.support.minting import client_headers, request
-
-if TYPE_CHECKING:
-    from tests.support.cases.door import Door
-    from tests.support.cases.rows import Row
-    from tests.support.cases.tables import Case
 
 
 @pytest.fixture(scope="session")

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from authz.documents.findings import Findings
 from authz.policy.catalog.entitlement import Lack, entitled_scopes, lacks
 from tests.support.cases.entitlement import CASES, FILE, Case, read_cases
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])

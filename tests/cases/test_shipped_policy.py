@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 import pytest
 import yaml
 
-from authz.policy.load import load_policy
+from authz.policy.load import Policy, load_policy
 from tests.support.cases.case_file import POLICY
 from tests.support.cases.expectation import CALLERS
 from tests.support.cases.mistakes import of_the_policy, sentence, shown
@@ -16,12 +18,6 @@ from tests.support.cases.tables import CASES
 from tests.support.issuers import ISSUERS_FILE, profiles
 from tests.support.minting import write_anchors, write_keys
 from tests.support.tiers import NAMES as TIERS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from authz.policy.load import Policy
 
 RULES: Final = sorted((POLICY / "rules").glob("*.yml"))
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import pytest
 
 from authz.documents.findings import Findings
 from tests.support.cases.difference import difference
 from tests.support.cases.tables import read_cases
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HEALTHY = "cases:\n  - {id: one, allow: complete_code}\n"
 

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
 from tests.support.compose.client import Caller, Client, Stranger
-from tests.support.compose.door import docker, open_door
+from tests.support.compose.door import Door, docker, open_door
 from tests.support.compose.versions import versions
 from tests.support.minting import Minter
 from tests.support.repository import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tests.support.compose.door import Door
 
 FILES: Final = ROOT / "run" / "compose-test"
 SEEN: Final = pytest.StashKey[list[str]]()

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from tests.support.compose.door import WORKERS, docker, until
+from tests.support.compose.client import Caller, Client
+from tests.support.compose.door import WORKERS, Door, docker, until
 from tests.support.issuers import PRODUCTION
 from tests.support.signing import key
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.support.compose.client import Caller, Client
-    from tests.support.compose.door import Door
 
 ISSUER = "customers-dot"
 HOST = 'domains: ["*"]'

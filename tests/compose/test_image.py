@@ -5,14 +5,10 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import Any, Final
 
-from tests.support.compose.door import docker, until
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.support.compose.door import Door
+from tests.support.compose.door import Door, docker, until
 
 INSTALLERS: Final = ("pip", "setuptools", "wheel", "ensurepip", "pkg_resources")
 PROGRAMS: Final = ("pip", "pip3", "gcc", "cc", "g++", "make", "ld", "uv", "easy_install")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from tests.compose.conftest import Strangers
-    from tests.support.compose.client import Caller, Client
-    from tests.support.compose.door import Door
-    from tests.support.e2e.visitor import Answer
+from tests.compose.conftest import Strangers
+from tests.support.compose.client import Caller, Client
+from tests.support.compose.door import Door
+from tests.support.e2e.visitor import Answer
 
 PER_USER, PER_INSTANCE, PER_TIER, PER_UNIT_PRIMITIVE, SHADOWED = 3, 6, 4, 2, 2
 EXCEPTION, PER_EXCEPTION = "11111111-2222-4333-8444-555555555555", 9

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pytest
 import yaml
 
-from tests.support.compose.door import ENVOYS, docker
+from tests.support.compose.client import Caller, Client
+from tests.support.compose.door import ENVOYS, Door, docker
 from tests.support.repository import ROOT
-
-if TYPE_CHECKING:
-    from tests.support.compose.client import Caller, Client
-    from tests.support.compose.door import Door
 
 CONFIGURATION: Final = ROOT / "deploy" / "observability" / "prometheus" / "prometheus.yml"
 JOBS: Final[dict[str, Any]] = {  # Any: YAML

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import shutil
 import socket
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from dev.compose.__main__ import prepare, start
 from dev.compose.command import ComposeError, Stack, compose_command
 from dev.compose.files import shared
+from tests.support.compose.door import Door
 from tests.support.minting import write_keys
 from tests.support.repository import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tests.support.compose.door import Door
 
 
 @pytest.fixture

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from tests.compose.test_limits import PER_USER
-from tests.support.compose.door import docker, until
-
-if TYPE_CHECKING:
-    from tests.support.compose.client import Caller, Client
-    from tests.support.compose.door import Door
+from tests.support.compose.client import Caller, Client
+from tests.support.compose.door import Door, docker, until
 
 
 def test_without_authz_nobody_is_let_in_until_it_is_back(door: Door, client: Client, customer: Caller) -> None:

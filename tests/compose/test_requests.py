@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from tests.support.compose.client import Caller, Client
+from tests.support.compose.client import Caller, Client
 
 ISSUERS = ("customers-dot", "ai-gateway")
 

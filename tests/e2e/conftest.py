@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from dev.envoy.files import EnvoyFiles, render
 from tests.support.e2e.chains import write_keys_and_anchors
-from tests.support.e2e.door import open_door
+from tests.support.e2e.door import Door, open_door
 from tests.support.e2e.served import SHIPPED
 from tests.support.e2e.visitor import Visitor
 from tests.support.minting import Minter
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tests.support.e2e.door import Door
 
 
 @pytest.fixture(scope="session")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from tests.support.e2e.door import Door
+from tests.support.e2e.visitor import Visitor
 from tests.support.minting import INSTANCE, SEATS, USER
 from tests.support.tiers import tier_of
-
-if TYPE_CHECKING:
-    from tests.support.e2e.door import Door
-    from tests.support.e2e.visitor import Visitor
 
 COMPLETIONS: Final = "/ai/v2/code/completions"
 

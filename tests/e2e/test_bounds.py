@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
+from tests.support.e2e.door import Door
 from tests.support.e2e.raw_http import http1, http2, request2
-
-if TYPE_CHECKING:
-    from tests.support.e2e.door import Door
-    from tests.support.e2e.visitor import Visitor
+from tests.support.e2e.visitor import Visitor
 
 COMPLETIONS: Final = "/ai/v2/code/completions"
 MANY: Final = [(f"x-many-{number}", "1") for number in range(10_000)]

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import re
 import socket
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
 
 import pytest
 
 from dev.envoy.admin import AdminError
 from dev.envoy.apply import ApplyError, apply
 from dev.envoy.files import ADMIN, Engine, EnvoyFiles, render, replace
+from tests.support.e2e.door import Door
 from tests.support.e2e.served import SHIPPED, edit
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from tests.support.e2e.door import Door
-    from tests.support.e2e.visitor import Visitor
+from tests.support.e2e.visitor import Visitor
 
 REJECTED: Final = r"(rds\.door|cds)\.update_(rejected|failure)$"
 SCAN: Final = "/sast/scan"

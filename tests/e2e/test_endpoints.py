@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import pytest
 import yaml
 
+from tests.support.e2e.door import Door
+from tests.support.e2e.visitor import Visitor
 from tests.support.minting import INSTANCE, USER
 from tests.support.repository import ROOT
-
-if TYPE_CHECKING:
-    from tests.support.e2e.door import Door
-    from tests.support.e2e.visitor import Visitor
 
 EVERY_SCOPE: Final = sorted(file.stem for file in (ROOT / "authz/data/catalog/unit_primitives").glob("*.yml"))
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 import pytest
 
 from dev.envoy.__main__ import main
 from dev.envoy.check import check
-from dev.envoy.files import render
+from dev.envoy.files import EnvoyFiles, render
+from tests.support.e2e.door import Door
 from tests.support.e2e.served import SHIPPED, edit
-
-if TYPE_CHECKING:
-    from dev.envoy.files import EnvoyFiles
-    from tests.support.e2e.door import Door
 
 ROUTES, CLUSTERS = "dynamic/routes.yaml", "dynamic/clusters.yaml"
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import http.client
 import json
 from contextlib import closing
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
+from tests.support.e2e.door import Door
 from tests.support.e2e.raw_http import http1
 from tests.support.e2e.served import get
 from tests.support.e2e.visitor import Visitor
-
-if TYPE_CHECKING:
-    from tests.support.e2e.door import Door
 
 COMPLETIONS: Final = "/ai/v2/code/completions"
 ORIGIN: Final = "https://gitlab.example.com"

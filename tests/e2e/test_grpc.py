@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import grpc
 import pytest
 
-from tests.support.e2e.grpc_client import caller
-
-if TYPE_CHECKING:
-    from tests.support.e2e.door import Door
-    from tests.support.e2e.grpc_client import Metadata
-    from tests.support.e2e.visitor import Visitor
+from tests.support.e2e.door import Door
+from tests.support.e2e.grpc_client import Metadata, caller
+from tests.support.e2e.visitor import Visitor
 
 SERVICE: Final = "/duo_workflow.DuoWorkflow"
 TOKEN: Final = f"{SERVICE}/GenerateToken"

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import socket
 import uuid
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
+from tests.support.e2e.door import Door
 from tests.support.e2e.raw_http import http1, http2, request2
+from tests.support.e2e.visitor import Visitor
 from tests.support.e2e.witness import witness
-
-if TYPE_CHECKING:
-    from tests.support.e2e.door import Door
-    from tests.support.e2e.visitor import Visitor
 
 COMPLETIONS: Final = "/ai/v2/code/completions"
 METHOD: Final = "/duo_workflow.DuoWorkflow/GenerateToken"

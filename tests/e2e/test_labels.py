@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
 from dev.envoy.check import check
+from dev.envoy.files import EnvoyFiles
 from tests.support.e2e.findings import findings
 from tests.support.e2e.served import edit
-
-if TYPE_CHECKING:
-    from dev.envoy.files import EnvoyFiles
 
 LABEL: Final = "check_settings: {context_extensions: {backend_service: sast}}"
 CLUSTER: Final = "        cluster: sast\n"

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator
+from typing import Final
 
 import pytest
 
 from tests.support.e2e.customer import COMPLETIONS, until_refused
+from tests.support.e2e.door import Door
 from tests.support.e2e.limited import WIDE, Gate, open_gate
 from tests.support.e2e.served import get
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.support.e2e.door import Door
-    from tests.support.e2e.visitor import Answer
+from tests.support.e2e.visitor import Answer
 
 ATTEMPTS: Final = "attempts: 1000000/second"
 NETWORKS: Final = "exempt: [127.0.0.1/32, 198.51.100.0/28, 2001:db8:ffff::/48]"

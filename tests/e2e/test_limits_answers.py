@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import grpc
 import pytest
@@ -13,14 +14,10 @@ import pytest
 from dev.envoy.apply import apply
 from dev.envoy.files import EnvoyFiles
 from tests.support.e2e.customer import CHAT, COMPLETIONS, SCAN, TRACES, WORKFLOWS, Customer, Feature
+from tests.support.e2e.door import Door
 from tests.support.e2e.grpc_client import caller
 from tests.support.e2e.limited import Gate, open_gate
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.support.e2e.door import Door
-    from tests.support.e2e.visitor import Answer
+from tests.support.e2e.visitor import Answer
 
 GENERATE: Final = "/duo_workflow.DuoWorkflow/GenerateToken"
 DAY: Final = 86_400

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -13,16 +15,11 @@ from dev.envoy.__main__ import main
 from dev.envoy.files import EnvoyFiles, render
 from dev.envoy.files import replace as move
 from tests.support.e2e.customer import COMPLETIONS, SCAN, Customer
+from tests.support.e2e.door import Door
 from tests.support.e2e.limited import WIDE, Gate, open_gate, with_limits
 from tests.support.e2e.served import edit, get
 from tests.support.e2e.visitor import Visitor
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from tests.support.e2e.door import Door
-    from tests.support.minting import Minter
+from tests.support.minting import Minter
 
 SAST: Final = "sast: {capacity: 4000000/second, tiers: {any: *tier, small: *tier, medium: *tier, large: *tier}}"
 LIMITED: Final = "sast: {capacity: 400/day, tiers: {any: {share: 25%, instance: 5/day, user: 3/day}}}"

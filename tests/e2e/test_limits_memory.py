@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator
+from typing import Final
 
 import pytest
 
 from tests.support.e2e.customer import SCAN, TRACES
+from tests.support.e2e.door import Door
 from tests.support.e2e.limited import Gate, open_gate
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.support.e2e.door import Door
 
 CALLERS: Final = 5
 INVENTED: Final = 10 * CALLERS

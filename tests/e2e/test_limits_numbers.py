@@ -5,18 +5,15 @@ Windows are a day long, so that no bucket gets a token back while a test runs.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
 from tests.support.e2e.customer import CHAT, COMPLETIONS, SCAN, TRACES, WORKFLOWS, Customer
+from tests.support.e2e.door import Door
 from tests.support.e2e.limited import Gate, open_gate
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.support.e2e.door import Door
 
 RAISED: Final = "0b4f9a52-77aa-4c0e-9b7d-2f4c8a1d9e00"
 LIMITS: Final = f"""\

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator
+from typing import Final
 
 import pytest
 
 from tests.support.e2e.customer import COMPLETIONS, SCAN, TRACES, WORKFLOW_TOKEN, Customer, Feature
+from tests.support.e2e.door import Door
 from tests.support.e2e.limited import Gate, open_gate
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.support.e2e.door import Door
-    from tests.support.e2e.visitor import Answer
+from tests.support.e2e.visitor import Answer
 
 LIMITS: Final = """\
 backend_services:

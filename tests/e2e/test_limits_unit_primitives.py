@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import shutil
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import pytest
 import yaml
@@ -17,16 +18,12 @@ from hypothesis import strategies as st
 
 from tests.e2e.test_endpoints import EVERY_SCOPE, GUARDED, Endpoint
 from tests.support.e2e.customer import COMPLETIONS, Customer, Feature
+from tests.support.e2e.door import Door
 from tests.support.e2e.limited import Gate, open_gate
 from tests.support.e2e.other_authz import asking
 from tests.support.e2e.served import Service
+from tests.support.e2e.visitor import Answer
 from tests.support.repository import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from tests.support.e2e.door import Door
-    from tests.support.e2e.visitor import Answer
 
 DATA: Final = ROOT / "authz" / "data"
 TOGETHER: Final = "/ai/v9/together"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
+from dev.envoy.files import EnvoyFiles
 from tests.support.e2e.findings import findings
 from tests.support.e2e.served import edit
-
-if TYPE_CHECKING:
-    from dev.envoy.files import EnvoyFiles
 
 AUTHZ: Final = "          - name: envoy.filters.http.ext_authz\n"
 

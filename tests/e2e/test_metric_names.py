@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator, Mapping
 from concurrent import futures
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from dev.envoy.files import Engine
 from dev.process import Family
-from tests.support.e2e.door import CLUSTERS
-from tests.support.e2e.served import SECONDS, get, start_envoy
+from tests.support.e2e.door import CLUSTERS, Door
+from tests.support.e2e.served import SECONDS, Envoy, get, start_envoy
 from tests.support.e2e.visitor import Visitor
 from tests.support.foreign_metrics import ENVOY, ENVOY_SHARED
 from tests.support.minting import Minter
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from tests.support.e2e.door import Door
-    from tests.support.e2e.served import Envoy
 
 SERVICE: Final = "envoy.service.ratelimit.v3.RateLimitService"
 OK: Final = b"\x08\x01"

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator
+from typing import Final
 
 import pytest
 
 from authz.deciding._proto.base_pb2 import HeaderValue, HeaderValueOption
 from authz.deciding._proto.external_auth_pb2 import CheckResponse, OkHttpResponse
+from tests.support.e2e.door import Door
 from tests.support.e2e.other_authz import OtherAuthz, asking, serving
 from tests.support.e2e.visitor import Visitor
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.support.e2e.door import Door
 
 IDENTITY: Final = "x-gitlab-authorized-realm"
 REFUSED: Final = ("x-other", "authorization", "x-gitlab-realm", "x-gitlab-authorized-1", "host", ":path", ":method")

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator
+from typing import Final
 
 import grpc
 import pytest
 
 from authz.deciding._proto.external_auth_pb2 import CheckResponse
+from tests.support.e2e.door import Door
 from tests.support.e2e.grpc_client import caller
 from tests.support.e2e.other_authz import OtherAuthz, asking, serving
 from tests.support.e2e.visitor import Visitor
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.support.e2e.door import Door
 
 COMPLETIONS: Final = "/ai/v2/code/completions"
 TOKEN: Final = "/duo_workflow.DuoWorkflow/GenerateToken"

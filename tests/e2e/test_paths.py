@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import pytest
 
+from tests.support.e2e.door import Door
 from tests.support.e2e.raw_http import http1, http2, request2
-from tests.support.e2e.visitor import audience
-
-if TYPE_CHECKING:
-    from tests.support.e2e.door import Door
-    from tests.support.e2e.visitor import Visitor
+from tests.support.e2e.visitor import Visitor, audience
 
 AUTHZ: Final = "ext_authz_denied"
 ENVOY: Final = "path_normalization_failed"

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
+from tests.support.e2e.door import Door
 from tests.support.e2e.raw_http import http2, request2
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tests.support.e2e.door import Door
-    from tests.support.e2e.visitor import Visitor
+from tests.support.e2e.visitor import Visitor
 
 COMPLETIONS: Final = "/ai/v2/code/completions"
 CHALLENGE: Final = 'Bearer error="invalid_token"'

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from functools import partial
 from itertools import cycle, islice
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import Final, NoReturn
 
 import grpc
 import pytest
@@ -14,17 +15,12 @@ from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from authz.serving.supervision.endpoints import EndpointsFile
 from tests.support.e2e.burst import crowd
 from tests.support.e2e.chains import write_keys_and_anchors
-from tests.support.e2e.door import open_door
+from tests.support.e2e.door import Door, open_door
 from tests.support.e2e.load import Seen, questions, tell
 from tests.support.e2e.other_authz import OtherAuthz, serving
 from tests.support.e2e.served import Service
 from tests.support.e2e.visitor import Visitor
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.support.e2e.door import Door
-    from tests.support.minting import Minter
+from tests.support.minting import Minter
 
 WORKERS: Final = 2
 HELD: Final = 2

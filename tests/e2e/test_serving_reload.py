@@ -5,26 +5,21 @@ from __future__ import annotations
 import json
 import shutil
 import uuid
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
 from tests.support.cases.case_file import POLICY
 from tests.support.certificates import Certificate, pem
 from tests.support.e2e.chains import LEAF, SISTER, STARTED, chain_token, write_keys_and_anchors
-from tests.support.e2e.door import open_door
+from tests.support.e2e.door import Door, open_door
 from tests.support.e2e.served import Service
-from tests.support.e2e.visitor import Visitor
-from tests.support.minting import INSTANCE, PRODUCTION, USER
+from tests.support.e2e.visitor import Answer, Visitor
+from tests.support.issuers import PRODUCTION
+from tests.support.minting import INSTANCE, USER, Minter
 from tests.support.signing import key
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tests.support.e2e.door import Door
-    from tests.support.e2e.visitor import Answer
-    from tests.support.minting import Minter
 
 WORKERS: Final = 2
 ASKED: Final = 6 * WORKERS

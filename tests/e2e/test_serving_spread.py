@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
 from tests.support.e2e.chains import write_keys_and_anchors
-from tests.support.e2e.door import open_door
+from tests.support.e2e.door import Door, open_door
 from tests.support.e2e.load import loaded, questions, tell
 from tests.support.e2e.served import Service, get
 from tests.support.e2e.visitor import Visitor
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from tests.support.e2e.door import Door
-    from tests.support.minting import Minter
+from tests.support.minting import Minter
 
 WORKERS: Final = 4
 ANSWERS: Final = 4_000

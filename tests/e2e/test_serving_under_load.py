@@ -8,29 +8,23 @@ import shutil
 import signal
 import threading
 import time
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import pytest
 
 from tests.support.cases.case_file import POLICY
 from tests.support.e2e.chains import write_keys_and_anchors
-from tests.support.e2e.door import open_door
+from tests.support.e2e.door import Door, open_door
 from tests.support.e2e.load import Load, loaded, questions, tell
 from tests.support.e2e.served import Service
-from tests.support.e2e.visitor import Visitor
+from tests.support.e2e.visitor import Answer, Visitor
+from tests.support.minting import Minter
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-    from pathlib import Path
-
-    from tests.support.e2e.door import Door
-    from tests.support.e2e.visitor import Answer
-    from tests.support.minting import Minter
-
-    Loading = Callable[[], AbstractContextManager[Load]]
+Loading = Callable[[], AbstractContextManager[Load]]
 
 WORKERS: Final = 4
 RELOADS: Final = 60

@@ -6,14 +6,13 @@ import asyncio
 import http.client
 import json
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import aiohttp
 import pytest
 
-if TYPE_CHECKING:
-    from tests.support.e2e.door import Door
-    from tests.support.e2e.visitor import Visitor
+from tests.support.e2e.door import Door
+from tests.support.e2e.visitor import Visitor
 
 CHAT: Final = "/ai/v2/chat/agent"
 SOCKET: Final = "/duo-workflow/ws"

@@ -6,17 +6,15 @@ import socket
 import ssl
 import uuid
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import httpx
 import pytest
 from cryptography import x509
 
 from dev import certificate
-
-if TYPE_CHECKING:
-    from tests.support.e2e.door import Door
-    from tests.support.e2e.visitor import Visitor
+from tests.support.e2e.door import Door
+from tests.support.e2e.visitor import Visitor
 
 COMPLETIONS: Final = "/ai/v2/code/completions"
 

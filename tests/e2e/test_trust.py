@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
 from tests.support.e2e.chains import SISTER, chain_token
+from tests.support.e2e.door import Door
+from tests.support.e2e.visitor import Answer, Visitor
 from tests.support.minting import INSTANCE
-
-if TYPE_CHECKING:
-    from tests.support.e2e.door import Door
-    from tests.support.e2e.visitor import Answer, Visitor
 
 COMPLETIONS: Final = "/ai/v2/code/completions"
 

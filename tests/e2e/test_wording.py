@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from dev.envoy.check import check
 from dev.envoy.files import EnvoyFiles, render
 from tests.support.e2e.served import SHIPPED
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ROUTES, CLUSTERS, BOOTSTRAP, TLS = "dynamic/routes.yaml", "dynamic/clusters.yaml", "envoy.yaml", "tls.yaml"
 INTERNALS = re.compile(r"Error|INVALID_ARGUMENT|protobuf|as proto|near \d|debug|\{\"|object|NoneType")

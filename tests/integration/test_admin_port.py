@@ -10,8 +10,10 @@ import shutil
 import signal
 import socket
 import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
@@ -19,10 +21,6 @@ from tests.support.cases.case_file import POLICY
 from tests.support.integration.caller import Caller, healthy
 from tests.support.integration.service import SECONDS, Service, refused, running
 from tests.support.minting import request, write_keys
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 WORKERS: Final = 2
 ALLOWED: Final = r'authz_decisions_total\{[^}]*reason="allowed"[^}]*\} (\S+)'

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -17,9 +17,6 @@ from benchmarks.__main__ import STEPS
 from benchmarks.limits_traffic import Phase
 from benchmarks.measuring import measure, table
 from tests.support.e2e.served import SHIPPED
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -10,18 +10,15 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pytest
 import yaml
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from authz.cli import main
 from tests.support.cases.case_file import POLICY
 from tests.support.repository import UPSTREAM
-
-if TYPE_CHECKING:
-    from click.testing import Result
 
 NEW: Final = (
     "add", "explain_pipeline", "--description", "Explains a pipeline: its jobs, and what failed.",

@@ -7,8 +7,10 @@ import os
 import random
 import socket
 import stat
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import grpc
 import pytest
@@ -24,10 +26,6 @@ from tests.support.cases.case_file import POLICY
 from tests.support.integration.engine import CHECK, SECONDS, WIDE, echo, serving
 from tests.support.minting import INSTANCE, NOW, SEATS, USER, Minter, client_headers, request, write_keys
 from tests.support.tiers import tier_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module")

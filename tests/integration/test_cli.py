@@ -10,12 +10,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import jwt
 import pytest
 import yaml
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from authz.cli import main
 from authz.deciding._proto.external_auth_pb2 import CheckResponse
@@ -25,9 +25,6 @@ from authz.policy.load import load_policy
 from tests.support.cases.case_file import POLICY
 from tests.support.minting import INSTANCE, USER, client_headers, request
 from tests.support.tiers import tier_of
-
-if TYPE_CHECKING:
-    from click.testing import Result
 
 ISSUERS: Final = {entry["name"]: entry for entry in yaml.safe_load((POLICY / "issuers.yml").read_text())["issuers"]}
 CHAINED: Final = [name for name, entry in ISSUERS.items() if "certificate_chain" in entry.get("trust", ())]

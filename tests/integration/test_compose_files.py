@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
 
 from dev.compose.files import of_bootstrap, of_clusters, shared, write, write_watched
 from dev.envoy.check import check
+from dev.envoy.files import EnvoyFiles
 from tests.support.repository import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from dev.envoy.files import EnvoyFiles
 
 SHIPPED = shared(ROOT / "envoy")
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 import grpc
 import pytest
@@ -26,9 +26,6 @@ from tests.support.integration.engine import (
     serving,
     until,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 INVALID_ARGUMENT, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL = 3, 4, 12, 13
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 import socket
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import grpc
 import pytest
@@ -27,10 +28,6 @@ from tests.support.integration.engine import (
     serving,
     until,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 FOR_EVER = 3_600.0
 """A grace that no test waits for."""

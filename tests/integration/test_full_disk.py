@@ -9,18 +9,16 @@ import re
 import shutil
 import subprocess
 import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
 from tests.support.integration.caller import Caller, healthy
 from tests.support.integration.service import COMMAND, SECONDS, Service, running
 from tests.support.minting import request, write_keys
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 KIBI: Final = 64
 """What fits on the disk."""

@@ -6,18 +6,15 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from authz.cli import main
 from dev.envoy.check import check as envoy_check
 from dev.envoy.files import EnvoyFiles
 from tests.support.repository import ROOT
-
-if TYPE_CHECKING:
-    from click.testing import Result
 
 SMALL: Final = "      small:  {share: 20%, instance: 1200/minute,  user: 120/minute}\n"
 EVERYTHING: Final = (

@@ -9,8 +9,11 @@ import shutil
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -19,11 +22,6 @@ from tests.support.integration.caller import Caller, healthy
 from tests.support.integration.service import SECONDS, Service, running
 from tests.support.minting import INSTANCE, Minter, request, write_keys
 from tests.support.signing import key
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from contextlib import AbstractContextManager
-    from pathlib import Path
 
 WORKERS: Final = 2
 RULE: Final = "path: /v2/code/completions"

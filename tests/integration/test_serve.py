@@ -11,9 +11,10 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import grpc
 import pytest
@@ -22,14 +23,9 @@ from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from authz.server.health import SERVICE
 from tests.support.cases.case_file import POLICY
 from tests.support.integration.service import COMMAND, SECONDS, refused, running
-from tests.support.issuers import PRODUCTION
+from tests.support.issuers import PRODUCTION, Profile
 from tests.support.minting import Minter, request, write_keys
 from tests.support.signing import key
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.support.issuers import Profile
 
 CHECK: Final = f"/{SERVICE}/Check"
 SOCKET: Final = ("--keys", "keys", "--listen", "unix:a.sock")

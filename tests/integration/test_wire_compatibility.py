@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,11 +21,6 @@ from authz.deciding import _proto
 from authz.deciding._proto import external_auth_pb2
 from authz.deciding._proto.external_auth_pb2 import CheckRequest, CheckResponse
 from tests.support.oracle import agree, auth, complete, complete_fields, core, described, http, is_map, protobuf, rpc
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from google.protobuf.message import Message
 
 FILES: Final = [
     importlib.import_module(found.name) for found in pkgutil.iter_modules(_proto.__path__, "authz.deciding._proto.")

@@ -9,9 +9,11 @@ import signal
 import stat
 import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
@@ -19,10 +21,6 @@ from authz.serving.supervision.crew import STARTS
 from tests.support.integration.caller import Caller, healthy
 from tests.support.integration.service import COMMAND, SECONDS, Service, refused, running
 from tests.support.minting import request, write_keys
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from contextlib import AbstractContextManager
 
 WORKERS: Final = 3
 """More than this machine may have cores; few enough to be quick."""

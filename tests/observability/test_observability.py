@@ -6,11 +6,12 @@ import http.client
 import json
 import re
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import cache
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pytest
 import yaml
@@ -24,9 +25,6 @@ from tests.support.promql import parse, without_macros
 from tests.support.promtool import promtool
 from tests.support.repository import ROOT
 from tests.unit.observing.test_metrics import State
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 SHIPPED: Final = ROOT / "deploy" / "observability"
 ALERTS: Final = SHIPPED / "prometheus" / "alerts.yml"

@@ -8,8 +8,9 @@ from __future__ import annotations
 import copy
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pytest
 import yaml
@@ -19,9 +20,6 @@ from dev.compose.files import STATS_PORT
 from tests.support.json_schema import faults
 from tests.support.promtool import promtool
 from tests.support.repository import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SHIPPED: Final = ROOT / "deploy" / "observability"
 SCHEMAS: Final = yaml.safe_load(Path(__file__).with_name("schemas.yaml").read_text("utf-8"))

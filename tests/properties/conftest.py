@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from authz.deciding.check import Check
 from authz.documents.findings import Findings
-from authz.policy.load import load_policy
-from authz.tokens.keys.ring import read_keys
+from authz.policy.load import Policy, load_policy
+from authz.tokens.keys.ring import KeyRing, read_keys
 from tests.support.minting import NOW, write_keys
-from tests.support.properties.twin import read_rules
-
-if TYPE_CHECKING:
-    from authz.policy.load import Policy
-    from authz.tokens.keys.ring import KeyRing
-    from tests.support.properties.twin import TwinRule
+from tests.support.properties.twin import TwinRule, read_rules
 
 POLICY = Path("authz/data")
 

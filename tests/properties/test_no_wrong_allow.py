@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from authz.deciding._proto.external_auth_pb2 import CheckRequest, CheckResponse
-from tests.support.minting import INSTANCE, PRODUCTION, USER, Minter, request
+from authz.deciding.check import Check
+from tests.support.issuers import PRODUCTION
+from tests.support.minting import INSTANCE, USER, Minter, request
 from tests.support.properties import twin
 from tests.support.properties.strategies import METHODS, header_sets, labels, scope_sets, targets
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from authz.deciding.check import Check
-    from tests.support.properties.twin import TwinRule
+from tests.support.properties.twin import TwinRule
 
 MINTER: Final = Minter()
 AUDIENCES: Final = {

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from authz.deciding.decision import Denied
 from authz.deciding.paths import segments
 from authz.model import AllOf, AnyOf, ByHeader, PublicRule
+from authz.policy.load import Policy
 from tests.support.properties import twin
 from tests.support.properties.strategies import METHODS, targets
-
-if TYPE_CHECKING:
-    from authz.policy.load import Policy
-    from tests.support.properties.twin import TwinRule
+from tests.support.properties.twin import TwinRule
 
 
 @given(target=targets)

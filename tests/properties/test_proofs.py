@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import jwt
 from hypothesis import given
 from hypothesis import strategies as st
+from jwt.types import Options
 
 from authz.model import Trust
+from authz.policy.load import Policy
 from authz.policy.revocations import NO_REVOCATIONS
 from authz.tokens.cache import Memory
 from authz.tokens.keys.chains import ChainVerifier
+from authz.tokens.keys.ring import KeyRing
 from authz.tokens.refusal import Refusal
 from authz.tokens.signers import Signers
 from authz.tokens.verifier import Verifier
 from tests.support.certificates import Certificate, x5c
-from tests.support.minting import NOW, NULL, PRODUCTION, Minter
-
-if TYPE_CHECKING:
-    from jwt.types import Options
-
-    from authz.policy.load import Policy
-    from authz.tokens.keys.ring import KeyRing
+from tests.support.issuers import PRODUCTION
+from tests.support.minting import NOW, NULL, Minter
 
 Step = tuple[str, str, float]
 MINTER: Final = Minter()

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from dev.ratelimit.program import Programs, programs
-from tests.e2e.conftest import door, mint, visitor
+from tests.support.e2e.door import Door
 from tests.support.shared.gate import SharedGates
-
-if TYPE_CHECKING:
-    from tests.support.e2e.door import Door
-
-__all__ = ["built", "door", "gates", "mint", "visitor"]
 
 
 @pytest.fixture(scope="session")

@@ -5,19 +5,16 @@ They are charged when an answer has gone out, so the tests wait for that before 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
 from tests.e2e.test_limits_numbers import LIMITS as NUMBERS
 from tests.support.e2e.customer import COMPLETIONS, SCAN
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.support.e2e.visitor import Answer
-    from tests.support.shared.gate import SharedGate, SharedGates
+from tests.support.e2e.visitor import Answer
+from tests.support.shared.gate import SharedGate, SharedGates
 
 EXEMPT: Final = "['127.0.3.0/24', '198.51.100.0/28', '2001:db8:ffff::/48']"
 ADDRESSES: Final = (

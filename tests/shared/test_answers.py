@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import grpc
 import pytest
@@ -14,12 +15,8 @@ import pytest
 from dev.envoy.apply import apply
 from tests.support.e2e.customer import CHAT, SCAN, TRACES, WORKFLOWS, Feature
 from tests.support.e2e.grpc_client import caller
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.support.e2e.visitor import Answer
-    from tests.support.shared.gate import SharedGate, SharedGates
+from tests.support.e2e.visitor import Answer
+from tests.support.shared.gate import SharedGate, SharedGates
 
 GENERATE: Final = "/duo_workflow.DuoWorkflow/GenerateToken"
 DAY: Final = 86_400

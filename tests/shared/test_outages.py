@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import grpc
 import pytest
@@ -14,16 +15,11 @@ import pytest
 from dev.envoy.files import Engine
 from tests.e2e.test_limits_numbers import LIMITS
 from tests.support.e2e.customer import SCAN
+from tests.support.e2e.door import Door
 from tests.support.e2e.grpc_client import caller
 from tests.support.e2e.limited import with_limits
-from tests.support.shared.gate import PATIENT_HEALTH
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.support.e2e.door import Door
-    from tests.support.shared.counting import Part
-    from tests.support.shared.gate import SharedGate, SharedGates
+from tests.support.shared.counting import Part
+from tests.support.shared.gate import PATIENT_HEALTH, SharedGate, SharedGates
 
 GENERATE: Final = "/duo_workflow.DuoWorkflow/GenerateToken"
 AS_SHIPPED: Final = ("timeout: 1s", "timeout: 50ms")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -11,9 +12,6 @@ from dev.ratelimit import program as ratelimit_program
 from dev.ratelimit.program import VERSION, BuildError, programs
 from dev.ratelimit.redis_server import MissingRedisError, RedisServer
 from tests.support.repository import ROOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 BUILDS: Final = 'mkdir -p "$GOBIN" && echo built > "$GOBIN/service_cmd" && echo built > "$GOBIN/config_check_cmd"'
 

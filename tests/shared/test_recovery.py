@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterator
+from typing import Final
 
 import pytest
 
 from tests.support.e2e.customer import COMPLETIONS, SCAN, TRACES, WORKFLOW_TOKEN, Feature
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tests.support.e2e.visitor import Answer
-    from tests.support.shared.gate import SharedGate, SharedGates
+from tests.support.e2e.visitor import Answer
+from tests.support.shared.gate import SharedGate, SharedGates
 
 LIMITS: Final = """\
 backend_services:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
 from dev.envoy.apply import apply
+from dev.envoy.files import EnvoyFiles
 from dev.ratelimit.service import LimitsRefusedError, as_enforced
 from tests.e2e.test_limits_numbers import LIMITS
 from tests.support.e2e.customer import COMPLETIONS, SCAN, WORKFLOWS, Customer
 from tests.support.e2e.limited import render_limits
 from tests.support.e2e.served import edit
-from tests.support.shared.gate import patient
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from dev.envoy.files import EnvoyFiles
-    from tests.support.shared.gate import SharedGate, SharedGates
+from tests.support.shared.gate import SharedGate, SharedGates, patient
 
 USER: Final = "any:    {share: 20%, instance: 1000/day, user: 3/day}"
 

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import pytest
 
 from tests.e2e.test_limits_numbers import LIMITS
 from tests.support.e2e.customer import SCAN, WORKFLOWS, Customer
+from tests.support.e2e.door import Door
 from tests.support.e2e.served import edit
 from tests.support.repository import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tests.support.e2e.door import Door
-    from tests.support.shared.gate import SharedGate, SharedGates
+from tests.support.shared.gate import SharedGate, SharedGates
 
 LARGE: Final = "  - {name: large, min_seats: 1000}"
 HUGE_SEATS: Final = 5000

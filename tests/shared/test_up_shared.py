@@ -7,13 +7,15 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import httpx
 import pytest
 
 from dev.envoy.files import ADMIN, PLAIN, TLS
+from dev.ratelimit.program import Programs
 from dev.up import shared as up_shared
 from dev.up.door import AUTHZ_ADMIN
 from dev.up.plan import NeededPort, PlanError, check_free, sample_ports
@@ -32,12 +34,6 @@ from tests.integration.test_up import (
 )
 from tests.support.e2e.served import SHIPPED, edit
 from tests.support.repository import ROOT as REPOSITORY
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from dev.ratelimit.program import Programs
 
 USER = "any:    {share: 10%, instance: 600/minute,   user: 60/minute}"
 

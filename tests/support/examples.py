@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from authz.model import Algorithm, AllOf, BackendService, Claims, Issuer, Request, TokenRule, TokenType, Trust
 from authz.policy.catalog.model import Catalog, UnitPrimitive
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-__all__ = ["BACKEND", "CATALOG", "CLAIMS", "ISSUER", "OTHER_BACKEND", "RULE", "UNIT_PRIMITIVE", "USER_ISSUER", "asked"]
 
 BACKEND: Final = BackendService("alpha", "aud-alpha")
 OTHER_BACKEND: Final = BackendService("beta", "aud-beta")

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
 from textwrap import dedent
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
-    from authz.documents.findings import Problem
-
-__all__ = ["told", "write"]
+from authz.documents.findings import Problem
 
 
 def write(file: Path, text: str) -> Path:

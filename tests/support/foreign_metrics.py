@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["ENVOY", "ENVOY_SHARED", "FOREIGN", "PROMETHEUS", "RATELIMIT"]
-
 _CLUSTER: Final = frozenset({"envoy_cluster_name"})
 _DOOR: Final = frozenset({"envoy_http_conn_manager_prefix"})
 _CLASS: Final = frozenset({"envoy_response_code_class"})

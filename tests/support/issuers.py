@@ -7,20 +7,16 @@ the reader says it better.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import yaml
 
 from tests.support.repository import PACKAGED_POLICY
 from tests.support.signing import Key, key
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-__all__ = ["ISSUERS_FILE", "PRODUCTION", "Profile", "profiles"]
 
 ISSUERS_FILE: Final = PACKAGED_POLICY / "issuers.yml"
 SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-__all__ = ["faults"]
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 WITHOUT_EFFECT: Final = {"$schema", "$defs", "description", "default", "format"}
 TYPES: Final[dict[str, Callable[[Any], bool]]] = {  # Any: JSON

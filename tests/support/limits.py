@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from authz.documents.findings import Findings
+from authz.limits.model import Limits
 from authz.limits.reader import read_limits
 from authz.limits.vocabulary import Ground
 from authz.policy.tiers import Tiers
 from tests.support.examples import CATALOG
 from tests.support.files import told, write
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from authz.limits.model import Limits
-
-__all__ = ["FILE", "GROUND", "limits", "problems", "warnings"]
 
 GROUND: Final = Ground(
     CATALOG,

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import yaml
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from authz.limits.rendering.text import Page
-
-__all__ = ["Asked", "Counted", "embedded", "shared"]
+from authz.limits.rendering.text import Page
 
 SECONDS: Final = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
 Descriptor = tuple[tuple[str, str], ...]

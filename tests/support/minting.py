@@ -10,39 +10,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from authz.deciding._proto import external_auth_pb2
 from tests.support.certificates import Certificate, pem
 from tests.support.issuers import PRODUCTION, Profile
-from tests.support.signing import Key, b64, encode, hmac_with, key
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
-
-__all__ = [
-    "INSTANCE",
-    "NOW",
-    "NULL",
-    "PRODUCTION",
-    "ROOT",
-    "SEATS",
-    "USER",
-    "Key",
-    "Minter",
-    "Profile",
-    "b64",
-    "client_headers",
-    "compact",
-    "encode",
-    "hmac_with",
-    "key",
-    "request",
-    "write_anchors",
-    "write_keys",
-]
+from tests.support.signing import Key, encode
 
 NOW: Final = 1_767_225_600  # 2026-01-01T00:00:00Z
 INSTANCE: Final = "6b1e6a52-4d3c-4f0e-9b7d-2f4c8a1d9e33"

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
 
 import pytest
 
 from authz.deciding.check import Check
-from authz.policy.load import load_policy
+from authz.deciding.observation import Observation
+from authz.policy.load import Policy, load_policy
 from tests.support.cases.case_file import POLICY
 from tests.support.certificates import Certificate, x5c
 from tests.support.minting import NOW, ROOT, Minter, request, write_anchors, write_keys
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from authz.deciding.observation import Observation
-    from authz.policy.load import Policy
-
-__all__ = ["LEAF", "chained", "load_shipped", "observed", "told"]
 
 LEAF: Final = Certificate("observed leaf", signed_by=ROOT, uris=("https://customers.gitlab.com",), kind="RSA-2048")
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import importlib
 import warnings
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
+import betterproto2
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 with warnings.catch_warnings():  # the classes are declared in a way that pydantic has deprecated
@@ -18,10 +20,6 @@ with warnings.catch_warnings():  # the classes are declared in a way that pydant
     from envoy_data_plane.envoy.service.auth import v3 as auth
     from envoy_data_plane.envoy.type import v3 as http
     from envoy_data_plane.google import protobuf, rpc
-
-if TYPE_CHECKING:
-    import betterproto2
-    from google.protobuf.descriptor import Descriptor
 
 __all__ = ["agree", "auth", "complete", "complete_fields", "core", "described", "http", "is_map", "protobuf", "rpc"]
 

@@ -6,8 +6,6 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Query", "parse", "without_macros"]
-
 FUNCTIONS: Final = frozenset(
     {"changes", "histogram_quantile", "increase", "max_over_time", "rate", "time"}
     | {"count", "max", "min", "sum", "topk"}

@@ -7,8 +7,6 @@ import subprocess
 
 import pytest
 
-__all__ = ["promtool"]
-
 
 def promtool(*arguments: str, told: bytes = b"") -> str:
     """Return what promtool says when it is content; fail with what it says when it is not, and where there is none."""

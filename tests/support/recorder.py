@@ -5,12 +5,13 @@ from __future__ import annotations
 import queue
 import socket
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import chdir, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import grpc
 import h2.config
@@ -28,15 +29,8 @@ from dev.envoy.files import ADMIN, PLAIN, TLS, EnvoyFiles, render
 from dev.envoy.program import command
 from dev.process import Family
 from tests.support.oracle import auth
-from tests.support.recording import ANY, FOLDER, recordings
+from tests.support.recording import ANY, FOLDER, Recording, Sent, recordings
 from tests.support.repository import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.support.recording import Recording, Sent
-
-__all__ = ["main", "steady", "take"]
 
 ENVOY: Final = EnvoyFiles(ROOT / "envoy")
 AUTHZ: Final = Path("run/authz/0.sock")

@@ -11,8 +11,6 @@ import yaml
 
 from tests.support.repository import TESTS
 
-__all__ = ["ANY", "Recording", "Seen", "Sent", "recordings"]
-
 FOLDER: Final = TESTS / "recordings"
 ANY: Final = "*"
 

@@ -5,18 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-__all__ = ["Key", "b64", "encode", "hmac_with", "key"]
 
 
 @dataclass(frozen=True, slots=True)

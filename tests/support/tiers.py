@@ -8,8 +8,6 @@ import yaml
 
 from tests.support.repository import PACKAGED_POLICY
 
-__all__ = ["NAMES", "tier_of"]
-
 FILE: Final = PACKAGED_POLICY / "tiers.yml"
 
 

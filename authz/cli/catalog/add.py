@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import click
 
 from authz.cli.catalog.fields import FIELDS, KEYS, LISTS, REQUIRED, field_options, flag, written
-from authz.cli.catalog.open_catalog import open_shelf
+from authz.cli.catalog.open_catalog import Shelf, open_shelf
 from authz.cli.options import POLICY
 from authz.documents.atomic import create
 from authz.documents.editor import dumped
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from authz.cli.catalog.open_catalog import Shelf
-
-__all__ = ["add"]
 
 NEEDED: Final = ("name", *REQUIRED, "backend_services")
 """What must be said. The schema would do without a backend service, but no token could ever hold the result."""

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
 
 import click
 
 from authz.cli.catalog.fields import FIELDS, KEYS, REQUIRED, field_options, written
-from authz.cli.catalog.open_catalog import open_shelf
+from authz.cli.catalog.open_catalog import Shelf, open_shelf
 from authz.cli.options import POLICY
 from authz.documents.atomic import replace
 from authz.documents.editor import UnchangeableError, changed
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from authz.cli.catalog.open_catalog import Shelf
-
-__all__ = ["deprecate", "remove", "update"]
 
 CLEARABLE: Final = tuple(key for key in KEYS if key not in {"name", *REQUIRED})
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, assert_never
+from pathlib import Path
+from typing import Any, assert_never
 
 import click
 
@@ -12,16 +14,8 @@ from authz.cli.catalog.open_catalog import open_shelf
 from authz.cli.catalog.text import FORMAT, json_text, table
 from authz.cli.customer import CustomerFlags, check_known, customer_options
 from authz.cli.options import POLICY
-from authz.policy.catalog.entitlement import Lack, lacks
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
-    from authz.policy.catalog.entitlement import Customer
-    from authz.policy.catalog.model import Catalog, UnitPrimitive
-
-__all__ = ["entitlements"]
+from authz.policy.catalog.entitlement import Customer, Lack, lacks
+from authz.policy.catalog.model import Catalog, UnitPrimitive
 
 
 @click.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 
@@ -11,11 +11,6 @@ from authz.cli.catalog.text import json_text
 from authz.cli.options import POLICY
 from authz.documents.editor import dumped
 from authz.policy.catalog.legacy import REALMS, legacy_services
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-__all__ = ["export_legacy"]
 
 
 @click.command("export-legacy")

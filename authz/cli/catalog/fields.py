@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 from pydantic import TypeAdapter, ValidationError
 
 from authz.policy.catalog.schema import UnitPrimitiveFile, moment
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-__all__ = ["FIELDS", "KEYS", "LISTS", "MOMENT", "REQUIRED", "field_options", "flag", "written"]
 
 C = TypeVar("C", bound="Callable[..., Any]")  # Any: commands take what their options make
 

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import click
 
 from authz.cli.catalog.fields import MOMENT
-from authz.cli.catalog.open_catalog import open_shelf
+from authz.cli.catalog.open_catalog import Shelf, open_shelf
 from authz.cli.catalog.text import FORMAT, json_text, table
 from authz.cli.customer import check_known
 from authz.cli.options import POLICY
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from authz.cli.catalog.open_catalog import Shelf
-    from authz.policy.catalog.model import Catalog, UnitPrimitive
-
-__all__ = ["AT", "access", "list_", "show"]
+from authz.policy.catalog.model import Catalog, UnitPrimitive
 
 AT: Final = click.option(
     "--at", type=MOMENT, help="Answer for another moment than now, such as '2024-10-17 00:00:00 UTC'."

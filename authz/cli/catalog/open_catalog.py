@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import click
 
 from authz.cli.customer import check_known
-from authz.documents.findings import Findings
-from authz.documents.reader import read_bytes
+from authz.documents.findings import Findings, Problem
+from authz.documents.reader import Document, read_bytes
+from authz.policy.catalog.model import Catalog
 from authz.policy.catalog.reader import catalog_folder, check_references, known_names, read_catalog, read_kind
 from authz.policy.catalog.schema import SCHEMAS, ServiceFile, UnitPrimitiveFile
 from authz.policy.rules.reader import read_rules
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-    from pathlib import Path
-
-    from authz.documents.findings import Problem
-    from authz.documents.reader import Document
-    from authz.policy.catalog.model import Catalog
-
-__all__ = ["Shelf", "open_shelf"]
 
 
 @dataclass(frozen=True, slots=True)

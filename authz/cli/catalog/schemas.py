@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
+from pydantic import BaseModel
 
 from authz.cli.catalog.text import json_text
 from authz.limits.schema import LimitsFile
@@ -15,11 +16,6 @@ from authz.policy.issuers import IssuersFile
 from authz.policy.revocations import RevocationsFile
 from authz.policy.rules.schema import RulesFile
 from authz.policy.tiers import TiersFile
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-__all__ = ["SCHEMAS", "schema", "schema_text"]
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 SCHEMAS: Final[dict[str, type[BaseModel]]] = {

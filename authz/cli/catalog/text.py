@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 import click
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-__all__ = ["FORMAT", "json_text", "table"]
 
 FORMAT: Final = click.option(
     "--format",

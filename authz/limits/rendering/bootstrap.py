@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
+from authz.documents.findings import Findings
 from authz.limits.rendering.text import Line, indented
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from authz.documents.findings import Findings
-
-__all__ = ["Marker", "read_bootstrap", "with_slots"]
 
 _MARKED: Final = re.compile(r"^(?P<space> *)# limits: (?P<name>.*?)\s*$")
 

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from authz.limits.model import Ceiling, Scope
+from authz.limits.model import Addresses, BackendLimits, Ceiling, Limit, Limits, Scope, TierLimits
 from authz.limits.rates import percent
 from authz.limits.rendering.text import Line
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from authz.limits.model import Addresses, BackendLimits, Limit, Limits, TierLimits
-
-__all__ = ["METADATA", "Entry", "Group", "Quota", "address_actions", "groups", "quota_actions", "quotas"]
 
 METADATA: Final = "envoy.filters.http.ext_authz"
 UNIT_PRIMITIVES: Final = "x-gitlab-authorized-unit-primitive"

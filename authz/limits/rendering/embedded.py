@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePath
+from typing import Final
 
+from authz.limits.model import Limit, Limits
 from authz.limits.rendering.bootstrap import Marker
 from authz.limits.rendering.descriptors import Entry, Group, address_actions, groups, quota_actions, quotas
 from authz.limits.rendering.filters import (
@@ -15,16 +18,7 @@ from authz.limits.rendering.filters import (
     retry_after,
     slot,
 )
-from authz.limits.rendering.text import Line, lines
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import PurePath
-
-    from authz.limits.model import Limit, Limits
-    from authz.limits.rendering.text import Page
-
-__all__ = ["buckets", "embedded_files", "embedded_slots"]
+from authz.limits.rendering.text import Line, Page, lines
 
 _FILTER: Final = "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
 _RESET: Final = "response.headers['x-ratelimit-reset']"

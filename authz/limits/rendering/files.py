@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import PurePath
 
+from authz.limits.model import Limits
 from authz.limits.rendering.bootstrap import with_slots
 from authz.limits.rendering.embedded import embedded_files, embedded_slots
 from authz.limits.rendering.shared import service_files, shared_files, shared_slots
 from authz.limits.rendering.text import Line, Page
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import PurePath
-
-    from authz.limits.model import Limits
-
-__all__ = ["rendered"]
 
 
 def rendered(limits: Limits, source: PurePath, bootstrap: str, origin: PurePath, into: PurePath) -> Mapping[str, Page]:

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from pathlib import PurePath
+from typing import Final
 
+from authz.limits.rendering.descriptors import Group
 from authz.limits.rendering.text import Line, Page, indented, lines
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import PurePath
-
-    from authz.limits.rendering.descriptors import Group
-
-__all__ = ["ADDRESSES", "behind_authz", "file_page", "marker", "one_set_of_headers", "retry_after", "slot"]
 
 ADDRESSES: Final = "addresses"
 _HEADERS: Final = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from pathlib import PurePath
+from typing import Final
 
-from authz.limits.model import OnFailure
+from authz.limits.model import Addresses, Limits, OnFailure, RateLimitService
 from authz.limits.rendering.bootstrap import Marker
 from authz.limits.rendering.descriptors import (
     METADATA,
@@ -27,14 +29,6 @@ from authz.limits.rendering.filters import (
     slot,
 )
 from authz.limits.rendering.text import Line, Page, indented, lines
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import PurePath
-
-    from authz.limits.model import Addresses, Limits, RateLimitService
-
-__all__ = ["service_files", "shared_files", "shared_slots"]
 
 CLUSTER: Final = "ratelimit"
 _FILTER: Final = "type.googleapis.com/envoy.extensions.filters.http.ratelimit.v3.RateLimit"

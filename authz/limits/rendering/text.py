@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from authz.limits.model import Limit
 from authz.limits.rates import Unit
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from authz.limits.model import Limit
-
-__all__ = ["Line", "Page", "indented", "lines", "numbered"]
 
 _LABEL: Final = re.compile(r"^(?P<text>[^#]*\S)\s+# (?P<label>[^()]+?)(?: \([^()]*\))?$")
 _BUCKET: Final = re.compile(r"max_tokens: (?P<requests>[0-9]+),.*fill_interval: (?P<seconds>[0-9]+)s")

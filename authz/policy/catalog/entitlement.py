@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-    from datetime import datetime
-
-    from authz.policy.catalog.model import Catalog, UnitPrimitive
-    from authz.policy.catalog.versions import Version
-
-__all__ = ["Customer", "Lack", "entitled_scopes", "lacks"]
+from authz.policy.catalog.model import Catalog, UnitPrimitive
+from authz.policy.catalog.versions import Version
 
 
 class Lack(StrEnum):

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from authz.policy.catalog.model import Catalog, UnitPrimitive
-
-__all__ = ["REALMS", "legacy_services"]
+from authz.policy.catalog.model import Catalog, UnitPrimitive
 
 REALMS: Final = ("gitlab-com", "self-managed")
 _IRRELEVANT: Final = "_irrelevant"

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from datetime import datetime
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-
-    from authz.model import BackendService
-    from authz.policy.catalog.versions import Version
-
-__all__ = ["Bundle", "Catalog", "Operator", "Service", "UnitPrimitive"]
+from authz.model import BackendService
+from authz.policy.catalog.versions import Version
 
 
 @dataclass(frozen=True, slots=True)

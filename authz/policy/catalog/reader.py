@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
-from authz.documents.reader import read_folder
-from authz.policy.catalog.model import Catalog
+from authz.documents.findings import Findings
+from authz.documents.reader import Document, read_folder
+from authz.policy.catalog.model import Catalog, Service
 from authz.policy.catalog.schema import (
     SCHEMAS,
     BackendServiceFile,
@@ -17,16 +20,6 @@ from authz.policy.catalog.schema import (
     ServiceFile,
     UnitPrimitiveFile,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
-    from pathlib import Path
-
-    from authz.documents.findings import Findings
-    from authz.documents.reader import Document
-    from authz.policy.catalog.model import Service
-
-__all__ = ["catalog_folder", "check_references", "known_names", "read_catalog", "read_kind"]
 
 _FOLDERS: Final = ("catalog", "config")
 _NEEDED: Final = frozenset({"unit_primitives", "backend_services"})

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
@@ -13,20 +14,6 @@ from authz.documents.schema import OpenSchema
 from authz.model import BackendService
 from authz.policy.catalog.model import Bundle, Operator, Service, UnitPrimitive
 from authz.policy.catalog.versions import Version
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-__all__ = [
-    "SCHEMAS",
-    "BackendServiceFile",
-    "BundleFile",
-    "NamedFile",
-    "OperatorFile",
-    "ServiceFile",
-    "UnitPrimitiveFile",
-    "moment",
-]
 
 
 def moment(value: object) -> datetime:

@@ -6,8 +6,6 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-__all__ = ["Version"]
-
 _VERSION: Final = re.compile(
     r"v?([0-9]{1,4})\.([0-9]{1,4})(?:\.([0-9]{1,4}))?(?:(?:[-+][0-9A-Za-z]|\.[A-Za-z])[0-9A-Za-z.+-]{0,63})?"
 )

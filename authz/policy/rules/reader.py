@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
-from authz.deciding.rules import Choice, Endpoint, grow
-from authz.documents.reader import read_folder
-from authz.model import AllOf, AnyOf, BackendService, ByHeader, PublicRule, TokenRule, TokenType
+from authz.deciding.rules import Choice, Endpoint, Rules, grow
+from authz.documents.findings import Findings
+from authz.documents.reader import Document, Where, read_folder
+from authz.model import Access, AllOf, AnyOf, BackendService, ByHeader, PublicRule, Rule, TokenRule, TokenType
+from authz.policy.catalog.model import Catalog, UnitPrimitive
 from authz.policy.rules.schema import AnyOfEntry, ByHeaderEntry, ByPathEntry, RuleEntry, RulesFile
-from authz.policy.rules.templates import parse_prefix, parse_template
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from authz.deciding.rules import Rules
-    from authz.documents.findings import Findings
-    from authz.documents.reader import Document, Where
-    from authz.model import Access, Rule
-    from authz.policy.catalog.model import Catalog, UnitPrimitive
-    from authz.policy.rules.templates import Span, Template
-
-__all__ = ["read_rules"]
+from authz.policy.rules.templates import Span, Template, parse_prefix, parse_template
 
 _NEVER: Final = frozenset({"", ".", ".."})
 

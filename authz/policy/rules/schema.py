@@ -9,8 +9,6 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from authz.documents.schema import Schema
 
-__all__ = ["AnyOfEntry", "ByHeaderEntry", "ByPathEntry", "RuleEntry", "RulesFile"]
-
 _FORMS: Final = ("any_of", "by_path", "by_header")
 
 Names = Annotated[list[str], Field(min_length=1)]

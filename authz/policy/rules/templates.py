@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-__all__ = ["Span", "Template", "parse_prefix", "parse_template"]
+from typing import Final
 
 MAX_SEGMENTS: Final = 64
 _LITERAL: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._~!$&'()*+,=:@-]+")

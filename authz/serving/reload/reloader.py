@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from watchfiles import watch
 
 from authz.documents.findings import ConfigurationError, Problem
 from authz.observing.json_log import fault
-from authz.serving.reload.snapshot import take
-from authz.serving.reload.watched_paths import places
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from authz.serving.reload.snapshot import Snapshot, Sources
-    from authz.serving.reload.watched_paths import Places
-
-__all__ = ["Blind", "Refused", "Reloader", "Report", "Seeing", "Taken", "Watch"]
+from authz.serving.reload.snapshot import Snapshot, Sources, take
+from authz.serving.reload.watched_paths import Places, places
 
 QUIET_MS: Final = 100
 LONGEST_MS: Final = 1_000

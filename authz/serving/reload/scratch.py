@@ -9,13 +9,9 @@ import shutil
 import stat
 import tempfile
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from pathlib import Path
-    from types import TracebackType
-
-__all__ = ["Scratch", "sweep"]
+from pathlib import Path
+from types import TracebackType
+from typing import Final
 
 _NAME: Final = re.compile(r"authz-[0-9]+-[a-z0-9_]+")
 _LOCK: Final = "lock"

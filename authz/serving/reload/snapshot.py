@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from authz.documents.findings import ConfigurationError, Problem
 from authz.policy.files import files
-from authz.policy.load import load_policy
+from authz.policy.load import Policy, load_policy
 from authz.serving.messages import Load
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from authz.policy.load import Policy
-    from authz.serving.settings import ServeSettings
-
-__all__ = ["Snapshot", "Sources", "take"]
+from authz.serving.settings import ServeSettings
 
 TRIES: Final = 5
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from authz.policy.files import folders
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-__all__ = ["Places", "places"]
 
 MAX_LINKS: Final = 32
 

@@ -5,18 +5,12 @@ Every method is told the time (seconds of one monotonic clock) and returns what 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from authz.serving.messages import Beat, Drain, Draining, Failed, Listening, Loaded, Swapped
+from authz.serving.messages import Beat, Drain, Draining, Failed, FromWorker, Listening, Load, Loaded, Swapped
 from authz.serving.supervision.member import START_SECONDS, Member, Phase
-from authz.serving.supervision.orders import End, Kill, Note, Send, Spawn
+from authz.serving.supervision.orders import End, Kill, Note, Order, Send, Spawn
 from authz.serving.supervision.rollout import Rollout
-
-if TYPE_CHECKING:
-    from authz.serving.messages import FromWorker, Load
-    from authz.serving.supervision.orders import Order
-
-__all__ = ["Crew"]
 
 STARTS: Final = 5
 

@@ -5,13 +5,9 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-__all__ = ["CLUSTER", "EndpointsFile", "EndpointsFileUnusableError", "discovery"]
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
 
 CLUSTER: Final = "authz"
 _ASSIGNMENT: Final = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"

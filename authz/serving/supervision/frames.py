@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from multiprocessing.connection import Connection
-
-__all__ = ["Frames"]
+from typing import Any, Final
 
 _READ_BYTES: Final = 65_536
 _HEADER: Final = struct.Struct("!i")

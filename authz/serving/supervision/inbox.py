@@ -6,12 +6,8 @@ import os
 import queue
 import signal
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
-
-if TYPE_CHECKING:
-    from types import TracebackType
-
-__all__ = ["Inbox"]
+from types import TracebackType
+from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 

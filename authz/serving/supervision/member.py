@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from authz.serving.messages import Load
-
-__all__ = ["Member", "Phase"]
+from authz.serving.messages import Load
 
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from authz.serving.messages import Load, ToWorker
-
-__all__ = ["Abandon", "End", "InForce", "Kill", "Note", "Order", "Send", "Spawn"]
+from authz.serving.messages import Load, ToWorker
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+from collections.abc import Iterator
 from contextlib import suppress
 from multiprocessing import resource_tracker
-from typing import TYPE_CHECKING, Final
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from typing import Final
 
+from authz.serving.messages import FromWorker, ToWorker
+from authz.serving.settings import ServeSettings
 from authz.serving.supervision.frames import Frames
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from multiprocessing.connection import Connection
-    from multiprocessing.context import SpawnProcess
-
-    from authz.serving.messages import FromWorker, ToWorker
-    from authz.serving.settings import ServeSettings
-
-__all__ = ["SIGNALS", "WorkerProcess"]
 
 SIGNALS: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 """What a worker must not meet before it knows what to do about it."""

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Final
 
-from authz.serving.messages import Swap
-from authz.serving.supervision.orders import Abandon, InForce, Kill, Send
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from authz.serving.messages import Load
-    from authz.serving.supervision.member import Member
-    from authz.serving.supervision.orders import Order
-
-__all__ = ["FIRST_PAUSE", "LONGEST_PAUSE", "PATIENCE", "Rollout"]
+from authz.serving.messages import Load, Swap
+from authz.serving.supervision.member import Member
+from authz.serving.supervision.orders import Abandon, InForce, Kill, Order, Send
 
 PATIENCE: Final = 30.0
 FIRST_PAUSE: Final = 1.0

@@ -5,18 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from authz.documents.findings import Problem
 from authz.observing.state import FailedReload, PolicyState, WorkerCounts
-from authz.observing.totals import Ledger
-
-if TYPE_CHECKING:
-    from authz.documents.findings import Problem
-    from authz.observing.totals import Tallies
-    from authz.serving.reload.snapshot import Snapshot
-    from authz.serving.supervision.crew import Crew
-
-__all__ = ["State"]
+from authz.observing.totals import Ledger, Tallies
+from authz.serving.reload.snapshot import Snapshot
+from authz.serving.supervision.crew import Crew
 
 
 class State:

@@ -8,30 +8,22 @@ from __future__ import annotations
 import logging
 import signal
 import time
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import wait
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from authz.documents.findings import Problem
-from authz.serving.messages import Tallied
-from authz.serving.reload.reloader import Blind, Refused, Seeing, Taken
+from authz.serving.messages import FromWorker, Load, Tallied
+from authz.serving.reload.reloader import Blind, Refused, Report, Seeing, Taken
+from authz.serving.reload.snapshot import Snapshot
+from authz.serving.settings import ServeSettings
 from authz.serving.supervision.crew import Crew
-from authz.serving.supervision.orders import Abandon, End, InForce, Kill, Note, Send, Spawn
+from authz.serving.supervision.endpoints import EndpointsFile
+from authz.serving.supervision.inbox import Inbox
+from authz.serving.supervision.orders import Abandon, End, InForce, Kill, Note, Order, Send, Spawn
 from authz.serving.supervision.process import WorkerProcess
 from authz.serving.supervision.state import State
 from authz.serving.worker_times import FINISH_SECONDS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from authz.serving.messages import FromWorker, Load
-    from authz.serving.reload.reloader import Report
-    from authz.serving.reload.snapshot import Snapshot
-    from authz.serving.settings import ServeSettings
-    from authz.serving.supervision.endpoints import EndpointsFile
-    from authz.serving.supervision.inbox import Inbox
-    from authz.serving.supervision.orders import Order
-
-__all__ = ["Supervisor"]
 
 _MARGIN_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 1.0

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from authz.documents.findings import Findings
 from authz.tokens.keys.jwk import MAX_RSA_BITS, MIN_RSA_BITS
 from authz.tokens.keys.weakness import weakness
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from authz.documents.findings import Findings
-
-__all__ = ["MAX_ANCHORS", "read_anchors", "strong_enough"]
 
 MAX_ANCHORS: Final = 8
 """Each root of one name costs a forged chain one signature check more."""

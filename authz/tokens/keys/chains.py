@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.verification import PolicyBuilder, Store
 
-from authz.model import Algorithm
+from authz.model import Algorithm, Issuer
+from authz.tokens.cache import Memory, MemoryUse
 from authz.tokens.keys.anchors import strong_enough
 from authz.tokens.keys.key import VerificationKey
 from authz.tokens.keys.thumbprints import has_one_spelling, thumbprints
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from authz.model import Issuer
-    from authz.tokens.cache import Memory, MemoryUse
-
-__all__ = ["ChainProof", "ChainVerifier"]
 
 MAX_CERTIFICATES: Final = 4
 

@@ -5,16 +5,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import Certificate
 
-if TYPE_CHECKING:
-    from cryptography.x509 import Certificate
-
-    from authz.tokens.keys.ring import KeyRing
-
-__all__ = ["Anchor", "PackagedKey", "Trusted", "trusted"]
+from authz.tokens.keys.ring import KeyRing
 
 
 @dataclass(frozen=True, slots=True)

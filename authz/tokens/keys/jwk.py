@@ -5,21 +5,16 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicNumbers
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 from authz.model import Algorithm
 from authz.tokens.keys.weakness import weakness
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
-
-__all__ = ["public_key"]
 
 MIN_RSA_BITS: Final = 2048
 MAX_RSA_BITS: Final = 8192

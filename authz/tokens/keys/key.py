@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
-    from authz.model import Algorithm
-
-__all__ = ["VerificationKey"]
+from authz.model import Algorithm
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 
+from authz.documents.findings import Findings
+from authz.model import Issuer
 from authz.tokens import strict_json
 from authz.tokens.keys.jwk import public_key
 from authz.tokens.keys.key import VerificationKey
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from authz.documents.findings import Findings
-    from authz.model import Issuer
-
-__all__ = ["MAX_KEYS_WITHOUT_KID", "read_key_set"]
 
 MAX_KEYS_WITHOUT_KID: Final = 4
 MAX_KID_LENGTH: Final = 256

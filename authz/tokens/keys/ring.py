@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import Certificate
 
-from authz.model import Trust
+from authz.documents.findings import Findings
+from authz.model import Algorithm, Issuer, Trust
 from authz.tokens.keys.anchors import read_anchors
+from authz.tokens.keys.key import VerificationKey
 from authz.tokens.keys.key_sets import MAX_KEYS_WITHOUT_KID, read_key_set
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
-
-    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
-    from cryptography.x509 import Certificate
-
-    from authz.documents.findings import Findings
-    from authz.model import Algorithm, Issuer
-    from authz.tokens.keys.key import VerificationKey
-
-__all__ = ["KeyRing", "read_keys"]
 
 T = TypeVar("T")
 

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from cryptography.x509 import Certificate
-
-__all__ = ["has_one_spelling", "thumbprints"]
+from cryptography.x509 import Certificate
 
 _SEQUENCE: Final = 0x30
 _BIT_STRING: Final = 0x03

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
-
-__all__ = ["weakness"]
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 MAX_EXPONENT_BITS: Final = 64
 _SMALL: Final = math.prod(p for p in range(2, 752) if all(p % q for q in range(2, math.isqrt(p) + 1)))

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self
+from collections.abc import Iterator
+from typing import ClassVar, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
+from authz.documents.reader import Where
 from authz.documents.schema import Schema
 from tests.support.cases.rows import RequestLine, Row, TokenRow
 from tests.support.repository import PACKAGED_POLICY
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from authz.documents.reader import Where
-
-__all__ = ["EVERY_SCOPE", "POLICY", "CaseFile", "Endpoint"]
 
 POLICY: Final = PACKAGED_POLICY
 EVERY_SCOPE: Final = sorted(file.stem for file in (POLICY / "catalog" / "unit_primitives").glob("*.yml"))

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from tests.support.cases.rows import CertificateRow, ChainRow
 from tests.support.certificates import Certificate, x5c
+from tests.support.issuers import Profile
 from tests.support.minting import ROOT
-
-if TYPE_CHECKING:
-    from tests.support.issuers import Profile
-
-__all__ = ["certificates", "members", "with_thumbprints"]
 
 STRANGER: Final = Certificate("Stranger", ca=True)
 KINDS: Final = {"RS256": "RSA-2048", "ES256": "ES256", "EdDSA": "EdDSA"}

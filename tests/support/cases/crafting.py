@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.support.cases.chains import certificates, members
+from tests.support.cases.rows import TokenRow
 from tests.support.certificates import Certificate
+from tests.support.issuers import Profile
 from tests.support.minting import NULL, Minter, compact
 from tests.support.signing import Key, b64, hmac_with, key
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from tests.support.cases.rows import TokenRow
-    from tests.support.issuers import Profile
-
-__all__ = ["craft"]
 
 
 def craft(row: TokenRow, audience: str, profiles: Mapping[str, Profile]) -> str:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-__all__ = ["difference"]
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 ABSENT: Final = object()
 

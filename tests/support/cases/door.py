@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import Final, NoReturn
 
 import yaml
 
@@ -13,17 +14,10 @@ from authz.deciding.check import Check
 from authz.policy.load import load_policy
 from tests.support.cases.case_file import POLICY
 from tests.support.cases.chains import with_thumbprints
-from tests.support.issuers import PRODUCTION, profiles
+from tests.support.issuers import PRODUCTION, Profile, profiles
 from tests.support.minting import NOW, write_anchors, write_keys
 from tests.support.repository import CASES
 from tests.support.signing import key
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tests.support.issuers import Profile
-
-__all__ = ["LAB", "PROFILES", "Door", "open_doors"]
 
 LAB: Final = CASES / "lab"
 PROFILES: Final = {"shipped": PRODUCTION, "unlabelled": PRODUCTION, "lab": profiles(LAB / "issuers.yml")}

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import BeforeValidator, Field, ValidationError
 
-from authz.documents.reader import read
+from authz.documents.findings import Findings
+from authz.documents.reader import Document, read
 from authz.documents.schema import Schema
 from authz.policy.catalog.entitlement import Customer, Lack
 from authz.policy.catalog.model import Catalog
@@ -17,15 +20,6 @@ from authz.policy.catalog.schema import OperatorFile, UnitPrimitiveFile, moment
 from authz.policy.catalog.versions import Version
 from tests.support.cases.mistakes import MISTAKES, shown
 from tests.support.repository import CASES as CASE_FILES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
-
-    from authz.documents.findings import Findings
-    from authz.documents.reader import Document
-
-__all__ = ["CASES", "Case", "read_cases"]
 
 FILE: Final = CASE_FILES / "entitlement.yaml"
 Part = dict[str, Any]  # Any: what the schema of the part reads

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 import grpc
 
+from authz.deciding._proto.base_pb2 import HeaderValueOption
 from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from authz.documents.reader import read
 from authz.documents.schema import Schema
 from tests.support.cases.mistakes import MISTAKES
+from tests.support.cases.rows import Row
+from tests.support.issuers import Profile
 from tests.support.minting import SEATS
 from tests.support.repository import CASES as CASE_FILES
 from tests.support.tiers import tier_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from authz.deciding._proto.base_pb2 import HeaderValueOption
-    from tests.support.cases.rows import Row
-    from tests.support.issuers import Profile
-
-__all__ = ["CALLERS", "REASONS", "Backend", "expected", "observed"]
 
 CODES: Final = {code.value[0]: code.name for code in grpc.StatusCode}
 Texts = dict[str, str]

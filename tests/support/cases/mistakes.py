@@ -6,17 +6,12 @@ import os
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from authz.documents.findings import ConfigurationError, Findings
+from authz.documents.findings import ConfigurationError, Findings, Problem
 from authz.policy.load import load_policy
 from tests.support.cases.case_file import POLICY
 from tests.support.minting import write_keys
-
-if TYPE_CHECKING:
-    from authz.documents.findings import Problem
-
-__all__ = ["MISTAKES", "of_the_policy", "sentence", "shown", "told"]
 
 TOP: Final = POLICY.parents[1]
 MISTAKES: Final = Findings()

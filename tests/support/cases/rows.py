@@ -8,8 +8,6 @@ from pydantic import Field, JsonValue, model_validator
 
 from authz.documents.schema import Schema
 
-__all__ = ["CertificateRow", "ChainRow", "RequestLine", "Row", "TokenRow"]
-
 Texts = dict[str, str | None]
 RequestLine = Annotated[str, Field(pattern=r"(?s)^[^ ]* .*$")]
 """A method, one space, and whatever stands for the path."""

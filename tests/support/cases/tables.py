@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from authz.documents.reader import read
+from authz.documents.findings import Findings
+from authz.documents.reader import Document, read
 from tests.support.cases.case_file import EVERY_SCOPE, CaseFile
 from tests.support.cases.door import LAB, PROFILES
 from tests.support.cases.expectation import REASONS
 from tests.support.cases.mistakes import MISTAKES, shown
+from tests.support.cases.rows import Row
 from tests.support.issuers import ISSUERS_FILE
 from tests.support.repository import CASES as CASE_FILES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from authz.documents.findings import Findings
-    from authz.documents.reader import Document
-    from tests.support.cases.rows import Row
-
-__all__ = ["CASES", "Case", "read_cases"]
 
 TABLES: Final = frozenset({"reasons.yaml", "callers.yaml", "entitlement.yaml"})
 

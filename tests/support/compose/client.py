@@ -8,17 +8,14 @@ import ssl
 import subprocess
 import threading
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from tests.support.e2e.visitor import SECONDS, Answer, Visitor
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from tests.support.minting import Minter
+from tests.support.minting import Minter
 
 COMPLETIONS: Final = "/ai/v2/code/completions"
 # A stranger asks from inside a container of the door's network: method, path and headers come on stdin.

@@ -8,23 +8,19 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dev.compose.__main__ import TLS_PORT, prepare, start
-from dev.compose.command import ComposeError, Stack, check_engine, compose_command
+from dev.compose.command import ComposeError, Container, Stack, check_engine, compose_command
 from dev.compose.files import shared, write_watched
+from dev.envoy.files import EnvoyFiles
 from tests.support.minting import write_keys
 from tests.support.repository import ROOT, TESTS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from dev.compose.command import Container
-    from dev.envoy.files import EnvoyFiles
-    from tests.support.signing import Key
+from tests.support.signing import Key
 
 LIMITS: Final = TESTS / "compose" / "limits.yaml"
 UNKNOWN_GATEWAY: Final = "192.0.2.1"

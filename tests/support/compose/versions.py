@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import re
 import subprocess
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
 
-from tests.support.compose.door import docker
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from tests.support.compose.door import Door
+from tests.support.compose.door import Door, docker
 
 PYTHON = "import {0}, platform; print('CPython', platform.python_version(), '{0}', {0}.__version__)"
 SAMPLES = ("ai-gateway", "duo-workflow", "observability", "sast")

@@ -5,15 +5,11 @@ from __future__ import annotations
 import http.client
 import socket
 import uuid
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from tests.support.e2e.load import Question
-
-__all__ = ["Crowd", "crowd"]
+from tests.support.e2e.load import Question
 
 SECONDS: Final = 20.0
 

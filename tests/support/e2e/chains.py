@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from tests.support.certificates import Certificate, pem, x5c
-from tests.support.minting import write_keys
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.support.minting import Minter
-
-__all__ = ["LEAF", "SISTER", "chain_token", "write_keys_and_anchors"]
+from tests.support.minting import Minter, write_keys
 
 STARTED: Final = datetime.now(UTC).replace(microsecond=0)
 ROOT: Final = Certificate("Root", ca=True, now=STARTED)

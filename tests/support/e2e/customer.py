@@ -3,27 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from tests.support.e2e.visitor import Answer, Visitor
 from tests.support.tiers import SEATS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.support.e2e.visitor import Answer, Visitor
-
-__all__ = [
-    "CHAT",
-    "COMPLETIONS",
-    "SCAN",
-    "TRACES",
-    "WORKFLOWS",
-    "WORKFLOW_TOKEN",
-    "Customer",
-    "Feature",
-    "until_refused",
-]
 
 MOST: Final = 60
 

@@ -6,25 +6,21 @@ import http
 import json
 import re
 import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from dev import certificate
 from dev.envoy.apply import apply
 from dev.envoy.files import EnvoyFiles, render
 from dev.process import Child, Family
 from tests.support.e2e.limited import WIDE, with_limits
-from tests.support.e2e.served import SECONDS, Envoy, Service, edit, get, start_envoy
+from tests.support.e2e.raw_http import Reply
+from tests.support.e2e.served import SECONDS, Edits, Envoy, LogLine, Service, edit, get, start_envoy
 from tests.support.repository import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from tests.support.e2e.raw_http import Reply
-    from tests.support.e2e.served import Edits, LogLine
 
 LOG_SECONDS: Final = 10.0
 PUBLIC: Final = "/ai/monitoring/healthz"

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from dev.envoy.check import check
-
-if TYPE_CHECKING:
-    from dev.envoy.files import EnvoyFiles
+from dev.envoy.files import EnvoyFiles
 
 
 def findings(files: EnvoyFiles) -> list[str]:

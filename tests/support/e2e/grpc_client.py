@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import queue
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import grpc
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SECONDS = 20.0
 Metadata = tuple[tuple[str, str], ...]

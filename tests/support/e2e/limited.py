@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,18 +14,13 @@ from typing import TYPE_CHECKING, Final
 
 from dev.envoy.files import EnvoyFiles
 from tests.support.e2e.customer import Customer
-from tests.support.e2e.served import SHIPPED
+from tests.support.e2e.served import SHIPPED, Edits, Envoy, LogLine
 from tests.support.e2e.visitor import Visitor
 from tests.support.minting import Minter
 from tests.support.repository import ROOT, TESTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from tests.support.e2e.door import Door
-    from tests.support.e2e.served import Edits, Envoy, LogLine
-
-__all__ = ["WIDE", "Gate", "open_gate", "render_limits", "with_limits"]
+    from tests.support.e2e.door import Door  # which reads the limits from here
 
 LOG_SECONDS: Final = 10.0
 

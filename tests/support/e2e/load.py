@@ -6,23 +6,18 @@ import http.client
 import threading
 import uuid
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import cycle, islice
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+import pytest
 
 from tests.support.e2e.chains import chain_token
+from tests.support.e2e.visitor import Visitor
 from tests.support.signing import key
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    import pytest
-
-    from tests.support.e2e.visitor import Visitor
-
-__all__ = ["Load", "Question", "Seen", "loaded", "questions", "tell"]
 
 CLIENTS: Final = 12
 PAUSE: Final = 0.03

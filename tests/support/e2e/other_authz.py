@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from concurrent import futures
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from authz.serving.supervision.endpoints import EndpointsFile
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from authz.deciding._proto.external_auth_pb2 import CheckResponse
 
 SERVICE: Final = "envoy.service.auth.v3.Authorization"
 

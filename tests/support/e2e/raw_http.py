@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import http.client
 import socket
+from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h2.config
 import h2.connection
 import h2.events
 import hpack
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 SECONDS = 10.0
 READ = 65536

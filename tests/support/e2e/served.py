@@ -8,19 +8,17 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dev.envoy.admin import Admin, AdminError
 from dev.envoy.files import ADMIN, PLAIN, TLS, EnvoyFiles, render
 from dev.envoy.program import command
 from dev.process import Child, Family
 from tests.support.repository import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
 
 SHIPPED: Final = EnvoyFiles(ROOT / "envoy")
 SECONDS: Final = 30.0

@@ -5,16 +5,12 @@ from __future__ import annotations
 import http.client
 import json
 import uuid
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tests.support.minting import client_headers
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from tests.support.minting import Minter
+from tests.support.minting import Minter, client_headers
 
 SECONDS = 20
 AUDIENCES = {

@@ -5,16 +5,13 @@ from __future__ import annotations
 import queue
 import socket
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import h2.config
 import h2.connection
 import h2.events
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 HEALTH = "/grpc.health.v1.Health/Check"
 HEALTHY = b"\0\0\0\0\2\x08\x01"

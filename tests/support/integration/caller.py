@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from types import TracebackType
+from typing import Final
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -12,12 +14,6 @@ from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from authz.server.health import SERVICE
 from tests.support.integration.service import SECONDS
 from tests.support.minting import Minter, request
-
-if TYPE_CHECKING:
-    from pathlib import Path
-    from types import TracebackType
-
-__all__ = ["CHECK", "Caller", "healthy"]
 
 CHECK: Final = f"/{SERVICE}/Check"
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from types import TracebackType
+from typing import Final
 
+import grpc
 import h2.config
 import h2.connection
 import h2.events
@@ -16,27 +19,6 @@ import h2.events
 from authz.server.bounds import Bounds
 from authz.server.health import SERVICE
 from authz.server.server import Server
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import TracebackType
-
-    import grpc
-
-__all__ = [
-    "CHECK",
-    "HEALTH",
-    "SECONDS",
-    "WIDE",
-    "Gate",
-    "RawClient",
-    "Served",
-    "ask",
-    "echo",
-    "framed",
-    "serving",
-    "until",
-]
 
 CHECK: Final = f"/{SERVICE}/Check"
 HEALTH: Final = "/grpc.health.v1.Health/Check"

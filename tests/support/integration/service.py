@@ -8,15 +8,11 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
-
-__all__ = ["COMMAND", "SECONDS", "Service", "refused", "running"]
+from pathlib import Path
+from typing import Final
 
 COMMAND: Final = (sys.executable, "-m", "authz", "serve")
 SECONDS: Final = 30.0

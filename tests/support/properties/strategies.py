@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
 
 from tests.support.minting import INSTANCE, USER
 from tests.support.properties.twin import read_rules
-
-if TYPE_CHECKING:
-    from hypothesis.strategies import SearchStrategy
-
-__all__ = ["METHODS", "header_sets", "labels", "scope_sets", "targets"]
 
 METHODS = ("GET", "POST", "PUT", "HEAD", "OPTIONS", "post", "")
 _RULES = read_rules(Path("authz/data/rules"))

@@ -6,16 +6,12 @@ It shares no code with the service beyond PyYAML. Where the two disagree, one of
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import yaml
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-    from pathlib import Path
-
-__all__ = ["PublicEndpoint", "TwinRule", "decode", "grants", "match", "read_rules"]
 
 LITERAL, FREE, REST = 0, 1, 2
 

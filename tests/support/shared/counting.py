@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from dev.envoy.files import EnvoyFiles
 from dev.process import Child, Family
 from dev.ratelimit import service as ratelimit_service
+from dev.ratelimit.program import Programs
 from dev.ratelimit.redis_server import RedisServer
 from dev.ratelimit.service import RateLimitService
 from dev.up.plan import NeededPort, PlanError, check_free
 from tests.support.e2e.served import SECONDS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from dev.envoy.files import EnvoyFiles
-    from dev.ratelimit.program import Programs
 
 # Below those that the kernel hands to clients, one of which might take a port while its owner is dead.
 PORTS: Final = range(20_000, 30_000)

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from dev.envoy.files import Engine, EnvoyFiles
+from dev.ratelimit.program import Programs
 from dev.up import shared as up_shared
+from tests.support.e2e.door import Door
 from tests.support.e2e.limited import Gate, with_limits
-from tests.support.e2e.served import edit
+from tests.support.e2e.served import Edits, Envoy, edit
 from tests.support.e2e.visitor import Visitor
 from tests.support.minting import Minter
 from tests.support.shared.counting import Counting, counting, free_ports
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from dev.ratelimit.program import Programs
-    from tests.support.e2e.door import Door
-    from tests.support.e2e.served import Edits, Envoy
 
 SERVICE: Final = f"port_value: {up_shared.GRPC}"
 # A busy machine that makes the service late is no outage, and must not cost a test a count.

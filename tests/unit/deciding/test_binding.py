@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 from hypothesis import given, settings
@@ -12,10 +12,8 @@ from hypothesis import strategies as st
 from authz.deciding.binding import bindings, said
 from authz.deciding.decision import Denied, decide
 from authz.deciding.reasons import Reason
+from authz.model import Claims
 from tests.support.examples import CLAIMS, RULE, USER_ISSUER, asked
-
-if TYPE_CHECKING:
-    from authz.model import Claims
 
 USER: Final = replace(CLAIMS, issuer=USER_ISSUER, subject="user-1")
 INSTANCE: Final = "x-gitlab-instance-id"

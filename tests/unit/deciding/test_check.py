@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import Any, NoReturn, cast
 
 import pytest
 
 from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from authz.deciding.check import Check
 from authz.deciding.decision import Denied
+from authz.deciding.observation import Observation
 from authz.deciding.reasons import Reason
-from authz.policy.load import load_policy
+from authz.policy.load import Policy, load_policy
 from tests.support.cases.case_file import POLICY
 from tests.support.minting import NOW, Minter, request, write_keys
-
-if TYPE_CHECKING:
-    from authz.deciding.observation import Observation
-    from authz.policy.load import Policy
 
 
 class Broken:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
 from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from authz.deciding.check import Check
-from authz.policy.load import load_policy
+from authz.policy.load import Policy, load_policy
 from authz.policy.revocations import NO_REVOCATIONS
 from authz.tokens.cache import Memory
 from authz.tokens.keys.chains import ChainVerifier
@@ -19,9 +19,6 @@ from authz.tokens.verifier import Verifier
 from tests.support.cases.case_file import POLICY
 from tests.support.certificates import Certificate, pem, x5c
 from tests.support.minting import NOW, Minter, request, write_keys
-
-if TYPE_CHECKING:
-    from authz.policy.load import Policy
 
 HOUR: Final = 3_600
 START_LEEWAY: Final = 10

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 import pytest
 
 from authz.deciding.decision import UNKNOWN, Allowed, Denied, Identity, credentials, decide, label_denial
 from authz.deciding.reasons import ANSWERS, Reason
-from authz.model import AllOf, AnyOf, ByHeader, PublicRule, TokenType
+from authz.model import Access, AllOf, AnyOf, ByHeader, Claims, PublicRule, TokenRule, TokenType
 from tests.support.examples import BACKEND, CLAIMS, RULE, USER_ISSUER, asked
-
-if TYPE_CHECKING:
-    from authz.model import Access, Claims, TokenRule
 
 USER_CLAIMS: Final = replace(CLAIMS, issuer=USER_ISSUER, subject="user-1")
 BOUND: Final = {"x-gitlab-instance-id": "instance-1"}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 import pytest
@@ -19,9 +20,6 @@ from authz.observing import decision_line
 from authz.observing.metrics import Metrics
 from tests.support.repository import ROOT
 from tests.unit.observing.test_metrics import State
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
 
 PAGE: Final = ROOT / "docs" / "operations.md"
 ALERTS: Final = ROOT / "deploy" / "observability" / "prometheus" / "alerts.yml"

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import Final
 
 import yaml
 
 from tests.support.repository import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 PAGE: Final = (ROOT / "docs" / "scaling.md").read_text("utf-8")
 BENCHMARKS: Final = (ROOT / "benchmarks" / "README.md").read_text("utf-8")

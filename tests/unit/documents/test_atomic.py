@@ -8,14 +8,11 @@ import stat
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from authz.documents.atomic import create, replace, replace_all
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 WRITER = """
 import sys

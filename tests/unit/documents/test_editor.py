@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from textwrap import dedent
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 import yaml
@@ -11,9 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from authz.documents.editor import UnchangeableError, changed, dumped
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 ORDER: Final = ("name", "description", "since", "kinds", "tags")
 TEXT: Final = dedent(

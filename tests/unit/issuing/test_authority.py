@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import stat
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import jwt
 import pytest
@@ -15,18 +17,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from authz.documents.findings import Findings
 from authz.issuing.authority import anchors_file, chain_file, generate_chain, read_chain
-from authz.model import Algorithm, Trust
+from authz.model import Algorithm, Issuer, Trust
 from authz.tokens.cache import Memory
 from authz.tokens.keys.chains import ChainProof, ChainVerifier
 from authz.tokens.keys.ring import read_keys
 from tests.support.examples import ISSUER
 from tests.support.signing import key
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from authz.model import Issuer
 
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _USAGES: Final = (

@@ -8,10 +8,12 @@ import json
 import os
 import re
 import stat
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, cast
+from pathlib import Path
+from typing import Any, Final, cast
 
 import jwt
 import pytest
@@ -19,16 +21,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from authz.documents.findings import Findings
 from authz.issuing.key_pairs import generate_pair, private_file, public_file, read_pair
-from authz.model import Algorithm
+from authz.model import Algorithm, Issuer
 from authz.tokens.keys.ring import read_keys
 from tests.support.examples import ISSUER
 from tests.support.signing import Key, b64
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from authz.model import Issuer
 
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
 

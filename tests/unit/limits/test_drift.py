@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
 
 import pytest
 
 from authz.documents.findings import Findings
 from authz.limits.drift import compare, leftovers
+from authz.limits.rendering.text import Page
 from tests.unit.limits.rendering.test_files import EXCEPTION, pages
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from authz.limits.rendering.text import Page
 
 SOURCE = PurePath("envoy/limits.yaml")
 MEND = "; run authz limits render"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from ipaddress import ip_network
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -24,9 +24,6 @@ from authz.limits.rates import Rate, Unit
 from authz.limits.reader import read_limits
 from tests.support.files import told
 from tests.support.limits import GROUND, limits, problems, warnings
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 UNITS = ("addresses:\n", "    unit_primitives:\n      read:\n        tiers: UNITS\naddresses:\n")
 EXCEPTION = ("addresses:\n", "exceptions:\n  - {EXCEPTION}\naddresses:\n")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from authz.limits.report import report
 from tests.support.limits import limits
 from tests.unit.limits.rendering.test_files import EXCEPTION, EXEMPT, UNITS
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_the_report_tells_what_each_engine_can(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from authz.documents.findings import Findings
 from authz.limits.vocabulary import Ground, answers
@@ -10,9 +10,6 @@ from authz.policy.rules.reader import read_rules
 from authz.policy.tiers import Tiers
 from tests.support.examples import CATALOG
 from tests.support.files import write
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 RULES = """
 backend_service: alpha

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from authz.deciding.observation import Observation
 from authz.model import AnyOf, TokenRule
 from authz.observing.counts import MAX_LEAVES, Tally
 from authz.observing.totals import BOUNDS, Durations, LeafUse, Ledger, Tallies
+from authz.policy.load import Policy
 from authz.tokens.cache import MemoryUse
 from authz.tokens.proof import Proof
 from authz.tokens.signers import Signer
-from tests.support.minting import NOW, PRODUCTION, request
+from tests.support.issuers import PRODUCTION
+from tests.support.minting import NOW, request
 from tests.support.observing import LEAF, chained, load_shipped, observed, told
-
-if TYPE_CHECKING:
-    from authz.deciding.observation import Observation
-    from authz.policy.load import Policy
 
 KID: Final = PRODUCTION["customers-dot"].key.kid
 

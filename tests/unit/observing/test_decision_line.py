@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from authz.observing.decision_line import _TOKEN, MAX_PATH, _path
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 ODD: Final = st.lists(
     st.sampled_from(["ey", "eyJ", "eyA", "e", "J", ".", "%2E", "-", "_", "*", "/", "é", "a" * 9])

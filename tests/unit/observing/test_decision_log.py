@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from random import Random, SystemRandom
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pytest
 from hypothesis import given, settings
@@ -16,15 +17,12 @@ from authz.deciding.observation import Observation
 from authz.model import Claims, Request, TokenRule
 from authz.observing.decision_log import DecisionLog
 from authz.observing.line_writer import MAX_LINE
+from authz.policy.load import Policy
 from authz.tokens.claims import standing_error
 from authz.tokens.proof import Proof
-from tests.support.minting import INSTANCE, NOW, PRODUCTION, ROOT, USER, Minter, client_headers, request
+from tests.support.issuers import PRODUCTION
+from tests.support.minting import INSTANCE, NOW, ROOT, USER, Minter, client_headers, request
 from tests.support.observing import LEAF, chained, load_shipped, observed, told
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from authz.policy.load import Policy
 
 Line = dict[str, Any]  # Any: JSON
 

@@ -7,14 +7,11 @@ import logging
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from authz.observing.json_log import fault, start_logging, timestamp
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 SECRET = "eyJhbGciOiJSUzI1NiJ9.secret"
 
@@ -49,11 +46,11 @@ def lookup_for_a_reason() -> None:
 
 
 def test_a_fault_names_its_kind_and_place_and_nothing_that_it_says() -> None:
-    assert re.fullmatch(r"KeyError at test_observe\.py:\d+", fault(caught(lookup)))
+    assert re.fullmatch(r"KeyError at test_json_log\.py:\d+", fault(caught(lookup)))
 
 
 def test_a_cause_is_not_told_either() -> None:
-    assert re.fullmatch(r"RuntimeError at test_observe\.py:\d+", fault(caught(lookup_for_a_reason)))
+    assert re.fullmatch(r"RuntimeError at test_json_log\.py:\d+", fault(caught(lookup_for_a_reason)))
 
 
 def test_a_fault_names_the_innermost_place() -> None:

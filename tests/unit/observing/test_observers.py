@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
@@ -13,12 +13,10 @@ from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from authz.deciding.check import Check
 from authz.observing.line_writer import Lines
 from authz.observing.observers import Observers, traced
+from authz.policy.load import Policy
 from tests.support.minting import NOW, Minter, request
 from tests.support.observing import load_shipped, observed
 from tests.unit.observing.test_traces import SECONDS, collector
-
-if TYPE_CHECKING:
-    from authz.policy.load import Policy
 
 GOOD: Final = request(token=Minter().token())
 BAD: Final = request(token=Minter().token(claims={"exp": 1}))

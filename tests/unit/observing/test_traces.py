@@ -6,24 +6,20 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from authz.observing.traces import Traces, spans_url
+from authz.policy.load import Policy
 from tests.support.minting import NOW
 from tests.support.observing import load_shipped, observed, told
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from opentelemetry.proto.trace.v1.trace_pb2 import Span
-
-    from authz.policy.load import Policy
 
 SECONDS: Final = 30.0
 TRACE: Final = "4bf92f3577b34da6a3ce929d0e0e4736"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +11,6 @@ from authz.model import Algorithm, Issuer, TokenType, Trust
 from authz.policy.issuers import read_issuers
 from tests.support.examples import BACKEND, CATALOG, OTHER_BACKEND
 from tests.support.files import told, write
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SHORT = "{name: a, issuer: https://a.example, token_type: instance, max_lifetime: 1h}"
 

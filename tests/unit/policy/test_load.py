@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -12,15 +12,10 @@ from authz.deciding.decision import Allowed, Denied
 from authz.deciding.reasons import Reason, TokenError
 from authz.documents.findings import ConfigurationError
 from authz.model import Request
-from authz.policy.load import load_policy
+from authz.policy.load import Policy, load_policy
 from tests.support.certificates import NOW, Certificate, pem, x5c
 from tests.support.files import told, write
 from tests.support.signing import encode, key
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from authz.policy.load import Policy
 
 SIGNER = key("p-1")
 ISSUERS = """

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import pytest
 
 from authz.documents.findings import Findings
+from authz.model import Claims
 from authz.policy.revocations import NO_REVOCATIONS, Revocations, read_revocations
 from tests.support.examples import CLAIMS, USER_ISSUER
 from tests.support.files import told, write
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from authz.model import Claims
 
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 UUID: Final = "6b1e6a52-4d3c-4f0e-9b7d-2f4c8a1d9e33"

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from authz.documents.findings import Findings
 from authz.policy.tiers import Tiers, read_tiers
 from tests.support.files import told, write
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TIERS = "default: any\ntiers:\n  - {name: small, min_seats: 1}\n  - {name: medium, min_seats: 100}\n"
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from authz.documents.findings import Findings
 from authz.policy.unread_files import report_near_misses, report_strange_keys
 from tests.support.files import told, write
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize(

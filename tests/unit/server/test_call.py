@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from authz.server.call import SEND_SECONDS, Exchange, Line, Stage
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from authz.server.core import Call, Event, Operation, Tag
+from authz.server.core import Call, Event, Operation, Tag
 
 
 @dataclass(slots=True)

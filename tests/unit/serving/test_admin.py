@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import socket
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import pytest
 
@@ -18,9 +19,6 @@ from authz.observing.state import FailedReload
 from authz.server.addresses import AddressUnusableError
 from authz.serving.admin import MAX_CONNECTIONS, Admin
 from tests.unit.observing.test_metrics import LOADED, State
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SECONDS: Final = 30.0
 CLIENTS_WORD: Final = "clients-own-word"

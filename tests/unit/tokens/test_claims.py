@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
 from authz.deciding.reasons import TokenError
-from authz.model import Claims
+from authz.model import Claims, Issuer
 from authz.tokens.claims import parse_claims, standing_error
 from tests.support.examples import BACKEND, CLAIMS, ISSUER, OTHER_BACKEND
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from authz.model import Issuer
 
 REALMED: Final = replace(ISSUER, realms=frozenset({"saas"}))
 SHORTEST: Final[Mapping[str, object]] = {"iss": "i", "sub": "s", "aud": "a", "exp": 2, "iat": 1, "scopes": []}

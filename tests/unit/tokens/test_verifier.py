@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 import pytest
 
 from authz.deciding.reasons import TokenError
-from authz.model import Algorithm, Claims, Trust
+from authz.model import Algorithm, Claims, Issuer, Trust
 from authz.policy.revocations import NO_REVOCATIONS
 from authz.tokens.cache import Memory
 from authz.tokens.keys.chains import ChainProof, ChainVerifier
@@ -24,11 +25,6 @@ from tests.support import certificates
 from tests.support.certificates import Certificate, x5c
 from tests.support.examples import BACKEND, ISSUER, OTHER_BACKEND, USER_ISSUER
 from tests.support.signing import Key, encode, hmac_with, key
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from authz.model import Issuer
 
 RSA, SECOND_RSA, EC, ED = key("v-1"), key("v-2"), key("v-ec", "ES256"), key("v-ed", "EdDSA")
 NOW: Final = 1_500.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -10,9 +10,6 @@ from authz.documents.findings import Findings
 from authz.limits.rendering.bootstrap import Marker, read_bootstrap, with_slots
 from authz.limits.rendering.text import Line
 from tests.support.files import told
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TEXT = """\
 a: 1   # limits: not a line of its own

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+from typing import Any, Final
 
 import pytest
 import yaml
 
 from authz.limits.rendering.files import rendered
+from authz.limits.rendering.text import Page
 from tests.support.limits import limits
 from tests.support.limits_engines import Asked, Counted, embedded, shared
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from authz.limits.rendering.text import Page
 
 BOOTSTRAP: Final = """\
 # The door.

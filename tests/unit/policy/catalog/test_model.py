@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from authz.documents.findings import Findings
 from authz.model import BackendService
 from authz.policy.catalog.reader import read_catalog
 from tests.support.examples import UNIT_PRIMITIVE
 from tests.support.files import told, write
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 BACKEND = """
     name: alpha

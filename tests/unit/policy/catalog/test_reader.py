@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
@@ -17,9 +18,6 @@ from authz.policy.catalog.schema import moment
 from authz.policy.catalog.versions import Version
 from tests.support.files import told, write
 from tests.support.repository import PACKAGED_POLICY, UPSTREAM
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PACKAGED: Final = PACKAGED_POLICY
 UNIT: Final = """\

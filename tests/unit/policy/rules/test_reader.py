@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import pytest
 
 from authz.deciding.decision import Denied
 from authz.deciding.reasons import Reason
+from authz.deciding.rules import Rules
 from authz.documents.findings import Findings
 from authz.model import AllOf, AnyOf, ByHeader, PublicRule, TokenRule, TokenType
 from authz.policy.rules.reader import read_rules
 from tests.support.examples import BACKEND, CATALOG, UNIT_PRIMITIVE
 from tests.support.files import told, write
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from authz.deciding.rules import Rules
 
 EVERYONE: Final = frozenset(TokenType)
 GET_X: Final = "path: /x, methods: [GET]"

@@ -7,20 +7,15 @@ import queue
 import resource
 import shutil
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import pytest
 
-from authz.serving.reload.reloader import Blind, Refused, Reloader, Seeing, Taken, Watch
+from authz.serving.reload.reloader import Blind, Refused, Reloader, Report, Seeing, Taken, Watch
 from authz.serving.reload.snapshot import Snapshot, Sources, take
 from tests.support.cases.case_file import POLICY
 from tests.support.minting import write_keys
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
-
-    from authz.serving.reload.reloader import Report
 
 SECONDS = 30.0
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from authz.serving.reload.scratch import Scratch, sweep
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HOLDING: Final = """
 import pathlib, sys

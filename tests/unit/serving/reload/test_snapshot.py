@@ -6,7 +6,7 @@ import shutil
 import threading
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -15,10 +15,8 @@ from authz.policy.files import revision
 from authz.serving.messages import Load
 from authz.serving.reload.snapshot import Snapshot, Sources, take
 from tests.support.cases.case_file import POLICY
-from tests.support.minting import PRODUCTION, write_keys
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.support.issuers import PRODUCTION
+from tests.support.minting import write_keys
 
 
 @pytest.fixture

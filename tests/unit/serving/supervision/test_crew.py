@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from authz.observing.totals import Tallies
-from authz.serving.messages import Beat, Drain, Draining, Failed, Listening, Load, Loaded, Swap, Swapped, Tallied
+from authz.serving.messages import (
+    Beat,
+    Drain,
+    Draining,
+    Failed,
+    FromWorker,
+    Listening,
+    Load,
+    Loaded,
+    Swap,
+    Swapped,
+    Tallied,
+)
 from authz.serving.supervision.crew import STARTS, Crew
 from authz.serving.supervision.member import GOOD_SERVICE, LONGEST_PAUSE, SILENCE, START_SECONDS, Phase
-from authz.serving.supervision.orders import Abandon, End, InForce, Kill, Note, Send, Spawn
+from authz.serving.supervision.orders import Abandon, End, InForce, Kill, Note, Order, Send, Spawn
 from authz.serving.supervision.rollout import FIRST_PAUSE, PATIENCE
 from authz.serving.supervision.rollout import LONGEST_PAUSE as RAREST
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from authz.serving.messages import FromWorker
-    from authz.serving.supervision.orders import Order
 
 A, B, C = (Load(Path(name), name) for name in "ABC")
 DRAIN = 20.0

@@ -5,18 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import struct
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
-from typing import TYPE_CHECKING
 
 import pytest
 
 from authz.serving.messages import Beat, Loaded
 from authz.serving.supervision.frames import Frames
 from authz.serving.supervision.process import WorkerProcess
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from multiprocessing.connection import Connection
 
 LONG = "long" * 10_000  # so long that `send` writes the length by itself
 

@@ -6,22 +6,19 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from authz.documents.findings import Problem
 from authz.observing.totals import Tallies
-from authz.policy.load import load_policy
+from authz.policy.load import Policy, load_policy
 from authz.serving.messages import Listening, Load, Loaded
 from authz.serving.reload.snapshot import Snapshot
 from authz.serving.supervision.crew import Crew
 from authz.serving.supervision.state import State
 from tests.support.cases.case_file import POLICY
-from tests.support.minting import PRODUCTION, write_keys
-
-if TYPE_CHECKING:
-    from authz.policy.load import Policy
+from tests.support.issuers import PRODUCTION
+from tests.support.minting import write_keys
 
 PROBLEM = Problem(Path("tiers.yml"), 1, "unknown key")
 COUNTED = Tallies(decisions={("allowed", "ai_gateway", "duo_chat", "small"): 1}, overloads=1, in_flight=1)

@@ -6,7 +6,8 @@ import base64
 import json
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import pytest
 from cryptography import x509
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from authz.documents.findings import Findings
-from authz.model import Trust
+from authz.model import Issuer, Trust
 from authz.tokens.keys.anchors import strong_enough
 from authz.tokens.keys.ring import KeyRing, read_keys
 from authz.tokens.keys.weakness import weakness
@@ -23,11 +24,6 @@ from tests.support.certificates import NOW, Certificate, pem, resigned
 from tests.support.examples import ISSUER
 from tests.support.files import told, write
 from tests.support.signing import key
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from authz.model import Issuer
 
 CHAINED: Final = replace(ISSUER, trust=frozenset({Trust.CERTIFICATE_CHAIN}))
 BOTH: Final = replace(ISSUER, trust=frozenset(Trust))

@@ -6,8 +6,9 @@ import base64
 import hashlib
 import sys
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pytest
 from cryptography import x509
@@ -18,18 +19,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authz.model import Algorithm
+from authz.model import Algorithm, Issuer
 from authz.tokens.cache import Memory
 from authz.tokens.keys.chains import ChainProof, ChainVerifier
 from authz.tokens.keys.thumbprints import _der
 from tests.support import certificates
 from tests.support.certificates import Certificate, resigned, respelt, x5c
 from tests.support.examples import ISSUER
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from authz.model import Issuer
 
 NOW: Final = certificates.NOW.timestamp()
 IDENTITY: Final = ISSUER.certificate_identity

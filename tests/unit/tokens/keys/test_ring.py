@@ -5,28 +5,24 @@ from __future__ import annotations
 import itertools
 import json
 import os
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from authz.documents.findings import Findings
-from authz.model import Algorithm
+from authz.model import Algorithm, Issuer
 from authz.tokens.keys.jwk import public_key
 from authz.tokens.keys.key_sets import MAX_KEYS_WITHOUT_KID
 from authz.tokens.keys.ring import KeyRing, read_keys
 from tests.support.examples import ISSUER
 from tests.support.files import told
 from tests.support.signing import Key, b64, key
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-    from authz.model import Issuer
 
 EVERY: Final = replace(ISSUER, algorithms=frozenset(Algorithm))
 RSA, EC, ED = key("rsa-1"), key("ec-1", "ES256"), key("ed-1", "EdDSA")
