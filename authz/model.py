@@ -142,3 +142,19 @@ class Claims:
     instance_id: str
     token_id: str
     seats: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tiers:
+    """The default tier, and the others with their least number of seats, largest first."""
+
+    default: str
+    descending: tuple[tuple[int, str], ...]
+
+    def of(self, seats: int | None) -> str:
+        """Return the tier for that many seats; None is a customer whose seats are not known."""
+        if seats is not None:
+            for least, name in self.descending:
+                if seats >= least:
+                    return name
+        return self.default

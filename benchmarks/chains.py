@@ -13,9 +13,9 @@ from dataclasses import replace
 from itertools import cycle
 from typing import Final
 
-from authz.deciding.reasons import TokenError
+from authz.tokens.proof import TokenError
 from authz.policy.load import Policy
-from authz.tokens.cache import Memory
+from authz.tokens.cache import Cache
 from authz.tokens.proof import Proof
 from benchmarks.measuring import Case
 from benchmarks.subjects import CHAIN, CLOCK, POLICY, ROOT, Forgetful, chain_token, policy_with, token
@@ -51,7 +51,7 @@ def cases() -> Iterator[Case]:
         yield Case(f"chain in the {placement}, all of it new", believed(new, [signed]))
     tokens = [chain_token(number=number) for number in range(64)]
     yield Case("chain known, new token", believed(policy_with(Forgetful()), tokens))
-    yield Case("chain and token known", believed(policy_with(Memory(100)), tokens[:1]))
+    yield Case("chain and token known", believed(policy_with(Cache(100)), tokens[:1]))
     yield Case("no chain, new token", believed(policy_with(Forgetful()), [token()]))
     for name, chain in HOSTILE.items():
         yield Case(f"refuse: {name}", refused(chain_token(chain)))

@@ -12,7 +12,7 @@ from typing import Final
 from authz.deciding.decision import credentials, decide
 from authz.deciding.wire import to_request
 from authz.model import Request, TokenRule
-from authz.tokens.cache import Memory
+from authz.tokens.cache import Cache
 from authz.tokens.proof import Proof
 from benchmarks.measuring import Case
 from benchmarks.subjects import CLOCK, POLICY, check_request, policy_with, token
@@ -37,7 +37,7 @@ def cases() -> Iterator[Case]:
 
 def decision(name: str, request: Request) -> Case:
     """Return the case of one request."""
-    policy = policy_with(Memory(100))
+    policy = policy_with(Cache(100))
     rule = policy.rules.match(request.method, request.target)
     proof = policy.verifier.verify(token(), policy.catalog.backend_services["ai_gateway"], CLOCK)
     if not (isinstance(rule, TokenRule) and isinstance(proof, Proof)):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from authz.deciding.rules import Endpoint, Rules, grow
+from authz.deciding.rules import Endpoint, Rules
+from authz.policy.rules.tree import grow
 from authz.model import AllOf, BackendService, TokenRule, TokenType
 from authz.policy.rules.templates import parse_template
 from benchmarks.measuring import Case

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 
 from authz.deciding.check import Check, untold
 from authz.deciding.observation import Observation
-from authz.observing.counts import Tally
+from authz.observing.counts import Counts
 from authz.observing.decision_line import extract, render
 from authz.observing.decision_log import DecisionLog
-from authz.tokens.cache import Memory
+from authz.tokens.cache import Cache
 from benchmarks.measuring import Case
 from benchmarks.subjects import CLOCK, check_request, policy_with, token
 from benchmarks.whole import fail
@@ -21,7 +21,7 @@ from benchmarks.whole import fail
 
 def cases() -> Iterator[Case]:
     """Yield what is timed."""
-    policy = policy_with(Memory(100))
+    policy = policy_with(Cache(100))
     seen: list[Observation] = []
     requests = {
         "allow": check_request(token()),
@@ -30,9 +30,9 @@ def cases() -> Iterator[Case]:
     }
     tellings: dict[str, Callable[[Observation], None]] = {
         "nobody": untold,
-        "counts": Tally().observe,
-        "counts, sampled out": both(Tally(), DecisionLog(lambda _: None, 1e-6, 0)),
-        "counts and log": both(Tally(), DecisionLog(lambda _: None, 1.0, 0)),
+        "counts": Counts().observe,
+        "counts, sampled out": both(Counts(), DecisionLog(lambda _: None, 1e-6, 0)),
+        "counts and log": both(Counts(), DecisionLog(lambda _: None, 1.0, 0)),
     }
     for name, message in requests.items():
         Check(policy, lambda: CLOCK, fail, seen.append)(message)
@@ -43,7 +43,7 @@ def cases() -> Iterator[Case]:
         yield Case(f"render the line: {name}", lambda entry=entry: render(entry, 0))  # type: ignore[misc]  # no default of a lambda has a type
 
 
-def both(tally: Tally, log: DecisionLog) -> Callable[[Observation], None]:
+def both(tally: Counts, log: DecisionLog) -> Callable[[Observation], None]:
     """Return what tells them both."""
 
     def tell(observation: Observation) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from authz.deciding.wire import to_request, to_response
-from authz.tokens.cache import Memory
+from authz.tokens.cache import Cache
 from benchmarks.measuring import Case
 from benchmarks.subjects import CLOCK, check_request, policy_with, token
 
@@ -30,5 +30,5 @@ def cases() -> Iterator[Case]:
 def serialisation(name: str, method: str, path: str) -> Case:
     """Return the case of the answer to one request."""
     request = to_request(check_request(token(), path, method))
-    decision = policy_with(Memory(100)).authorize(request, CLOCK)
+    decision = policy_with(Cache(100)).authorize(request, CLOCK)
     return Case(f"serialise {name}", lambda: to_response(decision, request.headers))

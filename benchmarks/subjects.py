@@ -11,8 +11,8 @@ import authz
 from authz.deciding._proto.external_auth_pb2 import CheckRequest
 from authz.model import Algorithm, Trust
 from authz.policy.load import Policy, load_policy
-from authz.policy.revocations import NO_REVOCATIONS, Revocations
-from authz.tokens.cache import Memory
+from authz.tokens.revocations import NO_REVOCATIONS, Revocations
+from authz.tokens.cache import Cache
 from authz.tokens.keys.chains import ChainProof, ChainVerifier
 from authz.tokens.keys.key import VerificationKey
 from authz.tokens.keys.ring import KeyRing
@@ -42,7 +42,7 @@ CHAIN: Final = (LEAF, INTERMEDIATE)
 V = TypeVar("V")
 
 
-class Forgetful(Memory[V]):
+class Forgetful(Cache[V]):
     """Never holds what is asked for, so that every token or chain is new."""
 
     def __init__(self) -> None:
@@ -54,9 +54,9 @@ class Forgetful(Memory[V]):
 
 
 def policy_with(
-    proofs: Memory[Proof], chains: Memory[ChainProof] | None = None, revocations: Revocations = NO_REVOCATIONS
+    proofs: Cache[Proof], chains: Cache[ChainProof] | None = None, revocations: Revocations = NO_REVOCATIONS
 ) -> Policy:
-    """Return the shipped policy with those memories; its customers' issuer signs with any of `KEYS`, or by `CHAIN`."""
+    """Return the shipped policy with those caches; its customers' issuer signs with any of `KEYS`, or by `CHAIN`."""
     shipped = next(issuer for issuer in POLICY.issuers if issuer.name == "customers-dot")
     issuer = replace(shipped, algorithms=frozenset(Algorithm), trust=frozenset(Trust))
     keys = {
@@ -64,7 +64,7 @@ def policy_with(
         for algorithm, pair in KEYS.items()
     }
     anchors = {issuer.name: (ROOT.signed,)}
-    known = Memory[ChainProof](1_000) if chains is None else chains
+    known = Cache[ChainProof](1_000) if chains is None else chains
     signers = Signers(KeyRing({issuer.name: keys}, anchors), ChainVerifier(anchors, known))
     return replace(POLICY, issuers=(issuer,), verifier=Verifier((issuer,), signers, revocations, proofs))
 

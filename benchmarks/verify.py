@@ -13,7 +13,7 @@ from typing import Final
 import jwt
 
 from authz.model import Algorithm
-from authz.tokens.cache import Memory
+from authz.tokens.cache import Cache
 from authz.tokens.proof import Proof
 from benchmarks.measuring import Case
 from benchmarks.subjects import CLOCK, KEYS, POLICY, Forgetful, policy_with, token
@@ -26,12 +26,12 @@ def cases() -> Iterator[Case]:
     for algorithm in Algorithm:
         yield Case(f"verify {algorithm}, first time", verifying(Forgetful(), algorithm))
         yield Case(f"bare {algorithm} signature check", bare(algorithm))
-    yield Case("verify RS256, seen before", verifying(Memory(100), Algorithm.RS256))
+    yield Case("verify RS256, seen before", verifying(Cache(100), Algorithm.RS256))
     signed = token().encode()
     yield Case("SHA-256 of that token", lambda: hashlib.sha256(signed).digest())
 
 
-def verifying(memory: Memory[Proof], algorithm: Algorithm) -> Callable[[], object]:
+def verifying(memory: Cache[Proof], algorithm: Algorithm) -> Callable[[], object]:
     """Return the verification of one token."""
     verify, signed = policy_with(memory).verifier.verify, token(algorithm)
     if not isinstance(verify(signed, BACKEND, CLOCK), Proof):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from authz.deciding.check import Check
-from authz.tokens.cache import Memory
+from authz.tokens.cache import Cache
 from authz.tokens.proof import Proof
 from benchmarks.measuring import Case
 from benchmarks.subjects import CLOCK, Forgetful, check_request, policy_with, token
@@ -18,7 +18,7 @@ from benchmarks.subjects import CLOCK, Forgetful, check_request, policy_with, to
 
 def cases() -> Iterator[Case]:
     """Yield what is timed."""
-    known, new = check_with(Memory(100)), check_with(Forgetful())
+    known, new = check_with(Cache(100)), check_with(Forgetful())
     request = check_request(token())
     yield whole("allow, token seen before", known, request, "allowed")
     yield whole("allow, new token", new, request, "allowed")
@@ -28,7 +28,7 @@ def cases() -> Iterator[Case]:
     yield whole("refuse: no rule", known, check_request(token(), "/ai/v2/code/nothing"), "no_rule")
 
 
-def check_with(memory: Memory[Proof]) -> Check:
+def check_with(memory: Cache[Proof]) -> Check:
     """Return the heart with that memory; a bug ends the benchmark."""
     return Check(policy_with(memory), lambda: CLOCK, fail)
 

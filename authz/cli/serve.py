@@ -15,7 +15,7 @@ import click
 
 from authz.cli.options import DURATION, ENVIRONMENT, KEYS, POLICY, variable
 from authz.observing.json_log import LOG_LEVELS, STDERR, start_logging
-from authz.observing.line_writer import Lines
+from authz.observing.line_writer import LineWriter
 from authz.server.addresses import AddressUnusableError, make_free
 from authz.serving.admin import Admin
 from authz.serving.file_handles import TooFewHandlesError, make_room
@@ -140,7 +140,7 @@ def run(settings: ServeSettings) -> int:
     """Serve until SIGTERM or SIGINT and return the exit code. Raises ConfigurationError, before anything listens."""
     try:
         with (
-            Lines(STDERR) as lines,
+            LineWriter(STDERR) as lines,
             Inbox[Report](*SIGNALS) as inbox,
             _scratch() as folder,
         ):

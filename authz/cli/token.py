@@ -15,7 +15,6 @@ import jwt
 
 from authz.cli.customer import CustomerFlags, check_known, customer_options
 from authz.cli.options import DURATION, POLICY, variable
-from authz.deciding.reasons import TokenError
 from authz.documents.findings import Findings
 from authz.issuing.authority import read_chain
 from authz.issuing.key_pairs import read_pair
@@ -25,6 +24,7 @@ from authz.policy.catalog.model import Catalog
 from authz.policy.catalog.reader import read_catalog
 from authz.policy.issuers import read_issuers
 from authz.tokens.claims import parse_claims, standing_error
+from authz.tokens.proof import TokenError
 
 DEVELOPMENT_INSTANCE: Final = "00000000-0000-4000-8000-000000000001"
 

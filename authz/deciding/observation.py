@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from authz.deciding.judgement import Judgement
+from authz.deciding.judge import Judgement
 from authz.model import Request
 
 

@@ -31,27 +31,6 @@ class Reason(StrEnum):
     INTERNAL_ERROR = "internal_error"
 
 
-class TokenError(StrEnum):
-    """Why a token was refused. For logs and metrics; a client never learns it."""
-
-    MALFORMED = "malformed"
-    TOO_LONG = "too_long"
-    FORBIDDEN_HEADER = "forbidden_header"
-    UNKNOWN_ISSUER = "unknown_issuer"
-    UNKNOWN_KEY = "unknown_key"
-    ALGORITHM_NOT_ALLOWED = "algorithm_not_allowed"
-    BAD_SIGNATURE = "bad_signature"
-    EXPIRED = "expired"
-    NOT_YET_VALID = "not_yet_valid"
-    WRONG_AUDIENCE = "wrong_audience"
-    WRONG_REALM = "wrong_realm"
-    MISSING_CLAIM = "missing_claim"
-    INVALID_CLAIM = "invalid_claim"
-    LIFETIME_TOO_LONG = "lifetime_too_long"
-    UNTRUSTED_CERTIFICATE = "untrusted_certificate"
-    REVOKED = "revoked"
-
-
 class GrpcCode(IntEnum):
     """The gRPC status codes that we answer with (https://grpc.github.io/grpc/core/md_doc_statuscodes.html)."""
 

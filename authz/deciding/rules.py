@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from authz.deciding.decision import Denied
 from authz.deciding.paths import segments
 from authz.deciding.reasons import Reason
 from authz.model import BackendService, Rule
-from authz.policy.rules.templates import Span, Template
+
+Span = tuple[int, int | None]
+"""The segments that a name in a path stands for, as slice bounds; None is the end of the path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,39 +89,3 @@ class Rules:
             backend = endpoint.backend.name
             return Denied(Reason.METHOD_NOT_ALLOWED, backend_service=backend, methods=tuple(sorted(by_method)))
         return rule
-
-
-@dataclass(slots=True)
-class _Shoot:
-    """A branch while the tree grows."""
-
-    literals: dict[str, _Shoot] = field(default_factory=dict)
-    free: _Shoot | None = None
-    endpoint: Endpoint | None = None
-    rest: Endpoint | None = None
-
-    def reach(self, steps: Sequence[str | None]) -> _Shoot:
-        shoot = self
-        for step in steps:
-            if step is None:
-                shoot.free = shoot.free or _Shoot()
-                shoot = shoot.free
-            else:
-                shoot = shoot.literals.setdefault(step, _Shoot())
-        return shoot
-
-    def ripen(self) -> Branch:
-        literals = {step: shoot.ripen() for step, shoot in self.literals.items()}
-        return Branch(literals, self.free.ripen() if self.free else None, self.endpoint, self.rest)
-
-
-def grow(endpoints: Iterable[tuple[Template, Endpoint]]) -> Rules:
-    """Build the tree from one endpoint for each template; templates are distinct."""
-    root = _Shoot()
-    for template, endpoint in endpoints:
-        shoot = root.reach(template.segments)
-        if template.rest:
-            shoot.rest = endpoint
-        else:
-            shoot.endpoint = endpoint
-    return Rules(root.ripen())

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from authz.deciding.rules import Branch, Endpoint, Rules
-from authz.model import Access, AllOf, AnyOf, PublicRule, Rule
+from authz.model import Access, AllOf, AnyOf, PublicRule, Rule, Tiers
 from authz.policy.catalog.model import Catalog
-from authz.policy.tiers import Tiers
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,26 +6,24 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
+from authz.deciding import facts
 from authz.deciding.decision import Allowed
-from authz.deciding.judgement import demanded
+from authz.deciding.judge import Judgement
 from authz.deciding.observation import Observation
 from authz.deciding.reasons import Reason
-from authz.model import AnyOf, TokenRule
-from authz.observing.totals import BOUNDS, Durations, LeafUse, Tallies
-from authz.tokens.cache import MemoryUse
-from authz.tokens.proof import Proof
-from authz.tokens.refusal import Refusal
-from authz.tokens.signers import Signer
+from authz.model import AnyOf
+from authz.observing.totals import BOUNDS, Durations, LeafUse, Totals
+from authz.tokens.cache import CacheUse
+from authz.tokens.proof import Proof, Refusal, Signer
 
 K = TypeVar("K")
 
 
 MAX_LEAVES: Final = 64
 NO_ISSUER: Final = "unknown"
-SEATS_HEADER: Final = "x-gitlab-duo-seat-count"
 
 
-class Tally:
+class Counts:
     """Counts answers. One thread observes; another may take snapshots meanwhile."""
 
     def __init__(self) -> None:
@@ -38,15 +36,15 @@ class Tally:
         self._seat_mismatches: dict[str, int] = {}
         self._unknown_seats: dict[str, int] = {}
         self._overloads = 0
-        self._memory_use: Callable[[], Mapping[str, MemoryUse]] = dict
-        self._former_use: Mapping[str, MemoryUse] = {}
+        self._memory_use: Callable[[], Mapping[str, CacheUse]] = dict
+        self._former_use: Mapping[str, CacheUse] = {}
 
-    def follow(self, memory_use: Callable[[], Mapping[str, MemoryUse]]) -> None:
-        """Count on with another policy's memories (its `memory_use`); what the former ones counted is kept."""
+    def follow(self, cache_use: Callable[[], Mapping[str, CacheUse]]) -> None:
+        """Count on with another policy's caches (its `cache_use`); what the former ones counted is kept."""
         self._former_use = {
-            name: MemoryUse(use.hits, use.misses, use.evictions) for name, use in self._memories().items()
+            name: CacheUse(use.hits, use.misses, use.evictions) for name, use in self._memories().items()
         }
-        self._memory_use = memory_use
+        self._memory_use = cache_use
 
     def observe(self, observation: Observation) -> None:
         """Count an answer."""
@@ -56,8 +54,8 @@ class Tally:
             identity = decision.identity
             reason, granted = (Reason.PUBLIC, "") if identity is None else (Reason.ALLOWED, identity.unit_primitive)
         else:
-            reason, granted = decision.reason, _refused(observation)
-        key = (reason, decision.backend_service or "", granted, judgement.tier)
+            reason, granted = decision.reason, _refused(judgement)
+        key = (reason, decision.backend_service or "", granted, judgement.caller.tier if judgement.caller else "")
         _count(self._decisions, key)
         self._durations[bisect_left(BOUNDS, seconds)] += 1
         self._seconds += seconds
@@ -68,13 +66,13 @@ class Tally:
         """Count a check that was refused for want of room."""
         self._overloads += 1
 
-    def snapshot(self, in_flight: int, lines_dropped: Mapping[str, int], spans_dropped: int) -> Tallies:
+    def snapshot(self, in_flight: int, lines_dropped: Mapping[str, int], spans_dropped: int) -> Totals:
         """Return the counts so far. Copies of dictionaries are one step each, so an answer may be counted meanwhile."""
-        return Tallies(
+        return Totals(
             decisions=self._decisions.copy(),
             token_errors=self._token_errors.copy(),
             durations=Durations(tuple(self._durations), self._seconds),
-            memories=self._memories(),
+            caches=self._memories(),
             key_uses=self._key_uses.copy(),
             leaves=self._leaves.copy(),
             seat_mismatches=self._seat_mismatches.copy(),
@@ -85,9 +83,9 @@ class Tally:
             in_flight=in_flight,
         )
 
-    def _memories(self) -> dict[str, MemoryUse]:
+    def _memories(self) -> dict[str, CacheUse]:
         current, former = self._memory_use(), self._former_use
-        return {name: current.get(name, MemoryUse()) + former.get(name, MemoryUse()) for name in {**former, **current}}
+        return {name: current.get(name, CacheUse()) + former.get(name, CacheUse()) for name in {**former, **current}}
 
     def _observe_token(self, token: Proof | Refusal, observation: Observation) -> None:
         if isinstance(token, Refusal):
@@ -102,7 +100,7 @@ class Tally:
         if claims.seats is None:
             _count(self._unknown_seats, claims.issuer.name)
             return
-        claimed = observation.request.headers.get(SEATS_HEADER)
+        claimed = observation.request.headers.get(facts.SEATS_HEADER)
         if claimed and claimed != str(claims.seats):
             _count(self._seat_mismatches, claims.issuer.name)
 
@@ -122,9 +120,7 @@ def _count(counts: dict[K, int], label: K) -> None:
     counts[label] = counts.get(label, 0) + 1
 
 
-def _refused(observation: Observation) -> str:
+def _refused(judgement: Judgement) -> str:
     """Name the unit primitives that a refused request would have needed: all of `a,b`, one of `a|b`."""
-    rule, request = observation.judgement.rule, observation.request
-    if not isinstance(rule, TokenRule) or request is None:
-        return ""
-    return ("|" if isinstance(rule.access, AnyOf) else ",").join(demanded(rule, request.headers))
+    demanded = judgement.demanded
+    return "" if demanded is None else ("|" if isinstance(demanded, AnyOf) else ",").join(demanded.unit_primitives)

@@ -1,4 +1,4 @@
-"""Lines that are written later: whoever has one to say never waits for the disk, the pipe or the terminal behind it."""
+"""Writes log lines from a thread of its own, so that nothing that logs waits for a disk, a pipe or a terminal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CLOSING_SECONDS: Final = 1.0
 LAST_SECONDS: Final = 0.2
 
 
-class Lines:
+class LineWriter:
     """Writes lines to a file descriptor from a thread of its own, in batches.
 
     At most `capacity` lines wait; those beyond it, and those that cannot be written, are dropped and counted. So are
@@ -42,7 +42,7 @@ class Lines:
         """Begin to write."""
         self._thread.start()
 
-    def __enter__(self) -> Lines:
+    def __enter__(self) -> LineWriter:
         self.start()
         return self
 

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from authz.observing.state import AdminState, PolicyState, WorkerCounts
-from authz.observing.totals import BOUNDS, Tallies
+from authz.observing.totals import BOUNDS, Totals
 
 L = TypeVar("L", bound=tuple[str, ...])
 
@@ -43,71 +43,71 @@ class _Collector:
 
     def collect(self) -> Iterator[Metric]:
         """Return every metric as it is now."""
-        tallies, policy = self._state.tallies(), self._state.policy()
-        yield from _of_answers(tallies)
-        yield from _of_memories(tallies)
-        yield from _of_workers(self._state.workers(), tallies, self._version)
+        totals, policy = self._state.totals(), self._state.policy()
+        yield from _of_answers(totals)
+        yield from _of_caches(totals)
+        yield from _of_workers(self._state.workers(), totals, self._version)
         yield from _of_policy(policy)
-        yield from _of_trust(policy, tallies)
+        yield from _of_trust(policy, totals)
 
 
-def _of_answers(tallies: Tallies) -> Iterator[Metric]:
+def _of_answers(totals: Totals) -> Iterator[Metric]:
     yield _counter(
         "authz_decisions",
         "Answers by reason, backend service, unit primitives and tier; empty: not known by then.",
         ("reason", "backend_service", "unit_primitive", "tier"),
-        tallies.decisions,
+        totals.decisions,
     )
     yield _counter(
         "authz_token_errors",
         "Refused tokens by what was wrong with them and by the issuer they name (unknown: none of ours).",
         ("token_error", "issuer"),
-        tallies.token_errors,
+        totals.token_errors,
     )
-    yield _histogram(tallies)
+    yield _histogram(totals)
     yield _counter(
         "authz_seat_count_mismatches",
         "Answers where the header X-Gitlab-Duo-Seat-Count said otherwise than the token, which is what counts.",
         ("issuer",),
-        _labelled(tallies.seat_mismatches),
+        _labelled(totals.seat_mismatches),
     )
     yield _counter(
         "authz_unknown_seat_counts",
         "Answers on tokens without a number of seats that can be read: they are in the default tier.",
         ("issuer",),
-        _labelled(tallies.unknown_seats),
+        _labelled(totals.unknown_seats),
     )
 
 
-def _of_memories(tallies: Tallies) -> Iterator[Metric]:
+def _of_caches(totals: Totals) -> Iterator[Metric]:
     counts: tuple[tuple[str, str, Callable[[str], int]], ...] = (
-        ("hits", "Tokens and chains that were known to be proven.", lambda name: tallies.memories[name].hits),
-        ("misses", "Tokens and chains that were not known yet.", lambda name: tallies.memories[name].misses),
-        ("evictions", "Proofs that were forgotten for want of room.", lambda name: tallies.memories[name].evictions),
+        ("hits", "Tokens and chains that were known to be proven.", lambda name: totals.caches[name].hits),
+        ("misses", "Tokens and chains that were not known yet.", lambda name: totals.caches[name].misses),
+        ("evictions", "Proofs that were forgotten for want of room.", lambda name: totals.caches[name].evictions),
     )
     for kind, text, count in counts:
-        yield _counter(f"authz_cache_{kind}", text, ("cache",), {(name,): count(name) for name in tallies.memories})
-    entries = {(name,): use.entries for name, use in tallies.memories.items()}
+        yield _counter(f"authz_cache_{kind}", text, ("cache",), {(name,): count(name) for name in totals.caches})
+    entries = {(name,): use.entries for name, use in totals.caches.items()}
     yield _gauge("authz_cache_entries", "Proofs that all workers remember.", ("cache",), entries)
 
 
-def _of_workers(workers: WorkerCounts, tallies: Tallies, version: str) -> Iterator[Metric]:
+def _of_workers(workers: WorkerCounts, totals: Totals, version: str) -> Iterator[Metric]:
     yield _gauge("authz_build_info", "The version that runs.", ("version",), {(version,): 1})
     yield _gauge("authz_workers_running", "Workers that answer.", (), {(): workers.running})
     yield _gauge("authz_workers_wanted", "Workers that there should be.", (), {(): workers.wanted})
     yield _counter("authz_worker_restarts", "Workers that were replaced.", (), {(): workers.restarts})
-    yield _gauge("authz_checks_in_flight", "Checks that wait for their answer.", (), {(): tallies.in_flight})
+    yield _gauge("authz_checks_in_flight", "Checks that wait for their answer.", (), {(): totals.in_flight})
     yield _counter(
-        "authz_overload_refusals", "Checks refused at once for want of room (UNAVAILABLE).", (), {(): tallies.overloads}
+        "authz_overload_refusals", "Checks refused at once for want of room (UNAVAILABLE).", (), {(): totals.overloads}
     )
     yield _counter(
         "authz_log_lines_dropped",
         "Lines that were not written, by cause: too many waited, or the log could not be written.",
         ("cause",),
-        _labelled(tallies.lines_dropped),
+        _labelled(totals.lines_dropped),
     )
     yield _counter(
-        "authz_spans_dropped", "Spans that the collector of traces did not take.", (), {(): tallies.spans_dropped}
+        "authz_spans_dropped", "Spans that the collector of traces did not take.", (), {(): totals.spans_dropped}
     )
 
 
@@ -136,7 +136,7 @@ def _of_policy(policy: PolicyState) -> Iterator[Metric]:
     )
 
 
-def _of_trust(policy: PolicyState, tallies: Tallies) -> Iterator[Metric]:
+def _of_trust(policy: PolicyState, totals: Totals) -> Iterator[Metric]:
     keys = {(key.issuer, key.kid): key.created for key in policy.trusted.keys}
     yield _gauge(
         "authz_key_created_timestamp_seconds",
@@ -148,7 +148,7 @@ def _of_trust(policy: PolicyState, tallies: Tallies) -> Iterator[Metric]:
         "authz_key_last_used_timestamp_seconds",
         "When a packaged key last proved a token.",
         ("issuer", "key_id"),
-        {name: used for name, used in tallies.key_uses.items() if name in keys},
+        {name: used for name, used in totals.key_uses.items() if name in keys},
     )
     yield _gauge(
         "authz_anchor_expiry_timestamp_seconds",
@@ -156,7 +156,7 @@ def _of_trust(policy: PolicyState, tallies: Tallies) -> Iterator[Metric]:
         ("issuer", "thumbprint"),
         {(anchor.issuer, anchor.thumbprint): anchor.ends for anchor in policy.trusted.anchors},
     )
-    newest = sorted(tallies.leaves.items(), key=lambda item: item[1].last, reverse=True)[:MAX_LEAVES_SHOWN]
+    newest = sorted(totals.leaves.items(), key=lambda item: item[1].last, reverse=True)[:MAX_LEAVES_SHOWN]
     yield _gauge(
         "authz_leaf_expiry_timestamp_seconds",
         "When a certificate that signed tokens lately expires, or one above it; at most 64 of them.",
@@ -165,14 +165,14 @@ def _of_trust(policy: PolicyState, tallies: Tallies) -> Iterator[Metric]:
     )
 
 
-def _histogram(tallies: Tallies) -> Metric:
+def _histogram(totals: Totals) -> Metric:
     bounds = [*map(str, BOUNDS), "+Inf"]
-    buckets = list(zip(bounds, map(float, accumulate(tallies.durations.counts)), strict=True))
+    buckets = list(zip(bounds, map(float, accumulate(totals.durations.counts)), strict=True))
     return HistogramMetricFamily(
         "authz_check_duration_seconds",
         "What an answer took, from the request's bytes to its own.",
         buckets=buckets,
-        sum_value=tallies.durations.total,
+        sum_value=totals.durations.total,
     )
 
 

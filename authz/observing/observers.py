@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from authz.deciding.judge import Judge
 from authz.deciding.observation import Observation
-from authz.observing.counts import Tally
+from authz.observing.counts import Counts
 from authz.observing.decision_log import DecisionLog
-from authz.observing.line_writer import Lines
-from authz.observing.totals import Tallies
-from authz.policy.load import Policy
+from authz.observing.line_writer import LineWriter
+from authz.observing.totals import Totals
 
 if TYPE_CHECKING:
     from authz.observing.traces import Traces  # loads OpenTelemetry, which most services do without
@@ -21,8 +21,8 @@ class Observers:
     `lines` is the worker's writer of lines, started and closed by the worker; so is `traces` (see `traced`).
     """
 
-    def __init__(self, worker: int, allow_sample: float, lines: Lines, traces: Traces | None = None) -> None:
-        self._tally = Tally()
+    def __init__(self, worker: int, allow_sample: float, lines: LineWriter, traces: Traces | None = None) -> None:
+        self._tally = Counts()
         self._lines = lines
         self._count = self._tally.observe
         self._write = DecisionLog(lines.put, allow_sample, worker).observe
@@ -39,11 +39,11 @@ class Observers:
         """Count a check that was refused for want of room."""
         self._tally.overloaded()
 
-    def follow(self, policy: Policy) -> None:
-        """Count what this policy remembers from now on; to be told before it decides."""
-        self._tally.follow(policy.memory_use)
+    def follow(self, judge: Judge) -> None:
+        """Count the cache use of this judge from now on; call it before the judge decides."""
+        self._tally.follow(judge.cache_use)
 
-    def tallies(self, in_flight: int) -> Tallies:
+    def totals(self, in_flight: int) -> Totals:
         """Return what was counted so far."""
         spans = 0 if self._traces is None else self._traces.dropped()
         return self._tally.snapshot(in_flight, self._lines.dropped(), spans)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from authz.documents.findings import Problem
-from authz.observing.totals import Tallies
+from authz.observing.totals import Totals
 from authz.tokens.keys.inventory import Trusted
 
 _NOTHING: Final = Trusted()
@@ -49,7 +49,7 @@ class PolicyState:
 class AdminState(Protocol):
     """What the admin port shows; it is asked from threads of that port, and answers at once."""
 
-    def tallies(self) -> Tallies:
+    def totals(self) -> Totals:
         """Return the sum over all workers, those that are gone included."""
 
     def workers(self) -> WorkerCounts:

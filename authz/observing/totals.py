@@ -1,4 +1,4 @@
-"""Tallies: what workers have counted, as values that add up over workers, those that are gone included."""
+"""Totals: what workers have counted, as values that add up over workers, those that are gone included."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
-from authz.tokens.cache import MemoryUse
+from authz.tokens.cache import CacheUse
 
 K = TypeVar("K")
 
@@ -38,7 +38,7 @@ class LeafUse:
 
 
 @dataclass(frozen=True, slots=True)
-class Tallies:
+class Totals:
     """Counts by their labels; what a worker counts from its start on, and two gauges of the moment.
 
     `decisions` are by reason, backend service, unit primitives and tier; `token_errors` by error and issuer; keys and
@@ -48,7 +48,7 @@ class Tallies:
     decisions: Mapping[tuple[str, str, str, str], int] = field(default_factory=dict)
     token_errors: Mapping[tuple[str, str], int] = field(default_factory=dict)
     durations: Durations = Durations()
-    memories: Mapping[str, MemoryUse] = field(default_factory=dict)
+    caches: Mapping[str, CacheUse] = field(default_factory=dict)
     key_uses: Mapping[tuple[str, str], float] = field(default_factory=dict)
     leaves: Mapping[tuple[str, str], LeafUse] = field(default_factory=dict)
     seat_mismatches: Mapping[str, int] = field(default_factory=dict)
@@ -58,14 +58,14 @@ class Tallies:
     overloads: int = 0
     in_flight: int = 0
 
-    def __add__(self, other: Tallies) -> Tallies:
-        return Tallies(
+    def __add__(self, other: Totals) -> Totals:
+        return Totals(
             decisions=_sum(self.decisions, other.decisions),
             token_errors=_sum(self.token_errors, other.token_errors),
             durations=self.durations + other.durations,
-            memories={
-                name: self.memories.get(name, MemoryUse()) + other.memories.get(name, MemoryUse())
-                for name in {**self.memories, **other.memories}
+            caches={
+                name: self.caches.get(name, CacheUse()) + other.caches.get(name, CacheUse())
+                for name in {**self.caches, **other.caches}
             },
             key_uses={
                 key: max(self.key_uses.get(key, 0.0), other.key_uses.get(key, 0.0))
@@ -83,28 +83,28 @@ class Tallies:
             in_flight=self.in_flight + other.in_flight,
         )
 
-    def retired(self) -> Tallies:
+    def retired(self) -> Totals:
         """Return what remains of a worker that is gone: its counts, without what it held."""
-        memories = {name: replace(use, entries=0) for name, use in self.memories.items()}
-        return replace(self, memories=memories, in_flight=0)
+        caches = {name: replace(use, entries=0) for name, use in self.caches.items()}
+        return replace(self, caches=caches, in_flight=0)
 
 
-class Ledger:
-    """The last tallies of each worker, by any name of it; counts of workers that are gone stay in the sum."""
+class WorkerTotals:
+    """The last totals of each worker, by any name of it; counts of workers that are gone stay in the sum."""
 
     def __init__(self) -> None:
-        self._current: dict[object, Tallies] = {}
-        self._retired = Tallies()
+        self._current: dict[object, Totals] = {}
+        self._retired = Totals()
 
-    def record(self, worker: object, tallies: Tallies) -> None:
-        """Take the newest tallies of a worker in place of those it sent before."""
-        self._current[worker] = tallies
+    def record(self, worker: object, totals: Totals) -> None:
+        """Take the newest totals of a worker in place of those it sent before."""
+        self._current[worker] = totals
 
     def retire(self, worker: object) -> None:
         """Keep the counts of a worker that is gone, if it ever sent any."""
-        self._retired += self._current.pop(worker, Tallies()).retired()
+        self._retired += self._current.pop(worker, Totals()).retired()
 
-    def total(self) -> Tallies:
+    def total(self) -> Totals:
         """Return the sum of all."""
         return sum(tuple(self._current.values()), self._retired)
 

@@ -19,12 +19,11 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from authz.deciding.correlation import is_traced, request_id
 from authz.deciding.decision import Allowed
-from authz.deciding.judgement import Judgement, named_issuer
+from authz.deciding.judge import Judgement
 from authz.deciding.observation import Observation
 from authz.deciding.reasons import Reason
-from authz.tokens.refusal import Refusal
+from authz.tokens.proof import Refusal
 
 QUEUE: Final = 2_048
 BATCH: Final = 512
@@ -56,9 +55,9 @@ class Traces:
 
     def observe(self, observation: Observation) -> None:
         """Trace an answer, unless whoever began the trace does not want it."""
-        headers: Mapping[str, str] = {} if observation.request is None else observation.request.headers
-        if not is_traced(headers):
+        if not observation.judgement.ids.is_traced:
             return
+        headers: Mapping[str, str] = {} if observation.request is None else observation.request.headers
         # Never `tracestate`: it would carry whatever a client writes to the collector.
         parent = headers.get("traceparent", "")[:MAX_PARENT]
         start = None if observation.at is None else round(observation.at * NANO)
@@ -66,7 +65,7 @@ class Traces:
             "authz.check",
             self._propagator.extract({"traceparent": parent} if parent else {}),
             SpanKind.SERVER,
-            _attributes(observation.judgement, headers, observation.revision),
+            _attributes(observation.judgement, observation.revision),
             start_time=start,
         )
         if observation.judgement.decision.reason is Reason.INTERNAL_ERROR:
@@ -91,20 +90,20 @@ def spans_url(endpoint: str) -> str:
     return urlunsplit(parts._replace(path="/v1/traces")) if parts.path in {"", "/"} else endpoint
 
 
-def _attributes(judgement: Judgement, headers: Mapping[str, str], revision: str) -> dict[str, str]:
+def _attributes(judgement: Judgement, revision: str) -> dict[str, str]:
     """Return words of the policy and of this program, and the request's id."""
-    decision, token = judgement.decision, judgement.token
+    decision, token, caller = judgement.decision, judgement.token, judgement.caller
     identity = decision.identity if isinstance(decision, Allowed) else None
-    issuer = named_issuer(token)
+    issuer = token.issuer if token else None
     attributes = {
         "authz.reason": decision.reason.value,
         "authz.token_error": token.error.value if isinstance(token, Refusal) else None,
         "authz.backend_service": decision.backend_service,
         "authz.unit_primitive": None if identity is None else identity.unit_primitive,
-        "authz.tier": judgement.tier or None,
+        "authz.tier": caller.tier if caller else None,
         "authz.issuer": None if issuer is None else issuer.name,
         "authz.revision": revision,
-        "authz.request_id": request_id(headers),
+        "authz.request_id": judgement.ids.request_id,
     }
     return {name: value for name, value in attributes.items() if value is not None}
 

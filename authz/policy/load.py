@@ -1,4 +1,4 @@
-"""A policy: rules, verifier and tiers of one moment, bound together; reloading swaps one reference."""
+"""Loads a policy: reads both directories, and returns the judge with all that is known about it."""
 
 from __future__ import annotations
 
@@ -6,87 +6,40 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from authz.deciding.decision import Allowed, Decision, Denied, credentials, decide, label_denial
-from authz.deciding.judgement import Judgement
-from authz.deciding.reasons import Reason
-from authz.deciding.rules import Rules
+from authz.deciding.judge import Judge
 from authz.documents.findings import Findings, Problem
-from authz.model import BackendService, Claims, Issuer, PublicRule, Request
-from authz.policy.catalog.model import Catalog
+from authz.model import Issuer
 from authz.policy.catalog.reader import read_catalog
 from authz.policy.files import revision
 from authz.policy.issuers import read_issuers
 from authz.policy.revocations import read_revocations
 from authz.policy.rules.reader import read_rules
-from authz.policy.tiers import Tiers, read_tiers
+from authz.policy.tiers import read_tiers
 from authz.policy.unread_files import report_near_misses, report_strange_keys
-from authz.tokens.cache import Memory, MemoryUse
+from authz.tokens.cache import Cache
 from authz.tokens.keys.chains import ChainVerifier
 from authz.tokens.keys.inventory import Trusted, trusted
 from authz.tokens.keys.ring import read_keys
-from authz.tokens.refusal import Refusal
 from authz.tokens.signers import Signers
 from authz.tokens.verifier import Verifier
 
-TOKENS_REMEMBERED: Final = 20_000
-CHAINS_REMEMBERED: Final = 1_000
+TOKENS_CACHED: Final = 20_000
+CHAINS_CACHED: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Everything that a decision depends on. `revision` is a digest of the files it was read from."""
+    """A policy that was loaded: the judge, the issuers and keys that it believes, and what was odd in the files."""
 
-    catalog: Catalog
+    judge: Judge
     issuers: tuple[Issuer, ...]
-    rules: Rules
-    signers: Signers
-    verifier: Verifier
-    tiers: Tiers
-    allow_unlabelled_routes: bool
-    revision: str
-    warnings: tuple[Problem, ...]
     trusted: Trusted
+    warnings: tuple[Problem, ...]
 
-    def authorize(self, request: Request, now: float) -> Decision:
-        """Decide on a request at `now`, in seconds since the epoch; the first check that fails answers."""
-        return self.judge(request, now).decision
-
-    def judge(self, request: Request, now: float) -> Judgement:
-        """Decide the same, and say from what."""
-        rule = self.rules.match(request.method, request.target)
-        if isinstance(rule, Denied):
-            return Judgement(rule)
-        if request.label is not None or not self.allow_unlabelled_routes:
-            disagreement = label_denial(request, rule)
-            if disagreement is not None:
-                return Judgement(disagreement, rule)
-        backend = rule.backend
-        if isinstance(rule, PublicRule):
-            return Judgement(Allowed(backend.name, None), rule)
-        token = credentials(request, rule)
-        if isinstance(token, Denied):
-            return Judgement(token, rule)
-        proof = self.verifier.verify(token, backend, now)
-        if isinstance(proof, Refusal):
-            return Judgement(_invalid(proof, backend), rule, proof, self._tier(proof.claims))
-        tier = self.tiers.of(proof.claims.seats)
-        return Judgement(decide(request, rule, proof.claims, tier), rule, proof, tier)
-
-    def memory_use(self) -> dict[str, MemoryUse]:
-        """Say what came of remembering proven tokens and chains, since this policy was loaded."""
-        return {"tokens": self.verifier.memory_use(), "chains": self.signers.memory_use()}
-
-    def _tier(self, claims: Claims | None) -> str:
-        return "" if claims is None else self.tiers.of(claims.seats)
-
-
-def _invalid(refusal: Refusal, backend: BackendService) -> Denied:
-    return Denied(
-        Reason.INVALID_TOKEN,
-        backend_service=backend.name,
-        token_error=refusal.error,
-        signature_valid=refusal.signature_valid,
-    )
+    @property
+    def revision(self) -> str:
+        """The digest of the files."""
+        return self.judge.revision
 
 
 def load_policy(
@@ -117,16 +70,7 @@ def load_policy(
     ring = read_keys(keys, issuers, allow_empty=allow_empty_issuers, findings=findings)
     revocations = read_revocations(folder / "revocations.yml", names, ring.by_issuer, findings)
     findings.conclude()
-    signers = Signers(ring, ChainVerifier(ring.anchors, Memory(CHAINS_REMEMBERED)))
-    return Policy(
-        catalog=catalog,
-        issuers=issuers,
-        rules=rules,
-        signers=signers,
-        verifier=Verifier(issuers, signers, revocations, Memory(TOKENS_REMEMBERED)),
-        tiers=tiers,
-        allow_unlabelled_routes=allow_unlabelled_routes,
-        revision=revision(folder, keys),
-        warnings=tuple(findings.warnings),
-        trusted=trusted(ring),
-    )
+    signers = Signers(ring, ChainVerifier(ring.anchors, Cache(CHAINS_CACHED)))
+    verifier = Verifier(issuers, signers, revocations, Cache(TOKENS_CACHED))
+    judge = Judge(rules, verifier, tiers, allow_unlabelled_routes, revision(folder, keys))
+    return Policy(judge, issuers, trusted(ring), tuple(findings.warnings))

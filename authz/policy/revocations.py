@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -16,7 +15,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 from authz.documents.findings import Findings
 from authz.documents.reader import read
 from authz.documents.schema import Schema
-from authz.model import Claims, TokenType
+from authz.tokens.revocations import NO_REVOCATIONS, Revocations
 
 K = TypeVar("K")
 _FOREVER: Final = float("inf")
@@ -90,35 +89,6 @@ class RevocationsFile(Schema):
     users: list[Entry] = Field(default_factory=list)
     key_ids: list[KeyEntry] = Field(default_factory=list)
     certificates: list[CertificateEntry] = Field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Revocations:
-    """What is revoked, and until when (seconds since the epoch). Keys are (issuer name, kid)."""
-
-    token_ids: Mapping[str, float]
-    instances: Mapping[str, float]
-    users: Mapping[str, float]
-    key_ids: Mapping[tuple[str, str], float]
-    certificates: Mapping[str, float]
-
-    def hold(self, claims: Claims, kid: str, thumbprints: Iterable[str], now: float) -> bool:
-        """Whether a proven token is revoked at `now`: it, its instance, its user, its key or a certificate of it."""
-        if claims.issuer.token_type is TokenType.INSTANCE:
-            revoked = self.instances.get(claims.subject, 0.0) > now
-        else:
-            revoked = self.users.get(claims.subject, 0.0) > now
-        return (
-            revoked
-            or self.token_ids.get(claims.token_id, 0.0) > now
-            or self.instances.get(claims.instance_id, 0.0) > now
-            or self.key_ids.get((claims.issuer.name, kid), 0.0) > now
-            or any(self.certificates.get(thumbprint, 0.0) > now for thumbprint in thumbprints)
-        )
-
-
-_NONE: Final[Mapping[str, float]] = MappingProxyType({})
-NO_REVOCATIONS: Final = Revocations(_NONE, _NONE, _NONE, MappingProxyType({}), _NONE)
 
 
 def read_revocations(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,7 @@ from pydantic import Field
 from authz.documents.findings import Findings
 from authz.documents.reader import read
 from authz.documents.schema import Schema
+from authz.model import Tiers
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 
@@ -28,22 +28,6 @@ class TiersFile(Schema):
 
     default: Name
     tiers: list[TierEntry]
-
-
-@dataclass(frozen=True, slots=True)
-class Tiers:
-    """The default tier, and the others with their least number of seats, largest first."""
-
-    default: str
-    descending: tuple[tuple[int, str], ...]
-
-    def of(self, seats: int | None) -> str:
-        """Return the tier for that many seats; None is a customer whose seats are not known."""
-        if seats is not None:
-            for least, name in self.descending:
-                if seats >= least:
-                    return name
-        return self.default
 
 
 def read_tiers(file: Path, findings: Findings) -> Tiers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from authz.observing.totals import Tallies
+from authz.observing.totals import Totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,10 @@ class Beat:
 
 
 @dataclass(frozen=True, slots=True)
-class Tallied:
+class Counted:
     """What was counted since the start."""
 
-    tallies: Tallies
+    totals: Totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,4 +77,4 @@ class Failed:
     revision: str | None = None
 
 
-FromWorker = Loaded | Swapped | Listening | Beat | Tallied | Draining | Failed
+FromWorker = Loaded | Swapped | Listening | Beat | Counted | Draining | Failed

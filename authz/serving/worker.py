@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection, wait
 from authz.deciding.check import Check
 from authz.documents.findings import ConfigurationError
 from authz.observing.json_log import STDERR, fault, start_logging
-from authz.observing.line_writer import Lines
+from authz.observing.line_writer import LineWriter
 from authz.observing.observers import Observers, traced
 from authz.policy.load import Policy
 from authz.server.addresses import AddressUnusableError
@@ -24,6 +24,7 @@ from authz.server.bounds import Bounds
 from authz.server.server import Server
 from authz.serving.messages import (
     Beat,
+    Counted,
     Drain,
     Draining,
     Failed,
@@ -33,7 +34,6 @@ from authz.serving.messages import (
     Loaded,
     Swap,
     Swapped,
-    Tallied,
     ToWorker,
 )
 from authz.serving.release import release
@@ -50,7 +50,7 @@ def work(number: int, settings: ServeSettings, connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
-    with Lines(STDERR) as lines:
+    with LineWriter(STDERR) as lines:
         log = start_logging(settings.log_level, lines.put)
         endpoint = settings.otlp_endpoint
         traces = None if endpoint is None else traced(endpoint, number, release())
@@ -146,7 +146,7 @@ class Worker:
 
     def _tell_tallies(self) -> None:
         in_flight = 0 if self._server is None else self._server.in_flight()
-        self._say(Tallied(self._observers.tallies(in_flight)))
+        self._say(Counted(self._observers.totals(in_flight)))
 
     def _patience(self) -> float:
         if self._stop_due is None:
@@ -197,12 +197,12 @@ class Worker:
             self._log.error("worker %d was to swap to revision %s, which it has not loaded", self._number, revision)
             self._give_up()
             return
-        self._observers.follow(policy)
+        self._observers.follow(policy.judge)
         if self._check is None:
-            self._check = Check(policy, time.time, report=self._report, tell=self._observers)
+            self._check = Check(policy.judge, time.time, report=self._report, observe=self._observers)
             self._begin.put(self._check)
         else:
-            self._check.policy = policy
+            self._check.judge = policy.judge
         self._say(Swapped(revision))
 
     def _drain(self) -> None:

@@ -9,7 +9,7 @@ V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryUse:
+class CacheUse:
     """How often a memory knew what it was asked for, or did not; what it forgot for want of room; what it holds."""
 
     hits: int = 0
@@ -17,8 +17,8 @@ class MemoryUse:
     evictions: int = 0
     entries: int = 0
 
-    def __add__(self, other: MemoryUse) -> MemoryUse:
-        return MemoryUse(
+    def __add__(self, other: CacheUse) -> CacheUse:
+        return CacheUse(
             self.hits + other.hits,
             self.misses + other.misses,
             self.evictions + other.evictions,
@@ -26,7 +26,7 @@ class MemoryUse:
         )
 
 
-class Memory(Generic[V]):
+class Cache(Generic[V]):
     """Values by digest, at most `capacity` of them.
 
     Two generations of half the capacity each: what was not asked for while one filled is forgotten. Every step is one
@@ -64,6 +64,6 @@ class Memory(Generic[V]):
             self._old, self._young = self._young, {}
         self._young[key] = value
 
-    def use(self) -> MemoryUse:
+    def use(self) -> CacheUse:
         """Say what came of it so far."""
-        return MemoryUse(self._hits, self._misses, self._evictions, len(self))
+        return CacheUse(self._hits, self._misses, self._evictions, len(self))

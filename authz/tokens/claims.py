@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from authz.deciding.reasons import TokenError
 from authz.model import BackendService, Claims, Issuer
+from authz.tokens.proof import TokenError
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9+/=_.:-]{1,256}")
 _REALM: Final = re.compile(r"[a-z-]{0,32}")

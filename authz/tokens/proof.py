@@ -1,12 +1,46 @@
-"""A proven token: an issuer that we trust signed exactly these claims."""
+"""What became of a token: the proof that an issuer signed it, or the refusal with its reason."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
 
-from authz.model import Claims
+from authz.model import Claims, Issuer
 from authz.tokens.keys.key import VerificationKey
-from authz.tokens.signers import Signer
+
+_ALWAYS: Final = float("inf")
+
+
+class TokenError(StrEnum):
+    """Why a token was refused. For logs and metrics; a client never learns it."""
+
+    MALFORMED = "malformed"
+    TOO_LONG = "too_long"
+    FORBIDDEN_HEADER = "forbidden_header"
+    UNKNOWN_ISSUER = "unknown_issuer"
+    UNKNOWN_KEY = "unknown_key"
+    ALGORITHM_NOT_ALLOWED = "algorithm_not_allowed"
+    BAD_SIGNATURE = "bad_signature"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
+    WRONG_AUDIENCE = "wrong_audience"
+    WRONG_REALM = "wrong_realm"
+    MISSING_CLAIM = "missing_claim"
+    INVALID_CLAIM = "invalid_claim"
+    LIFETIME_TOO_LONG = "lifetime_too_long"
+    UNTRUSTED_CERTIFICATE = "untrusted_certificate"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A key, the certificates that vouch for it, and how long they do (seconds since the epoch)."""
+
+    key: VerificationKey
+    thumbprints: tuple[str, ...] = ()
+    valid_from: float = -_ALWAYS
+    valid_until: float = _ALWAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +57,11 @@ class Proof:
     valid_until: float
 
     @property
+    def issuer(self) -> Issuer:
+        """Who issued the token."""
+        return self.claims.issuer
+
+    @property
     def key(self) -> VerificationKey:
         """The key that signed."""
         return self.signer.key
@@ -30,3 +69,22 @@ class Proof:
     def holds_at(self, now: float) -> bool:
         """Whether nothing that was proven has ended since."""
         return self.valid_from <= now < self.valid_until
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a token was refused, and what was known of it by then.
+
+    `issuer` is one of ours that the token names, proven or not; `signer` is there once the signature has proven it, and
+    `claims` once they are known to be well formed.
+    """
+
+    error: TokenError
+    issuer: Issuer | None = None
+    signer: Signer | None = None
+    claims: Claims | None = None
+
+    @property
+    def signature_valid(self) -> bool:
+        """Whether a known issuer did sign it."""
+        return self.signer is not None

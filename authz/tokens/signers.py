@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
 
-from authz.deciding.reasons import TokenError
 from authz.model import Algorithm, Issuer, Trust
-from authz.tokens.cache import MemoryUse
+from authz.tokens.cache import CacheUse
 from authz.tokens.jws import Jws
 from authz.tokens.keys.chains import ChainVerifier
-from authz.tokens.keys.key import VerificationKey
 from authz.tokens.keys.ring import KeyRing
-
-_ALWAYS: Final = float("inf")
-
-
-@dataclass(frozen=True, slots=True)
-class Signer:
-    """A key, the certificates that vouch for it, and how long they do (seconds since the epoch)."""
-
-    key: VerificationKey
-    thumbprints: tuple[str, ...] = ()
-    valid_from: float = -_ALWAYS
-    valid_until: float = _ALWAYS
+from authz.tokens.proof import Signer, TokenError
 
 
 class Signers:
@@ -34,9 +19,9 @@ class Signers:
         self._ring = ring
         self._chains = chains
 
-    def memory_use(self) -> MemoryUse:
+    def cache_use(self) -> CacheUse:
         """Say what came of remembering chains so far."""
-        return self._chains.memory_use()
+        return self._chains.cache_use()
 
     def candidates(self, jws: Jws, issuer: Issuer, now: float) -> Sequence[Signer] | TokenError:
         """Return the key that a chain or `kid` names, or the few that fit where a token may leave `kid` out."""

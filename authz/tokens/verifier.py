@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import jwt
 
-from authz.deciding.reasons import TokenError
 from authz.model import Algorithm, BackendService, Issuer, Trust
-from authz.policy.revocations import Revocations
-from authz.tokens.cache import Memory, MemoryUse
+from authz.tokens.cache import Cache, CacheUse
 from authz.tokens.claims import parse_claims, standing_error
 from authz.tokens.jws import Jws, parse
 from authz.tokens.keys.key import VerificationKey
-from authz.tokens.proof import Proof
-from authz.tokens.refusal import Refusal
+from authz.tokens.proof import Proof, Refusal, TokenError
+from authz.tokens.revocations import Revocations
 from authz.tokens.signers import Signers
 
 MAX_LENGTH: Final = 8 * 1024
@@ -32,36 +30,36 @@ class Verifier:
     """
 
     def __init__(
-        self, issuers: Collection[Issuer], signers: Signers, revocations: Revocations, memory: Memory[Proof]
+        self, issuers: Collection[Issuer], signers: Signers, revocations: Revocations, cache: Cache[Proof]
     ) -> None:
         self._issuers = {issuer.identifier: issuer for issuer in issuers}
         self._max_length = max(map(_max_length, issuers), default=MAX_LENGTH)
         self._signers = signers
         self._revocations = revocations
-        self._memory = memory
+        self._cache = cache
 
     def verify(self, token: str, backend: BackendService, now: float) -> Proof | Refusal:
         """Return the proof of a token that is valid for a backend at `now`, in seconds since the epoch."""
         if len(token) > self._max_length:
             return Refusal(TokenError.TOO_LONG)
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-        proof = self._memory.get(digest)
+        proof = self._cache.get(digest)
         if proof is None or not proof.holds_at(now):
             proven = self._prove(token, now)
             if isinstance(proven, Refusal):
                 return proven
             proof = proven
             if proof.holds_at(now):
-                self._memory.put(digest, proof)
+                self._cache.put(digest, proof)
         error = standing_error(proof.claims, backend, now)
         signer = proof.signer
         if error is None and self._revocations.hold(proof.claims, signer.key.kid, signer.thumbprints, now):
             error = TokenError.REVOKED
         return Refusal(error, proof.claims.issuer, signer, proof.claims) if error is not None else proof
 
-    def memory_use(self) -> MemoryUse:
-        """Say what came of remembering proofs so far."""
-        return self._memory.use()
+    def cache_use(self) -> Mapping[str, CacheUse]:
+        """Say how the caches of proven tokens and chains were used so far."""
+        return {"tokens": self._cache.use(), "chains": self._signers.cache_use()}
 
     def _prove(self, token: str, now: float) -> Proof | Refusal:
         """Check all that does not depend on the request."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from authz.deciding.decision import Denied
-from authz.deciding.reasons import Reason, TokenError
+from authz.deciding.reasons import Reason
+from authz.tokens.proof import TokenError
 from tests.support.cases.crafting import craft
 from tests.support.cases.difference import difference
 from tests.support.cases.door import Door, open_doors

@@ -111,7 +111,7 @@ def test_a_token_that_is_remembered_is_refused_with_the_reload(
 ) -> None:
     visitor, (file, text) = Visitor(door.plain, mint), end
     before = (door.folder / file).read_text("utf-8")
-    door.wait_until(lambda: remembered(door) == 0, "memories that are empty")
+    door.wait_until(lambda: remembered(door) == 0, "caches that are empty")
 
     def all_remember() -> bool:
         assert ask(visitor).status == 200

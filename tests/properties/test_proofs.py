@@ -12,11 +12,11 @@ from jwt.types import Options
 
 from authz.model import Trust
 from authz.policy.load import Policy
-from authz.policy.revocations import NO_REVOCATIONS
-from authz.tokens.cache import Memory
+from authz.tokens.revocations import NO_REVOCATIONS
+from authz.tokens.cache import Cache
 from authz.tokens.keys.chains import ChainVerifier
 from authz.tokens.keys.ring import KeyRing
-from authz.tokens.refusal import Refusal
+from authz.tokens.proof import Refusal
 from authz.tokens.signers import Signers
 from authz.tokens.verifier import Verifier
 from tests.support.certificates import Certificate, x5c
@@ -71,7 +71,7 @@ def verifier(policy: Policy, ring: KeyRing) -> Verifier:
     """Return a verifier that remembers nothing yet; every issuer also trusts chains."""
     issuers = [replace(issuer, trust=frozenset(Trust)) for issuer in policy.issuers]
     anchors = {issuer.name: tuple(anchor.signed for anchor in ANCHORS) for issuer in issuers}
-    return Verifier(issuers, Signers(ring, ChainVerifier(anchors, Memory(10))), NO_REVOCATIONS, Memory(10))
+    return Verifier(issuers, Signers(ring, ChainVerifier(anchors, Cache(10))), NO_REVOCATIONS, Cache(10))
 
 
 @given(steps=STEPS)

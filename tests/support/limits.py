@@ -10,7 +10,7 @@ from authz.documents.findings import Findings
 from authz.limits.model import Limits
 from authz.limits.reader import read_limits
 from authz.limits.vocabulary import Ground
-from authz.policy.tiers import Tiers
+from authz.model import Tiers
 from tests.support.examples import CATALOG
 from tests.support.files import told, write
 

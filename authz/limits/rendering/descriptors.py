@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from authz.deciding import facts
 from authz.limits.model import Addresses, BackendLimits, Ceiling, Limit, Limits, Scope, TierLimits
 from authz.limits.rates import percent
 from authz.limits.rendering.text import Line
 
-METADATA: Final = "envoy.filters.http.ext_authz"
-UNIT_PRIMITIVES: Final = "x-gitlab-authorized-unit-primitive"
 SHADOWED: Final = "shadowed"
 _CEL: Final = "type.googleapis.com/envoy.extensions.rate_limit_descriptors.expr.v3.Descriptor"
 _KEYS: Final = {
@@ -148,18 +147,18 @@ def _kind(quota: Quota) -> tuple[str, bool]:
 
 
 def _fact(key: str) -> Line:
-    path = f"metadata_key: {{key: {METADATA}, path: [{{key: {key}}}]}}"
+    path = f"metadata_key: {{key: {facts.NAMESPACE}, path: [{{key: {key}}}]}}"
     return Line(f"  - metadata: {{descriptor_key: {key}, source: DYNAMIC, {path}}}")
 
 
 def _tier(limits: Limits) -> Iterator[Line]:
     """The tier, or the default one for a tier that has no limits of its own: it must not be without any."""
-    facts = f"metadata.filter_metadata['{METADATA}']"
+    given = f"metadata.filter_metadata['{facts.NAMESPACE}']"
     by_tiers: dict[tuple[str, ...], list[str]] = {}
     for backend in limits.backends:
         by_tiers.setdefault(tuple(tier.tier for tier in backend.tiers), []).append(backend.backend_service)
     known = [
-        f"{facts}.backend_service in {_listed(backends)} && {facts}.tier in {_listed(tiers)}"
+        f"{given}.backend_service in {_listed(backends)} && {given}.tier in {_listed(tiers)}"
         for tiers, backends in by_tiers.items()
     ]
     yield Line("  - extension:")
@@ -170,7 +169,7 @@ def _tier(limits: Limits) -> Iterator[Line]:
     yield Line("        text: >-")
     for number, each in enumerate(known):
         yield Line(f"          {'|| ' if number else ''}{each}")
-    yield Line(f"          ? {facts}.tier : '{limits.default_tier}'")
+    yield Line(f"          ? {given}.tier : '{limits.default_tier}'")
 
 
 def _listed(names: tuple[str, ...] | list[str]) -> str:
@@ -184,7 +183,9 @@ def _unit_primitive(unit: str) -> Iterator[Line]:
     yield Line("      descriptor_key: unit_primitive")
     yield Line(f"      descriptor_value: {_quoted(unit)}")
     yield Line("      expect_match: true")
-    yield Line(f"      headers: [{{name: {UNIT_PRIMITIVES}, string_match: {{safe_regex: {{regex: {regex}}}}}}}]")
+    yield Line(
+        f"      headers: [{{name: {facts.AUTHORIZED_UNIT_PRIMITIVE}, string_match: {{safe_regex: {{regex: {regex}}}}}}}]"
+    )
 
 
 def address_actions(addresses: Addresses) -> Iterator[Line]:

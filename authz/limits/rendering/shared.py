@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Final
 
+from authz.deciding import facts
 from authz.limits.model import Addresses, Limits, OnFailure, RateLimitService
 from authz.limits.rendering.bootstrap import Marker
 from authz.limits.rendering.descriptors import (
-    METADATA,
     Entry,
     Group,
     Quota,
@@ -32,7 +32,7 @@ from authz.limits.rendering.text import Line, Page, indented, lines
 
 CLUSTER: Final = "ratelimit"
 _FILTER: Final = "type.googleapis.com/envoy.extensions.filters.http.ratelimit.v3.RateLimit"
-_AUTHZ: Final = f"metadata.filter_metadata['{METADATA}']"
+_AUTHZ: Final = f"metadata.filter_metadata['{facts.NAMESPACE}']"
 _FAILED: Final = (
     f"'user_id' in {_AUTHZ} && response.code_details != 'request_rate_limited' && !("
     + " && ".join(f"'limits.{group}' in metadata.filter_metadata" for group in (Group.USERS, Group.TIERS))
@@ -105,7 +105,7 @@ def _addresses(limits: Limits) -> Iterator[Line]:
         yield from address_actions(addresses)
         yield Line("  hits_addend: {number: 0}")
     for key, value in (("auth_outcome", "failed"), ("outcome", "denied")):
-        path = f"metadata_key: {{key: {METADATA}, path: [{{key: {key}}}]}}"
+        path = f"metadata_key: {{key: {facts.NAMESPACE}, path: [{{key: {key}}}]}}"
         yield Line(f"- actions:   # {key}: only {value} has a limit")
         yield Line(f"  - metadata: {{descriptor_key: {key}, source: DYNAMIC, {path}}}")
         yield from address_actions(addresses)

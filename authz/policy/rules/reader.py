@@ -8,13 +8,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from authz.deciding.rules import Choice, Endpoint, Rules, grow
+from authz.deciding.rules import Choice, Endpoint, Rules, Span
 from authz.documents.findings import Findings
 from authz.documents.reader import Document, Where, read_folder
 from authz.model import Access, AllOf, AnyOf, BackendService, ByHeader, PublicRule, Rule, TokenRule, TokenType
 from authz.policy.catalog.model import Catalog, UnitPrimitive
 from authz.policy.rules.schema import AnyOfEntry, ByHeaderEntry, ByPathEntry, RuleEntry, RulesFile
-from authz.policy.rules.templates import Span, Template, parse_prefix, parse_template
+from authz.policy.rules.templates import Template, parse_prefix, parse_template
+from authz.policy.rules.tree import grow
 
 _NEVER: Final = frozenset({"", ".", ".."})
 

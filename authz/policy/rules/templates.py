@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from authz.deciding.rules import Span
+
 MAX_SEGMENTS: Final = 64
 _LITERAL: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._~!$&'()*+,=:@-]+")
 _FREE: Final = re.compile(r"\{([a-z][a-z0-9_]*)(=\*\*)?\}")
-
-Span = tuple[int, int | None]
-"""The segments that a name stands for, as slice bounds; None is the end of the path."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from authz.documents.findings import Problem
 from authz.observing.state import FailedReload, PolicyState, WorkerCounts
-from authz.observing.totals import Ledger, Tallies
+from authz.observing.totals import Totals, WorkerTotals
 from authz.serving.reload.snapshot import Snapshot
 from authz.serving.supervision.crew import Crew
 
@@ -17,17 +17,17 @@ class State:
     """Written by the supervisor alone, read by the threads of the admin port: each value is swapped in one step."""
 
     def __init__(self, crew: Crew, snapshot: Snapshot) -> None:
-        self._ledger = Ledger()
+        self._ledger = WorkerTotals()
         self._counting = threading.Lock()
         self._crew = crew
         self._policy = _loaded(snapshot)
 
     # ---- what the supervisor tells
 
-    def counted(self, worker: int, tallies: Tallies) -> None:
+    def counted(self, worker: int, totals: Totals) -> None:
         """Note what a worker has counted so far."""
         with self._counting:
-            self._ledger.record(worker, tallies)
+            self._ledger.record(worker, totals)
 
     def gone(self, worker: int) -> None:
         """Keep the counts of a process that is gone; nobody may look while they move, or a counter would go down."""
@@ -55,7 +55,7 @@ class State:
 
     # ---- what the admin port asks
 
-    def tallies(self) -> Tallies:
+    def totals(self) -> Totals:
         """Return the sum over all workers, those that are gone included."""
         with self._counting:
             return self._ledger.total()

@@ -13,7 +13,7 @@ from multiprocessing.connection import wait
 from typing import Final
 
 from authz.documents.findings import Problem
-from authz.serving.messages import FromWorker, Load, Tallied
+from authz.serving.messages import Counted, FromWorker, Load
 from authz.serving.reload.reloader import Blind, Refused, Report, Seeing, Taken
 from authz.serving.reload.snapshot import Snapshot
 from authz.serving.settings import ServeSettings
@@ -106,8 +106,8 @@ class Supervisor:
         return max(0.0, min(dues) - time.monotonic()) if dues else None
 
     def _hear(self, number: int, message: FromWorker) -> None:
-        if isinstance(message, Tallied):
-            self.state.counted(number, message.tallies)
+        if isinstance(message, Counted):
+            self.state.counted(number, message.totals)
             return
         self._do(self._crew.hear(number, message, time.monotonic()))
 

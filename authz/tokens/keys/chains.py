@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.verification import PolicyBuilder, Store
 
 from authz.model import Algorithm, Issuer
-from authz.tokens.cache import Memory, MemoryUse
+from authz.tokens.cache import Cache, CacheUse
 from authz.tokens.keys.anchors import strong_enough
 from authz.tokens.keys.key import VerificationKey
 from authz.tokens.keys.thumbprints import has_one_spelling, thumbprints
@@ -44,13 +44,13 @@ class ChainProof:
 class ChainVerifier:
     """Verifies chains against each issuer's own anchors, and remembers the chains that it verified."""
 
-    def __init__(self, anchors: Mapping[str, Sequence[x509.Certificate]], memory: Memory[ChainProof]) -> None:
+    def __init__(self, anchors: Mapping[str, Sequence[x509.Certificate]], cache: Cache[ChainProof]) -> None:
         self._anchors = {issuer: tuple(certificates) for issuer, certificates in anchors.items() if certificates}
-        self._memory = memory
+        self._cache = cache
 
-    def memory_use(self) -> MemoryUse:
+    def cache_use(self) -> CacheUse:
         """Say what came of remembering chains so far."""
-        return self._memory.use()
+        return self._cache.use()
 
     def verify(self, issuer: Issuer, x5c: object, now: float) -> ChainProof | None:
         """Return the proof for a chain as it stands in a token, or None. The work is bounded by four certificates."""
@@ -61,12 +61,12 @@ class ChainVerifier:
         # Every certificate's own digest first: otherwise two ways to cut the same bytes would be one key.
         digests = b"".join(hashlib.sha256(octets).digest() for octets in chain)
         key = hashlib.sha256(issuer.name.encode() + b"\0" + digests).digest()
-        proof = self._memory.get(key)
+        proof = self._cache.get(key)
         if proof is None or not proof.holds_at(now):
             proof = _prove(issuer, chain, anchors, now)
             if proof is None or not proof.holds_at(now):
                 return None
-            self._memory.put(key, proof)
+            self._cache.put(key, proof)
         return proof
 
 

@@ -11,8 +11,8 @@ import pytest
 from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from authz.deciding.check import Check
 from authz.policy.load import Policy, load_policy
-from authz.policy.revocations import NO_REVOCATIONS
-from authz.tokens.cache import Memory
+from authz.tokens.revocations import NO_REVOCATIONS
+from authz.tokens.cache import Cache
 from authz.tokens.keys.chains import ChainVerifier
 from authz.tokens.signers import Signers
 from authz.tokens.verifier import Verifier
@@ -71,8 +71,8 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
 def fresh(policy: Policy) -> Policy:
     """The same policy without a memory of anything."""
     ring = policy.signers._ring
-    signers = Signers(ring, ChainVerifier(ring.anchors, Memory(10)))
-    return replace(policy, signers=signers, verifier=Verifier(policy.issuers, signers, NO_REVOCATIONS, Memory(10)))
+    signers = Signers(ring, ChainVerifier(ring.anchors, Cache(10)))
+    return replace(policy, signers=signers, verifier=Verifier(policy.issuers, signers, NO_REVOCATIONS, Cache(10)))
 
 
 def clocked(policy: Policy, clock: list[float]) -> Check:

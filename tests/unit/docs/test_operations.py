@@ -15,7 +15,8 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from authz.cli.serve import serve
-from authz.deciding.reasons import ANSWERS, Reason, TokenError
+from authz.deciding.reasons import ANSWERS, Reason
+from authz.tokens.proof import TokenError
 from authz.observing import decision_line
 from authz.observing.metrics import Metrics
 from tests.support.repository import ROOT

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from authz.documents.findings import Findings
 from authz.issuing.authority import anchors_file, chain_file, generate_chain, read_chain
 from authz.model import Algorithm, Issuer, Trust
-from authz.tokens.cache import Memory
+from authz.tokens.cache import Cache
 from authz.tokens.keys.chains import ChainProof, ChainVerifier
 from authz.tokens.keys.ring import read_keys
 from tests.support.examples import ISSUER
@@ -43,7 +43,7 @@ def judged(folder: Path, chain_of: Issuer, judge: Issuer, now: datetime = NOW) -
     ring = read_keys(folder, [judge], allow_empty=False, findings=findings)
     assert findings.problems == []
     x5c = list(read_chain(folder, chain_of).x5c)
-    return ChainVerifier(ring.anchors, Memory(10)).verify(judge, x5c, now.timestamp())
+    return ChainVerifier(ring.anchors, Cache(10)).verify(judge, x5c, now.timestamp())
 
 
 @pytest.mark.parametrize("algorithm", list(Algorithm))

@@ -7,7 +7,7 @@ from pathlib import Path
 from authz.documents.findings import Findings
 from authz.limits.vocabulary import Ground, answers
 from authz.policy.rules.reader import read_rules
-from authz.policy.tiers import Tiers
+from authz.model import Tiers
 from tests.support.examples import CATALOG
 from tests.support.files import write
 

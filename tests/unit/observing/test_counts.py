@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from authz.deciding.observation import Observation
 from authz.model import AnyOf, TokenRule
-from authz.observing.counts import MAX_LEAVES, Tally
-from authz.observing.totals import BOUNDS, Durations, LeafUse, Ledger, Tallies
+from authz.observing.counts import MAX_LEAVES, Counts
+from authz.observing.totals import BOUNDS, Durations, LeafUse, WorkerTotals, Totals
 from authz.policy.load import Policy
-from authz.tokens.cache import MemoryUse
+from authz.tokens.cache import CacheUse
 from authz.tokens.proof import Proof
-from authz.tokens.signers import Signer
+from authz.tokens.proof import Signer
 from tests.support.issuers import PRODUCTION
 from tests.support.minting import NOW, request
 from tests.support.observing import LEAF, chained, load_shipped, observed, told
@@ -30,8 +30,8 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
     return load_shipped(tmp_path_factory.mktemp("shipped"))
 
 
-def counted(*observations: Observation) -> Tallies:
-    tally = Tally()
+def counted(*observations: Observation) -> Totals:
+    tally = Counts()
     for observation in observations:
         tally.observe(observation)
     return tally.snapshot(0, {}, 0)
@@ -139,14 +139,14 @@ def test_the_use_of_a_key_is_dated_whether_its_token_was_let_in_or_not(policy: P
 
 
 def test_a_leaf_is_counted_apart_from_the_keys(policy: Policy) -> None:
-    tallies = counted(observed(policy, headers=chained()))
+    totals = counted(observed(policy, headers=chained()))
     ends = LEAF.signed.not_valid_after_utc.timestamp()
-    assert tallies.leaves == {("customers-dot", f"x5c:{LEAF.thumbprint}"): LeafUse(NOW, ends)}
-    assert tallies.key_uses == {}
+    assert totals.leaves == {("customers-dot", f"x5c:{LEAF.thumbprint}"): LeafUse(NOW, ends)}
+    assert totals.key_uses == {}
 
 
 def test_leaves_are_bounded_and_the_one_not_seen_for_longest_makes_room(policy: Policy) -> None:
-    seen, tally = observed(policy, headers=chained()), Tally()
+    seen, tally = observed(policy, headers=chained()), Counts()
     proof = seen.judgement.token
     assert isinstance(proof, Proof)
     for number in range(MAX_LEAVES + 1):
@@ -176,29 +176,29 @@ def test_seats_that_the_header_sees_differently_are_counted(
     policy: Policy, seats: object, header: str | None, mismatches: dict[str, int], unknown: dict[str, int]
 ) -> None:
     headers = {} if header is None else {"x-gitlab-duo-seat-count": header}
-    tallies = counted(observed(policy, claims={"duo_seat_count": seats}, headers=headers))
-    assert (tallies.seat_mismatches, tallies.unknown_seats) == (mismatches, unknown)
+    totals = counted(observed(policy, claims={"duo_seat_count": seats}, headers=headers))
+    assert (totals.seat_mismatches, totals.unknown_seats) == (mismatches, unknown)
 
 
 def test_what_the_memories_counted_goes_on_with_the_next_policy(policy: Policy) -> None:
-    tally = Tally()
-    tally.follow(lambda: {"tokens": MemoryUse(1, 2, 3, 4)})
-    tally.follow(lambda: {"tokens": MemoryUse(10, 20, 30, 40), "chains": MemoryUse(5, 0, 0, 5)})
-    expected = {"tokens": MemoryUse(11, 22, 33, 40), "chains": MemoryUse(5, 0, 0, 5)}
-    assert tally.snapshot(0, {}, 0).memories == expected
-    tally.follow(policy.memory_use)
-    assert set(tally.snapshot(0, {}, 0).memories) == {"tokens", "chains"}
+    tally = Counts()
+    tally.follow(lambda: {"tokens": CacheUse(1, 2, 3, 4)})
+    tally.follow(lambda: {"tokens": CacheUse(10, 20, 30, 40), "chains": CacheUse(5, 0, 0, 5)})
+    expected = {"tokens": CacheUse(11, 22, 33, 40), "chains": CacheUse(5, 0, 0, 5)}
+    assert tally.snapshot(0, {}, 0).caches == expected
+    tally.follow(policy.cache_use)
+    assert set(tally.snapshot(0, {}, 0).caches) == {"tokens", "chains"}
 
 
 def test_a_policy_says_what_came_of_its_memories(tmp_path_factory: pytest.TempPathFactory) -> None:
     fresh = load_shipped(tmp_path_factory.mktemp("fresh"))
     for headers in ({}, {}, chained()):
         observed(fresh, headers=headers)
-    assert fresh.memory_use() == {"tokens": MemoryUse(1, 2, 0, 2), "chains": MemoryUse(0, 1, 0, 1)}
+    assert fresh.cache_use() == {"tokens": CacheUse(1, 2, 0, 2), "chains": CacheUse(0, 1, 0, 1)}
 
 
 def test_a_snapshot_stands_still_and_can_be_sent(policy: Policy) -> None:
-    tally = Tally()
+    tally = Counts()
     tally.overloaded()
     tally.observe(observed(policy, headers=chained()))
     before = tally.snapshot(3, {"overflow": 2}, 7)
@@ -217,7 +217,7 @@ def test_a_snapshot_stands_still_and_can_be_sent(policy: Policy) -> None:
 COUNTS: Final = st.dictionaries(st.sampled_from("abc"), st.integers(1, 9))
 PAIRS: Final = st.dictionaries(st.tuples(st.sampled_from("ab"), st.sampled_from("ab")), st.integers(1, 9))
 TALLIES: Final = st.builds(
-    Tallies,
+    Totals,
     decisions=st.dictionaries(st.tuples(*[st.sampled_from("ab")] * 4), st.integers(1, 9)),
     token_errors=PAIRS,
     durations=st.builds(
@@ -225,7 +225,7 @@ TALLIES: Final = st.builds(
         st.tuples(*[st.integers(0, 9)] * (len(BOUNDS) + 1)),
         st.integers(0, 9).map(float),
     ),
-    memories=st.dictionaries(st.sampled_from("ab"), st.builds(MemoryUse, *[st.integers(0, 9)] * 4)),
+    caches=st.dictionaries(st.sampled_from("ab"), st.builds(CacheUse, *[st.integers(0, 9)] * 4)),
     key_uses=PAIRS.map(lambda pairs: {name: float(value) for name, value in pairs.items()}),
     leaves=PAIRS.map(lambda pairs: {name: LeafUse(float(value), 1.0) for name, value in pairs.items()}),
     seat_mismatches=COUNTS,
@@ -239,18 +239,18 @@ TALLIES: Final = st.builds(
 
 @settings(derandomize=True, deadline=None, max_examples=50)
 @given(TALLIES, TALLIES, TALLIES)
-def test_tallies_add_up_in_any_order(one: Tallies, two: Tallies, three: Tallies) -> None:
+def test_tallies_add_up_in_any_order(one: Totals, two: Totals, three: Totals) -> None:
     assert one + two == two + one
     assert (one + two) + three == one + (two + three)
-    assert one + Tallies() == one
+    assert one + Totals() == one
 
 
 def test_a_sum_holds_every_count_of_both() -> None:
-    mine = Tallies(
+    mine = Totals(
         decisions={("a", "", "", ""): 1},
         token_errors={("e", "i"): 1},
         durations=Durations((1,) * (len(BOUNDS) + 1), 0.5),
-        memories={"tokens": MemoryUse(1, 1, 1, 1)},
+        caches={"tokens": CacheUse(1, 1, 1, 1)},
         key_uses={("i", "k"): 5.0},
         leaves={("i", "l"): LeafUse(5.0, 1.0)},
         seat_mismatches={"i": 1},
@@ -261,11 +261,11 @@ def test_a_sum_holds_every_count_of_both() -> None:
         in_flight=1,
     )
     total = mine + replace(mine, key_uses={("i", "k"): 3.0}, leaves={("i", "l"): LeafUse(6.0, 2.0)})
-    assert total == Tallies(
+    assert total == Totals(
         decisions={("a", "", "", ""): 2},
         token_errors={("e", "i"): 2},
         durations=Durations((2,) * (len(BOUNDS) + 1), 1.0),
-        memories={"tokens": MemoryUse(2, 2, 2, 2)},
+        caches={"tokens": CacheUse(2, 2, 2, 2)},
         key_uses={("i", "k"): 5.0},
         leaves={("i", "l"): LeafUse(6.0, 2.0)},
         seat_mismatches={"i": 2},
@@ -278,8 +278,8 @@ def test_a_sum_holds_every_count_of_both() -> None:
 
 
 def test_counts_of_a_worker_that_is_gone_stay_and_what_it_held_does_not() -> None:
-    ledger = Ledger()
-    held = Tallies(decisions={("a", "", "", ""): 3}, memories={"tokens": MemoryUse(1, 2, 3, 4)}, in_flight=5)
+    ledger = WorkerTotals()
+    held = Totals(decisions={("a", "", "", ""): 3}, caches={"tokens": CacheUse(1, 2, 3, 4)}, in_flight=5)
     ledger.record(1, held)
     ledger.record(1, replace(held, decisions={("a", "", "", ""): 4}))
     ledger.record(2, held)
@@ -288,7 +288,7 @@ def test_counts_of_a_worker_that_is_gone_stay_and_what_it_held_does_not() -> Non
     ledger.retire(7)
     total = ledger.total()
     assert total.decisions == {("a", "", "", ""): 7}
-    assert (total.memories["tokens"], total.in_flight) == (MemoryUse(2, 4, 6, 4), 5)
+    assert (total.caches["tokens"], total.in_flight) == (CacheUse(2, 4, 6, 4), 5)
 
 
 def test_a_tally_is_small_enough_to_be_sent_every_second(policy: Policy) -> None:

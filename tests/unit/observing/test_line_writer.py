@@ -1,4 +1,4 @@
-"""Lines that are written later: none of them holds up whoever has it to say, and what is lost is counted."""
+"""LineWriter that are written later: none of them holds up whoever has it to say, and what is lost is counted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import pytest
 
-from authz.observing.line_writer import MAX_LINE, Lines
+from authz.observing.line_writer import MAX_LINE, LineWriter
 
 SECONDS = 30.0
 
@@ -38,7 +38,7 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 def test_lines_come_whole_and_in_their_order(tmp_path: Path) -> None:
     said = [str(number) * 50 for number in range(500)]
-    with (tmp_path / "log").open("wb") as file, Lines(file.fileno()) as lines:
+    with (tmp_path / "log").open("wb") as file, LineWriter(file.fileno()) as lines:
         for text in said:
             lines.put(lambda text=text: text)  # type: ignore[misc]  # mypy infers no default of a lambda
     assert (tmp_path / "log").read_text().splitlines() == said
@@ -47,7 +47,7 @@ def test_lines_come_whole_and_in_their_order(tmp_path: Path) -> None:
 
 def test_lines_are_written_while_others_are_yet_to_come(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with log.open("wb") as file, Lines(file.fileno()) as lines:
+    with log.open("wb") as file, LineWriter(file.fileno()) as lines:
         lines.put(lambda: "first")
         wait_for(lambda: log.read_text() == "first\n")
         lines.put(lambda: "second")
@@ -56,7 +56,7 @@ def test_lines_are_written_while_others_are_yet_to_come(tmp_path: Path) -> None:
 
 def test_each_write_fits_into_a_pipe_in_one_piece(pipe: tuple[int, int]) -> None:
     reading, writing = pipe
-    with Lines(writing) as lines:
+    with LineWriter(writing) as lines:
         for _ in range(40):
             lines.put(lambda: "x" * 300)
         pieces: list[bytes] = []
@@ -67,7 +67,7 @@ def test_each_write_fits_into_a_pipe_in_one_piece(pipe: tuple[int, int]) -> None
 
 def test_a_pipe_that_nobody_reads_holds_nobody_up(pipe: tuple[int, int]) -> None:
     reading, writing = pipe
-    lines = Lines(writing, capacity=10)
+    lines = LineWriter(writing, capacity=10)
     lines.start()
     for _ in range(3):
         lines.put(lambda: "x" * 3_000)
@@ -87,7 +87,7 @@ def test_a_pipe_that_nobody_reads_holds_nobody_up(pipe: tuple[int, int]) -> None
 def test_what_still_waits_at_the_end_is_counted_and_a_last_line_says_so(pipe: tuple[int, int]) -> None:
     """2026-11-22: up to 8,192 lines were lost without a word when a process ended behind a slow pipe."""
     reading, writing = pipe
-    lines = Lines(writing)
+    lines = LineWriter(writing)
     lines.start()
     for _ in range(3):
         lines.put(lambda: "x" * 3_000)
@@ -108,7 +108,7 @@ def test_what_still_waits_at_the_end_is_counted_and_a_last_line_says_so(pipe: tu
 
 
 def test_a_full_disk_is_counted_and_nothing_else_happens() -> None:
-    with Path("/dev/full").open("wb", buffering=0) as full, Lines(full.fileno()) as lines:
+    with Path("/dev/full").open("wb", buffering=0) as full, LineWriter(full.fileno()) as lines:
         for _ in range(100):
             lines.put(lambda: "x" * 100)
     assert lines.dropped() == {"overflow": 0, "unwritable": 100}
@@ -117,7 +117,7 @@ def test_a_full_disk_is_counted_and_nothing_else_happens() -> None:
 def test_a_pipe_that_is_closed_is_counted_too() -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    with Lines(writing) as lines:
+    with LineWriter(writing) as lines:
         lines.put(lambda: "x")
     os.close(writing)
     assert lines.dropped() == {"overflow": 0, "unwritable": 1}
@@ -127,7 +127,7 @@ def test_a_line_that_cannot_be_told_is_counted_and_those_behind_it_come(tmp_path
     def broken() -> NoReturn:
         raise KeyError("what a client said")
 
-    with (tmp_path / "log").open("wb") as file, Lines(file.fileno()) as lines:
+    with (tmp_path / "log").open("wb") as file, LineWriter(file.fileno()) as lines:
         lines.put(broken)
         lines.put(lambda: "next")
     assert (tmp_path / "log").read_text() == "next\n"
@@ -137,7 +137,7 @@ def test_a_line_that_cannot_be_told_is_counted_and_those_behind_it_come(tmp_path
 def test_a_terminal_that_is_not_ready_is_waited_for(pipe: tuple[int, int]) -> None:
     reading, writing = pipe
     os.set_blocking(writing, False)
-    lines = Lines(writing)
+    lines = LineWriter(writing)
     lines.start()
     for number in range(3):
         lines.put(lambda number=number: str(number) * 3_000)  # type: ignore[misc]  # as above
@@ -152,7 +152,7 @@ def test_a_terminal_that_is_not_ready_is_waited_for(pipe: tuple[int, int]) -> No
 def test_one_that_is_never_ready_is_given_up_when_all_ends(pipe: tuple[int, int]) -> None:
     reading, writing = pipe
     os.set_blocking(writing, False)
-    lines = Lines(writing)
+    lines = LineWriter(writing)
     lines.start()
     for _ in range(3):
         lines.put(lambda: "x" * 3_000)
@@ -177,7 +177,7 @@ def files_of_at_most(octets: int) -> Iterator[None]:
 def test_after_a_line_that_was_cut_off_the_next_begins_anew(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with log.open("wb", buffering=0) as file:
-        lines = Lines(file.fileno())
+        lines = LineWriter(file.fileno())
         for text in ("abc", "defgh", "ijk"):
             lines.put(lambda text=text: text)  # type: ignore[misc]  # as above
         with files_of_at_most(6):

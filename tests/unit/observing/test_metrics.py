@@ -11,15 +11,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from authz.deciding.reasons import Reason
 from authz.observing.metrics import MAX_LEAVES_SHOWN, Metrics
 from authz.observing.state import FailedReload, PolicyState, WorkerCounts
-from authz.observing.totals import BOUNDS, Durations, LeafUse, Tallies
-from authz.tokens.cache import MemoryUse
+from authz.observing.totals import BOUNDS, Durations, LeafUse, Totals
+from authz.tokens.cache import CacheUse
 from authz.tokens.keys.inventory import Anchor, PackagedKey, Trusted
 
-COUNTED: Final = Tallies(
+COUNTED: Final = Totals(
     decisions={(Reason.ALLOWED, "ai_gateway", "duo_chat", "small"): 3, ("no_rule", "", "", ""): 1},
     token_errors={("expired", "customers-dot"): 2, ("malformed", "unknown"): 4},
     durations=Durations((1, 2, *([0] * (len(BOUNDS) - 1))), 0.000_2),
-    memories={"tokens": MemoryUse(5, 6, 7, 8), "chains": MemoryUse(1, 2, 3, 4)},
+    caches={"tokens": CacheUse(5, 6, 7, 8), "chains": CacheUse(1, 2, 3, 4)},
     key_uses={("customers-dot", "k-1"): 1_000.0, ("customers-dot", "gone"): 900.0},
     leaves={("customers-dot", "x5c:aa"): LeafUse(1_000.0, 5_000.0)},
     seat_mismatches={"customers-dot": 9},
@@ -45,11 +45,11 @@ LOADED: Final = PolicyState(
 class State:
     """A supervisor's state that stands still."""
 
-    counted: Tallies = COUNTED
+    counted: Totals = COUNTED
     loaded: PolicyState = LOADED
     ready: bool = True
 
-    def tallies(self) -> Tallies:
+    def totals(self) -> Totals:
         return self.counted
 
     def workers(self) -> WorkerCounts:
@@ -131,13 +131,13 @@ def test_that_changes_are_not_seen_is_told() -> None:
 
 def test_leaves_are_bounded_over_all_workers() -> None:
     leaves = {("i", f"x5c:{number}"): LeafUse(float(number), 1.0) for number in range(MAX_LEAVES_SHOWN + 10)}
-    shown = [name for name in samples(State(Tallies(leaves=leaves))) if name.startswith("authz_leaf")]
+    shown = [name for name in samples(State(Totals(leaves=leaves))) if name.startswith("authz_leaf")]
     assert len(shown) == MAX_LEAVES_SHOWN
     assert "authz_leaf_expiry_timestamp_seconds issuer=i key_id=x5c:0" not in shown
 
 
 def test_a_service_that_has_answered_nothing_yet_has_metrics() -> None:
-    found = samples(State(Tallies(), PolicyState("r", 1.0)))
+    found = samples(State(Totals(), PolicyState("r", 1.0)))
     assert found["authz_check_duration_seconds_count"] == 0
 
 

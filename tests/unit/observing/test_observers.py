@@ -11,7 +11,7 @@ import pytest
 
 from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from authz.deciding.check import Check
-from authz.observing.line_writer import Lines
+from authz.observing.line_writer import LineWriter
 from authz.observing.observers import Observers, traced
 from authz.policy.load import Policy
 from tests.support.minting import NOW, Minter, request
@@ -37,20 +37,20 @@ def codes(policy: Policy, observers: Observers, count: int) -> set[tuple[int, in
 
 
 def test_a_full_disk_under_the_log_stops_no_answer_and_is_counted(policy: Policy) -> None:
-    with Path("/dev/full").open("wb", buffering=0) as full, Lines(full.fileno()) as lines:
+    with Path("/dev/full").open("wb", buffering=0) as full, LineWriter(full.fileno()) as lines:
         observers = Observers(0, 1.0, lines)
         assert codes(policy, observers, 50) == {(0, 16)}
-    assert observers.tallies(0).lines_dropped == {"overflow": 0, "unwritable": 100}
+    assert observers.totals(0).lines_dropped == {"overflow": 0, "unwritable": 100}
 
 
 def test_a_pipe_that_is_stuck_stops_no_answer_and_memory_stays_bounded(policy: Policy) -> None:
     reading, writing = os.pipe()
-    lines = Lines(writing, capacity=20)
+    lines = LineWriter(writing, capacity=20)
     lines.start()
     observers = Observers(0, 1.0, lines)
     assert codes(policy, observers, 500) == {(0, 16)}
     assert len(lines._waiting) <= 20
-    assert observers.tallies(0).lines_dropped["overflow"] > 0
+    assert observers.totals(0).lines_dropped["overflow"] > 0
     draining = threading.Thread(target=lambda: [None for _ in iter(lambda: os.read(reading, 65_536), b"")])
     draining.start()
     lines.close(SECONDS)
@@ -61,23 +61,23 @@ def test_a_pipe_that_is_stuck_stops_no_answer_and_memory_stays_bounded(policy: P
 
 def test_all_observers_hear_of_an_answer(policy: Policy) -> None:
     with collector() as collecting:
-        lines, traces = Lines(0), traced(collecting.url, 1, "1")
+        lines, traces = LineWriter(0), traced(collecting.url, 1, "1")
         observers = Observers(1, 1.0, lines, traces)
         observers.follow(policy)
         observers.overloaded()
         observers(observed(policy))
         traces.close(SECONDS)
         assert len(collecting.spans()) == 1
-    tallies = observers.tallies(in_flight=5)
-    assert (sum(tallies.decisions.values()), tallies.overloads, tallies.in_flight) == (1, 1, 5)
-    assert set(tallies.memories) == {"tokens", "chains"}
-    assert (tallies.lines_dropped, tallies.spans_dropped) == ({"overflow": 0, "unwritable": 0}, 0)
+    totals = observers.totals(in_flight=5)
+    assert (sum(totals.decisions.values()), totals.overloads, totals.in_flight) == (1, 1, 5)
+    assert set(totals.caches) == {"tokens", "chains"}
+    assert (totals.lines_dropped, totals.spans_dropped) == ({"overflow": 0, "unwritable": 0}, 0)
     assert len(lines._waiting) == 1
 
 
 def test_without_traces_the_others_hear(policy: Policy) -> None:
-    lines = Lines(0)
+    lines = LineWriter(0)
     observers = Observers(1, 0.0, lines)
     observers(observed(policy))
-    assert sum(observers.tallies(0).decisions.values()) == 1
+    assert sum(observers.totals(0).decisions.values()) == 1
     assert not lines._waiting

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from authz.deciding.decision import Allowed, Denied
-from authz.deciding.reasons import Reason, TokenError
+from authz.deciding.reasons import Reason
+from authz.tokens.proof import TokenError
 from authz.documents.findings import ConfigurationError
 from authz.model import Request
 from authz.policy.load import Policy, load_policy

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from authz.documents.findings import Findings
-from authz.policy.tiers import Tiers, read_tiers
+from authz.model import Tiers
+from authz.policy.tiers import read_tiers
 from tests.support.files import told, write
 
 TIERS = "default: any\ntiers:\n  - {name: small, min_seats: 1}\n  - {name: medium, min_seats: 100}\n"

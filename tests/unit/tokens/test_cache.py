@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 
-from authz.tokens.cache import Memory, MemoryUse
+from authz.tokens.cache import Cache, CacheUse
 
 
 def key(number: int) -> bytes:
@@ -14,7 +14,7 @@ def key(number: int) -> bytes:
 
 
 def test_what_was_put_is_known_and_nothing_else() -> None:
-    memory: Memory[str] = Memory(10)
+    memory: Cache[str] = Cache(10)
     assert memory.get(key(1)) is None
     memory.put(key(1), "one")
     assert memory.get(key(1)) == "one"
@@ -22,7 +22,7 @@ def test_what_was_put_is_known_and_nothing_else() -> None:
 
 
 def test_its_length_is_the_number_of_values() -> None:
-    memory: Memory[int] = Memory(10)
+    memory: Cache[int] = Cache(10)
     for number in range(8):
         assert len(memory) == number
         memory.put(key(number), number)
@@ -30,7 +30,7 @@ def test_its_length_is_the_number_of_values() -> None:
 
 @pytest.mark.parametrize("capacity", [0, 1, 2, 3, 10])
 def test_it_never_holds_more_than_its_capacity(capacity: int) -> None:
-    memory: Memory[int] = Memory(capacity)
+    memory: Cache[int] = Cache(capacity)
     for number in range(50):
         memory.put(key(number), number)
         assert len(memory) <= max(2, capacity)
@@ -38,7 +38,7 @@ def test_it_never_holds_more_than_its_capacity(capacity: int) -> None:
 
 @pytest.mark.parametrize("capacity", [10, 1_000])
 def test_it_holds_at_least_half_its_capacity(capacity: int) -> None:
-    memory: Memory[int] = Memory(capacity)
+    memory: Cache[int] = Cache(capacity)
     for number in range(capacity * 3):
         memory.put(key(number), number)
     newest = range(capacity * 3 - capacity // 2, capacity * 3)
@@ -46,14 +46,14 @@ def test_it_holds_at_least_half_its_capacity(capacity: int) -> None:
 
 
 def test_the_newest_value_is_always_known() -> None:
-    memory: Memory[int] = Memory(4)
+    memory: Cache[int] = Cache(4)
     for number in range(50):
         memory.put(key(number), number)
         assert memory.get(key(number)) == number
 
 
 def test_what_is_asked_for_outlives_what_is_not() -> None:
-    memory: Memory[str] = Memory(10)
+    memory: Cache[str] = Cache(10)
     numbers = count(2)
     memory.put(key(0), "wanted")
     memory.put(key(1), "unwanted")
@@ -64,7 +64,7 @@ def test_what_is_asked_for_outlives_what_is_not() -> None:
 
 
 def test_a_value_put_again_is_the_newer_one() -> None:
-    memory: Memory[str] = Memory(10)
+    memory: Cache[str] = Cache(10)
     memory.put(key(1), "older")
     memory.put(key(1), "newer")
     assert memory.get(key(1)) == "newer"
@@ -72,13 +72,13 @@ def test_a_value_put_again_is_the_newer_one() -> None:
 
 
 def test_it_counts_what_it_knew_what_it_did_not_and_what_it_forgot() -> None:
-    memory: Memory[int] = Memory(4)
+    memory: Cache[int] = Cache(4)
     for number in range(4):
         assert memory.get(key(number)) is None
         memory.put(key(number), number)
     assert memory.get(key(0)) == 0, "taken over into the younger half, which forgets the older one"
-    assert memory.use() == MemoryUse(hits=1, misses=4, evictions=1, entries=3)
+    assert memory.use() == CacheUse(hits=1, misses=4, evictions=1, entries=3)
 
 
 def test_what_came_of_two_memories_adds_up() -> None:
-    assert MemoryUse(1, 2, 3, 4) + MemoryUse(10, 20, 30, 40) == MemoryUse(11, 22, 33, 44)
+    assert CacheUse(1, 2, 3, 4) + CacheUse(10, 20, 30, 40) == CacheUse(11, 22, 33, 44)

@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from authz.deciding.reasons import TokenError
+from authz.tokens.proof import TokenError
 from authz.model import Claims, Issuer
 from authz.tokens.claims import parse_claims, standing_error
 from tests.support.examples import BACKEND, CLAIMS, ISSUER, OTHER_BACKEND

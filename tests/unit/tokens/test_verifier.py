@@ -10,15 +10,15 @@ from typing import Any, Final, cast
 
 import pytest
 
-from authz.deciding.reasons import TokenError
+from authz.tokens.proof import TokenError
 from authz.model import Algorithm, Claims, Issuer, Trust
-from authz.policy.revocations import NO_REVOCATIONS
-from authz.tokens.cache import Memory
+from authz.tokens.revocations import NO_REVOCATIONS
+from authz.tokens.cache import Cache
 from authz.tokens.keys.chains import ChainProof, ChainVerifier
 from authz.tokens.keys.key import VerificationKey
 from authz.tokens.keys.ring import KeyRing
 from authz.tokens.proof import Proof
-from authz.tokens.refusal import Refusal
+from authz.tokens.proof import Refusal
 from authz.tokens.signers import Signers
 from authz.tokens.verifier import MAX_LENGTH, Verifier
 from tests.support import certificates
@@ -41,7 +41,7 @@ def kept(issuer: Issuer, *keys: Key) -> dict[str, VerificationKey]:
 class Bench:
     """A verifier, and what it remembers."""
 
-    memory: Memory[Proof]
+    memory: Cache[Proof]
     verifier: Verifier
 
     def verdict(self, token: str, now: float = NOW) -> Claims | TokenError:
@@ -56,8 +56,8 @@ def bench(first: Issuer = ISSUER, *keys: Key, second: Issuer = USER_ISSUER) -> B
 
 
 def bench_of(issuers: list[Issuer], keys: dict[str, dict[str, VerificationKey]]) -> Bench:
-    memory: Memory[Proof] = Memory(100)
-    chains: Memory[ChainProof] = Memory(100)
+    memory: Cache[Proof] = Cache(100)
+    chains: Cache[ChainProof] = Cache(100)
     signers = Signers(KeyRing(MappingProxyType(keys), MappingProxyType({})), ChainVerifier({}, chains))
     return Bench(memory, Verifier(issuers, signers, NO_REVOCATIONS, memory))
 
@@ -215,8 +215,8 @@ def test_a_chain_is_refused_where_the_issuer_does_not_trust_chains_whatever_anch
     verdicts = []
     for issuer in (replace(ISSUER, trust=frozenset(Trust)), ISSUER):
         anchors = {issuer.name: (root.signed,)}
-        signers = Signers(KeyRing({issuer.name: kept(issuer, RSA)}, anchors), ChainVerifier(anchors, Memory(10)))
-        verdicts.append(Verifier([issuer], signers, NO_REVOCATIONS, Memory(10)).verify(token, BACKEND, now))
+        signers = Signers(KeyRing({issuer.name: kept(issuer, RSA)}, anchors), ChainVerifier(anchors, Cache(10)))
+        verdicts.append(Verifier([issuer], signers, NO_REVOCATIONS, Cache(10)).verify(token, BACKEND, now))
     assert isinstance(verdicts[0], Proof)
     assert verdicts[1] == Refusal(TokenError.UNTRUSTED_CERTIFICATE, ISSUER)
 
@@ -339,9 +339,9 @@ def test_a_remembered_token_ends_with_its_chain_and_not_before() -> None:
     root = Certificate("root", ca=True)
     leaf = Certificate("short leaf", signed_by=root, uris=(ISSUER.certificate_identity,), starts=-60.0, ends=60.0)
     issuer = replace(ISSUER, algorithms=frozenset({Algorithm.ES256}), trust=frozenset({Trust.CERTIFICATE_CHAIN}))
-    memory: Memory[Proof] = Memory(100)
+    memory: Cache[Proof] = Cache(100)
     ring = KeyRing(MappingProxyType({issuer.name: {}}), MappingProxyType({}))
-    signers = Signers(ring, ChainVerifier({issuer.name: (root.signed,)}, Memory(100)))
+    signers = Signers(ring, ChainVerifier({issuer.name: (root.signed,)}, Cache(100)))
     tried = Bench(memory, Verifier([issuer], signers, NO_REVOCATIONS, memory))
     lifetime: dict[str, object] = {"iat": int(now) - 600, "exp": int(now) + 600}
     token = minted(leaf.key, header={"x5c": x5c([leaf]), "kid": None}, claims=lifetime)

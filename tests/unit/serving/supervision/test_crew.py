@@ -7,20 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from authz.observing.totals import Tallies
-from authz.serving.messages import (
-    Beat,
-    Drain,
-    Draining,
-    Failed,
-    FromWorker,
-    Listening,
-    Load,
-    Loaded,
-    Swap,
-    Swapped,
-    Tallied,
-)
+from authz.observing.totals import Totals
+from authz.serving.messages import Beat, Drain, Draining, Failed, FromWorker, Listening, Load, Loaded, Swap, Swapped, Counted
 from authz.serving.supervision.crew import STARTS, Crew
 from authz.serving.supervision.member import GOOD_SERVICE, LONGEST_PAUSE, SILENCE, START_SECONDS, Phase
 from authz.serving.supervision.orders import Abandon, End, InForce, Kill, Note, Order, Send, Spawn
@@ -604,7 +592,7 @@ def test_what_is_due_next_is_known(story: Story) -> None:
 
 
 def test_counts_are_not_its_business(story: Story) -> None:
-    assert story.says(0, Tallied(Tallies())) == []
+    assert story.says(0, Counted(Totals())) == []
 
 
 def test_one_that_dies_while_it_swaps_holds_nobody_up(story: Story) -> None:

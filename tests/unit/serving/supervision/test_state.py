@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from authz.documents.findings import Problem
-from authz.observing.totals import Tallies
+from authz.observing.totals import Totals
 from authz.policy.load import Policy, load_policy
 from authz.serving.messages import Listening, Load, Loaded
 from authz.serving.reload.snapshot import Snapshot
@@ -21,7 +21,7 @@ from tests.support.issuers import PRODUCTION
 from tests.support.minting import write_keys
 
 PROBLEM = Problem(Path("tiers.yml"), 1, "unknown key")
-COUNTED = Tallies(decisions={("allowed", "ai_gateway", "duo_chat", "small"): 1}, overloads=1, in_flight=1)
+COUNTED = Totals(decisions={("allowed", "ai_gateway", "duo_chat", "small"): 1}, overloads=1, in_flight=1)
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +95,9 @@ def test_counts_of_a_process_that_is_gone_stay_and_those_of_the_next_come_on_top
     state.counted(0, COUNTED)
     state.counted(0, COUNTED)  # the same, and no more
     state.gone(0)
-    assert (state.tallies().overloads, state.tallies().in_flight) == (1, 0)
+    assert (state.totals().overloads, state.totals().in_flight) == (1, 0)
     state.counted(0, COUNTED)
-    assert (state.tallies().overloads, state.tallies().in_flight) == (2, 1)
+    assert (state.totals().overloads, state.totals().in_flight) == (2, 1)
 
 
 def test_a_counter_is_never_seen_to_go_down(policy: Policy) -> None:
@@ -107,7 +107,7 @@ def test_a_counter_is_never_seen_to_go_down(policy: Policy) -> None:
 
     def scrape() -> None:
         while not ended.is_set():
-            seen.append(state.tallies().overloads)
+            seen.append(state.totals().overloads)
 
     scraping = threading.Thread(target=scrape)
     interval = sys.getswitchinterval()
@@ -122,4 +122,4 @@ def test_a_counter_is_never_seen_to_go_down(policy: Policy) -> None:
         scraping.join()
         sys.setswitchinterval(interval)
     assert seen == sorted(seen)
-    assert state.tallies().overloads == 3_000
+    assert state.totals().overloads == 3_000

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from authz.model import Algorithm, Issuer
-from authz.tokens.cache import Memory
+from authz.tokens.cache import Cache
 from authz.tokens.keys.chains import ChainProof, ChainVerifier
 from authz.tokens.keys.thumbprints import _der
 from tests.support import certificates
@@ -38,9 +38,9 @@ RSA_ROOT: Final = Certificate("RSA root", ca=True, kind="RSA-2048")
 
 
 def verifier(
-    *anchors: Certificate, issuer: str = ISSUER.name, memory: Memory[ChainProof] | None = None
+    *anchors: Certificate, issuer: str = ISSUER.name, memory: Cache[ChainProof] | None = None
 ) -> ChainVerifier:
-    return ChainVerifier({issuer: tuple(anchor.signed for anchor in anchors)}, Memory(10) if memory is None else memory)
+    return ChainVerifier({issuer: tuple(anchor.signed for anchor in anchors)}, Cache(10) if memory is None else memory)
 
 
 def judged(
@@ -182,7 +182,7 @@ REFUSED: Final[dict[str, Sequence[Certificate | bytes]]] = {
 
 @pytest.mark.parametrize("chain", REFUSED.values(), ids=REFUSED.keys())
 def test_whatever_else_is_refused_and_not_remembered(chain: Sequence[Certificate | bytes]) -> None:
-    memory: Memory[ChainProof] = Memory(10)
+    memory: Cache[ChainProof] = Cache(10)
     tried = verifier(ROOT, memory=memory)
     assert tried.verify(EVERY, x5c(chain), NOW) is None
     assert tried.verify(EVERY, x5c(chain), NOW) is None
@@ -221,7 +221,7 @@ def test_an_issuer_without_anchors_believes_no_chain() -> None:
 
 def test_a_remembered_chain_is_one_issuers_alone() -> None:
     anchors = dict.fromkeys(("first", "second"), (ROOT.signed,))
-    tried = ChainVerifier(anchors, Memory(10))
+    tried = ChainVerifier(anchors, Cache(10))
     sister = replace(EVERY, name="second", certificate_identity="https://second.example")
     assert tried.verify(EVERY, x5c([LEAF, INTERMEDIATE]), NOW) is not None
     assert tried.verify(sister, x5c([LEAF, INTERMEDIATE]), NOW) is None
@@ -265,7 +265,7 @@ def test_the_machines_time_zone_is_of_no_matter(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_chain_is_remembered_by_its_certificates() -> None:
-    memory: Memory[ChainProof] = Memory(10)
+    memory: Cache[ChainProof] = Cache(10)
     tried = verifier(ROOT, memory=memory)
     first = tried.verify(EVERY, x5c([LEAF, INTERMEDIATE]), NOW)
     assert tried.verify(EVERY, x5c([LEAF, INTERMEDIATE]), NOW) is first

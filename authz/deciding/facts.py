@@ -1,0 +1,45 @@
+"""The names of what authz tells Envoy about a request, and of the headers that clients send with it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+NAMESPACE: Final = "envoy.filters.http.ext_authz"
+"""The namespace of dynamic metadata under which Envoy keeps these facts."""
+
+OUTCOME: Final = "outcome"
+REASON: Final = "reason"
+BACKEND_SERVICE: Final = "backend_service"
+"""Also the key of a route's `context_extensions`, by which it names its backend service."""
+UNIT_PRIMITIVE: Final = "unit_primitive"
+TOKEN_TYPE: Final = "token_type"  # noqa: S105  the name of a fact
+ISSUER: Final = "issuer"
+REALM: Final = "realm"
+TIER: Final = "tier"
+INSTANCE_ID: Final = "instance_id"
+USER_ID: Final = "user_id"
+LIMITED_INSTANCE_ID: Final = "limited_instance_id"
+AUTH_OUTCOME: Final = "auth_outcome"
+
+ALLOWED: Final = "allowed"
+DENIED: Final = "denied"
+"""The values of `outcome`."""
+FAILED: Final = "failed"
+"""The value of `auth_outcome`, which is only there where no valid signature was seen."""
+SELF_MANAGED: Final = "self-managed"
+"""The realm of a token that names none."""
+
+AUTHORIZED_UNIT_PRIMITIVE: Final = "x-gitlab-authorized-unit-primitive"
+AUTHORIZED_INSTANCE_ID: Final = "x-gitlab-authorized-instance-id"
+AUTHORIZED_USER_ID: Final = "x-gitlab-authorized-user-id"
+AUTHORIZED_REALM: Final = "x-gitlab-authorized-realm"
+"""What the backend may believe: Envoy removes these headers from every client's request first."""
+
+AUTHORIZATION: Final = "authorization"
+AUTHENTICATION_TYPE: Final = "x-gitlab-authentication-type"
+REALM_HEADER: Final = "x-gitlab-realm"
+INSTANCE_HEADER: Final = "x-gitlab-instance-id"
+USER_HEADER: Final = "x-gitlab-global-user-id"
+UNIT_PRIMITIVE_HEADER: Final = "x-gitlab-unit-primitive"
+SEATS_HEADER: Final = "x-gitlab-duo-seat-count"
+REQUEST_ID: Final = "x-request-id"

@@ -1,0 +1,39 @@
+"""What is revoked: tokens, instances, users, keys and certificates, each looked up by its id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from authz.model import Claims, TokenType
+
+
+@dataclass(frozen=True, slots=True)
+class Revocations:
+    """What is revoked, and until when (seconds since the epoch). Keys are (issuer name, kid)."""
+
+    token_ids: Mapping[str, float]
+    instances: Mapping[str, float]
+    users: Mapping[str, float]
+    key_ids: Mapping[tuple[str, str], float]
+    certificates: Mapping[str, float]
+
+    def hold(self, claims: Claims, kid: str, thumbprints: Iterable[str], now: float) -> bool:
+        """Whether a proven token is revoked at `now`: it, its instance, its user, its key or a certificate of it."""
+        if claims.issuer.token_type is TokenType.INSTANCE:
+            revoked = self.instances.get(claims.subject, 0.0) > now
+        else:
+            revoked = self.users.get(claims.subject, 0.0) > now
+        return (
+            revoked
+            or self.token_ids.get(claims.token_id, 0.0) > now
+            or self.instances.get(claims.instance_id, 0.0) > now
+            or self.key_ids.get((claims.issuer.name, kid), 0.0) > now
+            or any(self.certificates.get(thumbprint, 0.0) > now for thumbprint in thumbprints)
+        )
+
+
+_NONE: Final[Mapping[str, float]] = MappingProxyType({})
+NO_REVOCATIONS: Final = Revocations(_NONE, _NONE, _NONE, MappingProxyType({}), _NONE)
