@@ -1,9 +1,9 @@
 """The outline that every other check walks along: which keys must be there, and what kind of value they hold."""
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any, Final
 
+from authz.documents.hints import nearest
 from dev.envoy.inline import MANAGER, TYPE
 from dev.envoy.yaml_lines import Document, Place, Problem, Tree, mappings
 
@@ -91,10 +91,9 @@ def _problems(document: Document, place: Place, tree: Tree, outline: Any) -> Ite
 
 
 def _missing(document: Document, place: Place, tree: Mapping[str, Any], key: str) -> Problem:
-    near = get_close_matches(key, map(str, tree), 1)
-    if near:
-        line = document.line(*place, near[0])
-        return Problem(document.file, line, f"{near[0]} stands where {key} is needed; write {key}")
+    near = nearest(key, map(str, tree))
+    if near is not None:
+        return Problem(document.file, document.line(*place, near), f"{near} stands where {key} is needed; write {key}")
     inside = next((f" in {step}" for step in reversed(place) if isinstance(step, str)), "")
     return Problem(document.file, document.line(*place), f"{key} is missing{inside}; add it")
 

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Any
 
+from authz.documents.hints import nearest
 from dev.envoy.refusal import Refusal
 
 NEAR = 0.75
@@ -22,8 +22,8 @@ def worded(refusal: Refusal, value: Any, known: Iterable[str]) -> str:
     name = next((str(step) for step in reversed(refusal.path) if isinstance(step, str)), "")
     if "@type" in refusal.reason:
         types = {_last(word): word for word in known if word.startswith("type.")}
-        near = get_close_matches(_last(refusal.word), types.keys() - {_last(refusal.word)}, 1, NEAR)
-        return f"Envoy knows no type {refusal.word}; {f'write {types[near[0]]}' if near else CORRECT}"
+        near = nearest(_last(refusal.word), types.keys() - {_last(refusal.word)}, NEAR)
+        return f"Envoy knows no type {refusal.word}; {CORRECT if near is None else f'write {types[near]}'}"
     if refusal.word:
         return f"Envoy knows no value '{refusal.word}'; {_instead(refusal.word, known)}"
     if misspelt := _FIELD.fullmatch(refusal.reason):
@@ -61,8 +61,8 @@ def _duration(value: Any) -> str:
 
 
 def _instead(word: str, known: Iterable[str]) -> str:
-    near = get_close_matches(word, sorted({*known} - {word}), 1, NEAR)
-    return f"write {near[0]}" if near else CORRECT
+    near = nearest(word, {*known} - {word}, NEAR)
+    return CORRECT if near is None else f"write {near}"
 
 
 def _last(name: str) -> str:
