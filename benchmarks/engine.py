@@ -54,7 +54,7 @@ def subject(keys: str | None) -> Callable[[bytes], bytes]:
         answer = CheckResponse(ok_response=OkHttpResponse()).SerializeToString()
         return lambda _message: answer
     policy = load_policy(POLICY, Path(keys), "production", allow_empty_issuers=False, allow_unlabelled_routes=False)
-    return Check(policy, time.time, report=lambda error: sys.exit(f"the check met a bug: {error!r}"))
+    return Check(policy.judge, time.time, report=lambda error: sys.exit(f"the check met a bug: {error!r}"))
 
 
 def main(engine: str, address: str, keys: str | None = None) -> int:
