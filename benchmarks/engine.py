@@ -21,8 +21,8 @@ import grpc
 from authz.deciding._proto.external_auth_pb2 import CheckResponse, OkHttpResponse
 from authz.deciding.check import Check
 from authz.policy.load import load_policy
-from authz.server.bounds import Bounds
 from authz.server.health import SERVICE
+from authz.server.loop import Bounds
 from authz.server.server import Server
 
 BOUNDS: Final = Bounds(max_in_flight=1_000, max_age=1.0)
