@@ -20,7 +20,7 @@ STDERR: Final = 2
 def start_logging(level: str, put: Callable[[Callable[[], str]], None] | None = None) -> logging.Logger:
     """Return the service's logger: each line an object of `time`, `level`, `event` and whatever `extra` holds.
 
-    `put` takes each line (`LineWriter.put`, where nobody may wait for a pipe); without it they go to standard error at once.
+    `put` takes each line (`LineWriter.put`, which never blocks); without it they go to standard error at once.
     """
     handler = _Handler(put or to_stderr)
     handler.setFormatter(

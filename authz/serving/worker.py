@@ -20,7 +20,7 @@ from authz.observing.line_writer import LineWriter
 from authz.observing.observers import Observers, traced
 from authz.policy.load import Policy
 from authz.server.addresses import AddressUnusableError
-from authz.server.bounds import Bounds
+from authz.server.loop import Bounds
 from authz.server.server import Server
 from authz.serving.messages import (
     Beat,

@@ -183,9 +183,8 @@ def _unit_primitive(unit: str) -> Iterator[Line]:
     yield Line("      descriptor_key: unit_primitive")
     yield Line(f"      descriptor_value: {_quoted(unit)}")
     yield Line("      expect_match: true")
-    yield Line(
-        f"      headers: [{{name: {facts.AUTHORIZED_UNIT_PRIMITIVE}, string_match: {{safe_regex: {{regex: {regex}}}}}}}]"
-    )
+    matcher = f"string_match: {{safe_regex: {{regex: {regex}}}}}"
+    yield Line(f"      headers: [{{name: {facts.AUTHORIZED_UNIT_PRIMITIVE}, {matcher}}}]")
 
 
 def address_actions(addresses: Addresses) -> Iterator[Line]:

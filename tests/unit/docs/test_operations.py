@@ -16,9 +16,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from authz.cli.serve import serve
 from authz.deciding.reasons import ANSWERS, Reason
-from authz.tokens.proof import TokenError
-from authz.observing import decision_line
+from authz.observing import decision_log
 from authz.observing.metrics import Metrics
+from authz.tokens.proof import TokenError
 from tests.support.repository import ROOT
 from tests.unit.observing.test_metrics import State
 
@@ -101,7 +101,7 @@ def test_every_token_error_is_there() -> None:
 def test_every_member_of_a_decisions_line_is_there() -> None:
     """They stand as keys in the functions that make the line."""
     keys: set[str] = set()
-    for node in ast.walk(ast.parse(inspect.getsource(decision_line))):
+    for node in ast.walk(ast.parse(inspect.getsource(decision_log))):
         if isinstance(node, ast.Dict):
             keys |= {key.value for key in node.keys if isinstance(key, ast.Constant) and isinstance(key.value, str)}
     told = [name for names, _ in tables()["Decision log"] for name in _CODE.findall(names)]

@@ -37,7 +37,7 @@ def test_the_copy_is_the_original(sources: Sources, tmp_path: Path) -> None:
     snapshot = take(sources, tmp_path / "copy", None)
     copy = sources.within(snapshot.folder)
     assert revision(copy.policy, copy.keys) == snapshot.revision == sources.load().revision
-    assert copy.load().rules == sources.load().rules
+    assert copy.load().judge.rules == sources.load().judge.rules
     assert snapshot.keyed == set(PRODUCTION)
     assert snapshot.order() == Load(snapshot.folder, snapshot.revision)
 

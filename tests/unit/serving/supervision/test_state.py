@@ -31,7 +31,9 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
 
 
 def snapshot(policy: Policy, revision: str = "A") -> Snapshot:
-    return Snapshot(Path(revision), replace(policy, revision=revision), frozenset(PRODUCTION))
+    return Snapshot(
+        Path(revision), replace(policy, judge=replace(policy.judge, revision=revision)), frozenset(PRODUCTION)
+    )
 
 
 def crew(size: int = 1) -> Crew:
