@@ -13,10 +13,9 @@ from dataclasses import replace
 from itertools import cycle
 from typing import Final
 
-from authz.tokens.proof import TokenError
 from authz.policy.load import Policy
 from authz.tokens.cache import Cache
-from authz.tokens.proof import Proof
+from authz.tokens.proof import Proof, TokenError
 from benchmarks.measuring import Case
 from benchmarks.subjects import CHAIN, CLOCK, POLICY, ROOT, Forgetful, chain_token, policy_with, token
 from tests.support.certificates import Certificate

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from authz.deciding.decision import credentials, decide
 from authz.deciding.wire import to_request
+
+from authz.deciding.decision import credentials, decide
 from authz.model import Request, TokenRule
 from authz.tokens.cache import Cache
 from authz.tokens.proof import Proof

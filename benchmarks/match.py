@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from authz.deciding.rules import Endpoint, Rules
-from authz.policy.rules.tree import grow
 from authz.model import AllOf, BackendService, TokenRule, TokenType
 from authz.policy.rules.templates import parse_template
+from authz.policy.rules.tree import grow
 from benchmarks.measuring import Case
 from benchmarks.subjects import POLICY
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from authz.observing.decision_line import extract, render
+
 from authz.deciding.check import Check, untold
 from authz.deciding.observation import Observation
 from authz.observing.counts import Counts
-from authz.observing.decision_line import extract, render
 from authz.observing.decision_log import DecisionLog
 from authz.tokens.cache import Cache
 from benchmarks.measuring import Case

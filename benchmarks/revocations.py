@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
-from authz.tokens.revocations import NO_REVOCATIONS, Revocations
 from authz.tokens.cache import Cache
 from authz.tokens.proof import Proof
+from authz.tokens.revocations import NO_REVOCATIONS, Revocations
 from benchmarks.measuring import Case
 from benchmarks.subjects import CLOCK, POLICY, policy_with, token
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from authz.deciding.wire import to_request, to_response
+
 from authz.tokens.cache import Cache
 from benchmarks.measuring import Case
 from benchmarks.subjects import CLOCK, check_request, policy_with, token

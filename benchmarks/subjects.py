@@ -11,12 +11,12 @@ import authz
 from authz.deciding._proto.external_auth_pb2 import CheckRequest
 from authz.model import Algorithm, Trust
 from authz.policy.load import Policy, load_policy
-from authz.tokens.revocations import NO_REVOCATIONS, Revocations
 from authz.tokens.cache import Cache
 from authz.tokens.keys.chains import ChainProof, ChainVerifier
 from authz.tokens.keys.key import VerificationKey
 from authz.tokens.keys.ring import KeyRing
 from authz.tokens.proof import Proof
+from authz.tokens.revocations import NO_REVOCATIONS, Revocations
 from authz.tokens.signers import Signers
 from authz.tokens.verifier import Verifier
 from tests.support import recording

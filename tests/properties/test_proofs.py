@@ -12,11 +12,11 @@ from jwt.types import Options
 
 from authz.model import Trust
 from authz.policy.load import Policy
-from authz.tokens.revocations import NO_REVOCATIONS
 from authz.tokens.cache import Cache
 from authz.tokens.keys.chains import ChainVerifier
 from authz.tokens.keys.ring import KeyRing
 from authz.tokens.proof import Refusal
+from authz.tokens.revocations import NO_REVOCATIONS
 from authz.tokens.signers import Signers
 from authz.tokens.verifier import Verifier
 from tests.support.certificates import Certificate, x5c

@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Final
 
 import pytest
+from authz.deciding.binding import bindings, said
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authz.deciding.binding import bindings, said
 from authz.deciding.decision import Denied, decide
 from authz.deciding.reasons import Reason
 from authz.model import Claims

@@ -11,9 +11,9 @@ import pytest
 from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from authz.deciding.check import Check
 from authz.policy.load import Policy, load_policy
-from authz.tokens.revocations import NO_REVOCATIONS
 from authz.tokens.cache import Cache
 from authz.tokens.keys.chains import ChainVerifier
+from authz.tokens.revocations import NO_REVOCATIONS
 from authz.tokens.signers import Signers
 from authz.tokens.verifier import Verifier
 from tests.support.cases.case_file import POLICY

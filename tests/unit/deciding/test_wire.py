@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from authz.deciding.wire import MAX_HEADER_BYTES, MAX_HEADERS, UnreadableRequestError, to_request
 
 from authz.deciding._proto.external_auth_pb2 import CheckRequest
-from authz.deciding.wire import MAX_HEADER_BYTES, MAX_HEADERS, UnreadableRequestError, to_request
 
 
 def message(headers: dict[str, str]) -> bytes:

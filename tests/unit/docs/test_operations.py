@@ -16,9 +16,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from authz.cli.serve import serve
 from authz.deciding.reasons import ANSWERS, Reason
-from authz.tokens.proof import TokenError
 from authz.observing import decision_line
 from authz.observing.metrics import Metrics
+from authz.tokens.proof import TokenError
 from tests.support.repository import ROOT
 from tests.unit.observing.test_metrics import State
 

@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 from authz.documents.findings import Findings
-from authz.limits.model import Addresses, BackendLimits, Callers, Ceiling, Limit, OnFailure, RateLimitService, Scope, TierLimits
+from authz.limits.model import (
+    Addresses,
+    BackendLimits,
+    Callers,
+    Ceiling,
+    Limit,
+    OnFailure,
+    RateLimitService,
+    Scope,
+    TierLimits,
+)
 from authz.limits.rates import Rate, Unit
 from authz.limits.reader import read_limits
 from tests.support.files import told

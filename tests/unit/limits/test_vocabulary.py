@@ -6,8 +6,8 @@ from pathlib import Path
 
 from authz.documents.findings import Findings
 from authz.limits.vocabulary import Ground, answers
-from authz.policy.rules.reader import read_rules
 from authz.model import Tiers
+from authz.policy.rules.reader import read_rules
 from tests.support.examples import CATALOG
 from tests.support.files import write
 

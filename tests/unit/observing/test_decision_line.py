@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
 import pytest
+from authz.observing.decision_line import _TOKEN, MAX_PATH, _path
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from authz.observing.decision_line import _TOKEN, MAX_PATH, _path
 
 ODD: Final = st.lists(
     st.sampled_from(["ey", "eyJ", "eyA", "e", "J", ".", "%2E", "-", "_", "*", "/", "é", "a" * 9])

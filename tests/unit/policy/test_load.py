@@ -10,10 +10,10 @@ import pytest
 
 from authz.deciding.decision import Allowed, Denied
 from authz.deciding.reasons import Reason
-from authz.tokens.proof import TokenError
 from authz.documents.findings import ConfigurationError
 from authz.model import Request
 from authz.policy.load import Policy, load_policy
+from authz.tokens.proof import TokenError
 from tests.support.certificates import NOW, Certificate, pem, x5c
 from tests.support.files import told, write
 from tests.support.signing import encode, key

@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 
 from authz.observing.totals import Totals
-from authz.serving.messages import Beat, Drain, Draining, Failed, FromWorker, Listening, Load, Loaded, Swap, Swapped, Counted
+from authz.serving.messages import (
+    Beat,
+    Counted,
+    Drain,
+    Draining,
+    Failed,
+    FromWorker,
+    Listening,
+    Load,
+    Loaded,
+    Swap,
+    Swapped,
+)
 from authz.serving.supervision.crew import STARTS, Crew
 from authz.serving.supervision.member import GOOD_SERVICE, LONGEST_PAUSE, SILENCE, START_SECONDS, Phase
 from authz.serving.supervision.orders import Abandon, End, InForce, Kill, Note, Order, Send, Spawn
