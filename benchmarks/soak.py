@@ -28,7 +28,7 @@ from typing import Final
 from benchmarks.resident import resident
 from benchmarks.soak_traffic import KEY, Client
 from tests.support.cases.case_file import POLICY
-from tests.support.e2e.served import Service, edit
+from tests.support.e2e.processes import Service, edit
 from tests.support.minting import write_keys
 
 LENGTH: Final = 600.0

@@ -13,7 +13,7 @@ from dev import certificate
 from dev.envoy import files as envoy_files
 from dev.envoy import limits as envoy_limits
 from dev.envoy import program as envoy_program
-from dev.envoy import started as envoy_started
+from dev.envoy import running as envoy_running
 from dev.envoy.admin import Admin, AdminError
 from dev.envoy.check import check
 from dev.envoy.files import Engine, EnvoyFiles
@@ -189,7 +189,7 @@ def _prepare_envoy(source: EnvoyFiles, running: EnvoyFiles, ports: Ports) -> Non
     if ports.engine is Engine.SHARED:
         found = up_shared.looking_here(running.started.read_text("utf-8"), ports.offset)
         envoy_files.replace(running.started, found)
-    envoy_started.note(source, running, ports.offset)
+    envoy_running.note(source, running, ports.offset)
     dynamic = running.routes.parent
     if dynamic.is_symlink():
         dynamic.unlink()
@@ -198,7 +198,7 @@ def _prepare_envoy(source: EnvoyFiles, running: EnvoyFiles, ports: Ports) -> Non
         dynamic.symlink_to(Path("..", "..", source.routes.parent))
         return
     dynamic.mkdir()
-    moved = envoy_started.moved_ports(source, running)
+    moved = envoy_running.moved_ports(source, running)
     for file, copy in ((source.clusters, running.clusters), (source.routes, running.routes)):
         envoy_files.replace(copy, envoy_files.rendered(file.read_text("utf-8"), source, running, moved))
 

@@ -19,9 +19,9 @@ import pytest
 from tests.support.cases.case_file import POLICY
 from tests.support.e2e.chains import write_keys_and_anchors
 from tests.support.e2e.door import Door, open_door
+from tests.support.e2e.http_client import Answer, HttpClient
 from tests.support.e2e.load import Load, loaded, questions, tell
-from tests.support.e2e.served import Service
-from tests.support.e2e.visitor import Answer, Visitor
+from tests.support.e2e.processes import Service
 from tests.support.minting import Minter
 
 Loading = Callable[[], AbstractContextManager[Load]]
@@ -59,7 +59,7 @@ def loading(crew: Door, mint: Minter, capsys: pytest.CaptureFixture[str], reques
     def run() -> Iterator[Load]:
         all_serve(crew)
         before = crew.requests_seen()
-        with loaded(crew.plain, questions(Visitor(crew.plain, mint))) as load:
+        with loaded(crew.plain, questions(HttpClient(crew.plain, mint))) as load:
             go_on(crew, load)
             yield load
             all_serve(crew)
@@ -104,11 +104,11 @@ def reloads(crew: Door, outcome: str) -> int:
     return crew.authz.counted(f'authz_policy_reloads_total{{outcome="{outcome}"}}')
 
 
-def of_instance(visitor: Visitor) -> Answer:
+def of_instance(client: HttpClient) -> Answer:
     """Ask with one and the same token each time."""
     claims = {"sub": INSTANCE, "gitlab_instance_id": INSTANCE}
     headers = {"x-gitlab-instance-id": INSTANCE}
-    return visitor.ask("POST", "/ai/v2/code/completions", ["complete_code"], claims=claims, headers=headers)
+    return client.ask("POST", "/ai/v2/code/completions", ["complete_code"], claims=claims, headers=headers)
 
 
 def replace(file: Path, text: str) -> None:
@@ -163,7 +163,7 @@ def test_the_policy_is_reloaded_every_second_for_a_minute(
     crew: Door, policy: Path, mint: Minter, loading: Loading
 ) -> None:
     """Every time an instance whose token is remembered is locked out, or let in again, in every worker."""
-    visitor, pids, count = Visitor(crew.plain, mint), crew.authz.pids(), reloads(crew, "success")
+    client, pids, count = HttpClient(crew.plain, mint), crew.authz.pids(), reloads(crew, "success")
     revisions, failures = {revision(crew)}, reloads(crew, "failure")
     with loading() as load:
         began, pause = time.monotonic(), threading.Event()
@@ -171,7 +171,7 @@ def test_the_policy_is_reloaded_every_second_for_a_minute(
             is_locked_out = number % 2 == 0
             replace(policy / "revocations.yml", f"{LOCKED_OUT if is_locked_out else NOBODY}# {number}\n")
             reloaded(crew, count + number + 1)
-            answers = {of_instance(visitor).status for _ in range(2 * WORKERS)}
+            answers = {of_instance(client).status for _ in range(2 * WORKERS)}
             assert answers == {401 if is_locked_out else 200}
             load.others += 0 if is_locked_out else 2 * WORKERS
             revisions.add(revision(crew))

@@ -16,7 +16,7 @@ from benchmarks import limits, memory, soak
 from benchmarks.__main__ import STEPS
 from benchmarks.limits_traffic import Phase
 from benchmarks.measuring import measure, table
-from tests.support.e2e.served import SHIPPED
+from tests.support.e2e.processes import SHIPPED
 
 
 @pytest.mark.parametrize("step", STEPS)

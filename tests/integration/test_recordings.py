@@ -7,7 +7,7 @@ import pytest
 from authz.deciding import wire
 from authz.deciding._proto.external_auth_pb2 import CheckRequest
 from tests.support import recorder
-from tests.support.oracle import agree, auth
+from tests.support.envoy_messages import agree, auth
 from tests.support.recording import ANY, FOLDER, Recording, recordings
 
 RECORDINGS = recordings()

@@ -227,12 +227,12 @@ def apply(checkout: Checkout) -> str:
 def test_apply_says_that_an_edited_bootstrap_needs_a_new_start(door: Opened) -> None:
     bootstrap = door.checkout.folder / "envoy" / "envoy.yaml"
     shipped = bootstrap.read_text()
-    assert "next start" not in apply(door.checkout)
+    assert "only at its start" not in apply(door.checkout)
     try:
         bootstrap.write_text(shipped.replace("port_value: 8080", "port_value: 8081"))
         assert apply(door.checkout).splitlines()[0] == (
-            "envoy/rendered/embedded/envoy.yaml: edited, and takes effect with the next start only: "
-            "end this Envoy and start it again"
+            "envoy/rendered/embedded/envoy.yaml: edited, but Envoy reads it only at its start: "
+            "stop this Envoy and start it again"
         )
     finally:
         bootstrap.write_text(shipped)
@@ -251,7 +251,7 @@ def test_a_second_clone_runs_beside_the_first_with_every_port_moved(door: Opened
             routes.write_text(
                 routes.read_text().replace("path_separated_prefix: /sast}", "path_separated_prefix: /new}")
             )
-            assert apply(beside) == "run/envoy/dynamic/routes.yaml: Envoy has taken it\n"
+            assert apply(beside) == "run/envoy/dynamic/routes.yaml: Envoy uses it now\n"
             assert send(httpx.Request("GET", f"http://127.0.0.1:{beside.door[0]}/sast/scan")).status_code == 404
             assert send(second.requests()[0]).status_code == 200
         finally:
