@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 import uuid
 from dataclasses import dataclass, fields
@@ -16,6 +15,7 @@ import jwt
 from authz.cli.customer import CustomerFlags, check_known, customer_options
 from authz.cli.options import DURATION, POLICY, variable
 from authz.documents.findings import Findings
+from authz.documents.hints import did_you_mean
 from authz.issuing.authority import read_chain
 from authz.issuing.key_pairs import read_pair
 from authz.model import BackendService, Issuer, TokenType, Trust
@@ -163,8 +163,7 @@ def _scopes(order: Order, catalog: Catalog) -> list[str]:
         return _entitled(order, catalog)
     for scope in order.scopes:
         if scope not in catalog.unit_primitives:
-            near = difflib.get_close_matches(scope, catalog.unit_primitives, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else ""
+            hint = did_you_mean(scope, catalog.unit_primitives)
             raise click.UsageError(f"unit primitive '{scope}' is not in the catalog{hint}")
     every = (name for name, unit in catalog.unit_primitives.items() if order.backend_service in unit.backend_services)
     return list(every if order.all_scopes else order.scopes)

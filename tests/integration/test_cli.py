@@ -222,7 +222,7 @@ def test_a_broken_issuers_file_is_told_with_its_line(tmp_path: Path) -> None:
     ):
         result = run(*command, "--policy", str(tmp_path / "policy"))
         assert result.exit_code == 1
-        assert told(result) == "authz: 1 problem to mend"
+        assert told(result) == "authz: 1 problem to fix"
         assert result.stderr.startswith(f"{file}:")
     assert not (tmp_path / "keys").exists()
 

@@ -233,7 +233,7 @@ def test_every_problem_of_a_broken_policy_is_told_and_nothing_listens(folder: Pa
     code, error = refused(folder, "--policy", "policy", *SOCKET)
     lines = [line for line in error.splitlines() if not line.endswith("(a warning)")]
     assert code == 1
-    assert lines[-1] == f"authz: {len(lines) - 1} problems to mend"
+    assert lines[-1] == f"authz: {len(lines) - 1} problems to fix"
     told = {line.split(": ")[0].rpartition(":")[0]: line for line in lines[:-1]}
     assert set(told) == {
         f"policy/{name}" for name in ("rules/ai_gateway.yml", "rules/sast.yml", "tiers.yml", "issuers.yml")
@@ -260,7 +260,7 @@ def test_missing_keys_are_told_for_each_issuer(folder: Path) -> None:
             "or start with --allow-empty-issuers to refuse this issuer's tokens"
             for name, profile in sorted(PRODUCTION.items())
         ),
-        f"authz: {len(PRODUCTION)} problems to mend",
+        f"authz: {len(PRODUCTION)} problems to fix",
     ]
 
 
@@ -272,7 +272,7 @@ def test_a_private_key_in_a_key_set_stops_the_start_and_is_not_shown(folder: Pat
     assert error.splitlines() == [
         "keys/gitlab-com.jwks.json: key 'gitlab-com-1' holds private members (d): ship the public key alone, "
         "and replace this pair",
-        "authz: 1 problem to mend",
+        "authz: 1 problem to fix",
     ]
 
 

@@ -54,7 +54,7 @@ class Common(Schema):
 class Table(Schema):
     """The contents of `entitlement.yaml`."""
 
-    null_says_something: ClassVar[bool] = True
+    null_has_meaning: ClassVar[bool] = True
 
     common: Common
     cases: list[Row]
