@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any, Final
 
-from authz.observing.json_log import timestamp
+from authz.observing.json_log import timestamp, to_plain
 from authz.observing.metrics import CONTENT_TYPE, Metrics
 from authz.observing.state import AdminState, FailedReload
 from authz.server.addresses import AddressUnusableError, make_free
@@ -85,12 +85,11 @@ def _revision(state: AdminState) -> dict[str, object]:
 
 
 def _failure(failure: FailedReload) -> dict[str, object]:
-    problems = [{"file": str(each.file), "line": each.line, "message": each.message} for each in failure.problems]
-    return {"at": timestamp(failure.at), "problems": problems}
+    return {"at": timestamp(failure.at), "problems": failure.problems}
 
 
 def _json(members: Mapping[str, object]) -> bytes:
-    return json.dumps(members, indent=2).encode() + b"\n"
+    return json.dumps(members, indent=2, default=to_plain).encode() + b"\n"
 
 
 class _Server(ThreadingHTTPServer):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 import os
 import queue
 import signal
@@ -15,7 +14,8 @@ from multiprocessing.connection import Connection, wait
 
 from authz.deciding.check import Check
 from authz.documents.findings import ConfigurationError
-from authz.observing.json_log import STDERR, fault, start_logging
+from authz.observing.events import InternalError, SwapFailed
+from authz.observing.json_log import STDERR, EventLog, fault
 from authz.observing.line_writer import LineWriter
 from authz.observing.observers import Observers, traced
 from authz.policy.load import Policy
@@ -51,7 +51,7 @@ def work(number: int, settings: ServeSettings, connection: Connection) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
     with LineWriter(STDERR) as lines:
-        log = start_logging(settings.log_level, lines.put)
+        log = EventLog(settings.log_level, lines.put)
         endpoint = settings.otlp_endpoint
         traces = None if endpoint is None else traced(endpoint, number, release())
         observers = Observers(number, settings.log_allow_sample, lines, traces)
@@ -74,7 +74,7 @@ class Worker:
         connection: Connection,
         terminated: int,
         observers: Observers,
-        log: logging.Logger,
+        log: EventLog,
     ) -> None:
         self._number = number
         self._settings = settings
@@ -120,7 +120,7 @@ class Worker:
         self._moved = True
 
     def _report(self, error: Exception) -> None:
-        self._log.error("internal_error: %s", fault(error))
+        self._log.write(InternalError(self._number, fault(error)))
 
     # ---- the control thread
 
@@ -194,7 +194,7 @@ class Worker:
     def _swap(self, revision: str) -> None:
         policy, self._staged = self._staged, None
         if policy is None or policy.revision != revision:
-            self._log.error("worker %d was to swap to revision %s, which it has not loaded", self._number, revision)
+            self._log.write(SwapFailed(self._number, revision))
             self._give_up()
             return
         self._observers.follow(policy.judge)

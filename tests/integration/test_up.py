@@ -320,7 +320,7 @@ def test_a_part_that_dies_is_named_and_ends_the_others(own_door: Opened) -> None
     said, _ = own_door.process.communicate(timeout=PATIENCE_SECONDS)
     assert own_door.process.returncode == 1
     assert said.startswith("make up: authz was killed by SIGKILL; the end of run/logs/authz.log:\n")
-    assert "listening on unix:run/authz/0.sock" in said
+    assert '"event":"worker_listening","worker":0,"address":"unix:run/authz/0.sock"' in said
     assert is_gone(own_door.checkout, running)
 
 

@@ -31,7 +31,7 @@ class WorkerProcess:
         self._frames = Frames(connection)
         self.is_talking = True
         self.sentinel = process.sentinel
-        self.pid = process.pid
+        self.pid = process.pid or 0
 
     @classmethod
     def start(cls, number: int, settings: ServeSettings) -> WorkerProcess:
@@ -74,7 +74,7 @@ class WorkerProcess:
         code = self._process.exitcode or 0
         self._process.close()
         self.connection.close()
-        return f"was killed by {_named(-code)}" if code < 0 else f"ended with exit code {code}"
+        return f"killed by {_named(-code)}" if code < 0 else f"exit code {code}"
 
 
 def _named(number: int) -> str:

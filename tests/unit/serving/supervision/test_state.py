@@ -86,7 +86,7 @@ def test_it_is_ready_as_soon_as_one_worker_serves_and_until_all_leave(policy: Po
     two.hear(0, Listening(("unix:0",)), 0.0)
     assert state.is_ready()
     assert (state.workers().running, state.workers().wanted, state.workers().restarts) == (1, 2, 0)
-    two.exited(1, "was killed by SIGKILL", 0.0)
+    two.exited(1, "killed by SIGKILL", 0.0)
     assert state.workers().restarts == 1
     two.leave(0.0)
     assert not state.is_ready()
