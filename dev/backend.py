@@ -44,7 +44,7 @@ def main() -> int:
 
 
 async def serve(samples: Sequence[Sample], host: str, capacity: Capacity | None = None) -> None:
-    """Run backends until they are told to stop; port 0 picks a free one, and a line on stdout names the ports of each."""
+    """Run backends until they are told to stop; port 0 picks a free one, and a line on stdout names each one's."""
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)

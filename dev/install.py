@@ -85,7 +85,7 @@ class Cause:
 
 CAUSES = (
     Cause(
-        r"No space left on device|os error 28|Disk quota exceeded|os error 122",
+        r"No space left on device|os error 28|Disk quota exceeded|os error 122|File too large|os error 27",
         "the disk is full: make room (df -h . shows how much there is)",
     ),
     Cause(
@@ -98,11 +98,11 @@ CAUSES = (
         "name another index with PIP_INDEX_URL",
     ),
     Cause(
-        r"\b407\b",
+        r"\b407 Proxy",
         "the proxy answered 407, it wants a login: give it, as in HTTPS_PROXY=http://user:password@host:port",
     ),
     Cause(
-        r"(?<![\d.])(?P<code>401|403)(?![\d.])",
+        r"\b(?P<code>401|403) (?:Client Error|Forbidden|Unauthorized)",
         "{index} answered {code}, it refuses this machine or wants a login: name one that lets you in, "
         "as in PIP_INDEX_URL=https://user:token@mirror/simple",
     ),
@@ -234,7 +234,7 @@ def uv() -> Path:
     begun = time.monotonic()
     part = UV.with_name(".uv.part")
     shutil.rmtree(part, ignore_errors=True)
-    options = ("--no-input", "--disable-pip-version-check", "--no-color", "--verbose")
+    options = ("--no-input", "--disable-pip-version-check", "--no-color", "-vv")  # at less pip hides a 403
     exact = ("--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-compile", "--no-warn-script-location")
     _run(
         "pip", (*pip(), *options, "install", *exact, "--target", str(part), "--requirement", str(lock)), pip_settings()
@@ -334,17 +334,21 @@ def _script(folder: Path, target: str) -> str:
 
 def _run(name: str, line: Sequence[str], environment: Mapping[str, str]) -> str:
     """What a command writes. Raises InstallError with what it means, where it fails."""
-    with subprocess.Popen(
-        line,
-        cwd=ROOT,
-        env=dict(environment),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        close_fds=False,
-    ) as process:
+    try:
+        process = subprocess.Popen(
+            line,
+            cwd=ROOT,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            close_fds=False,
+        )
+    except PermissionError as problem:
+        raise InstallError(f"{line[0]} cannot be run: use a checkout on a disk that is not mounted noexec") from problem
+    with process:
         try:
             said, _ = process.communicate()
         except KeyboardInterrupt:
@@ -380,7 +384,7 @@ def meaning_of(problem: OSError) -> str:
     if problem.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
         why = os.strerror(problem.errno)
         return f"{problem.filename or ROOT} cannot be written ({why}): use a checkout in a folder of your own"
-    if problem.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if problem.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return CAUSES[0].meaning
     return str(problem)
 
@@ -409,7 +413,9 @@ def uv_settings() -> dict[str, str]:
         variables["SSL_CERT_FILE"] = bundle
     elif any(ssl.get_default_verify_paths()[:2]):  # this machine's own certificates, as newer versions of pip do
         variables["UV_SYSTEM_CERTS"] = "true"
-    fixed = {"UV_NO_CONFIG": "1", "UV_NO_PROGRESS": "1", "UV_INDEX_STRATEGY": "unsafe-best-match", "NO_COLOR": "1"}
+    if "UV_INDEX" in variables:  # a file from any index, as pip has it; hashes say which one it must be
+        variables["UV_INDEX_STRATEGY"] = "unsafe-best-match"
+    fixed = {"UV_NO_CONFIG": "1", "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
     return {**_bare(), "UV_HTTP_RETRIES": FEWER_RETRIES, **fixed, **variables}
 
 
