@@ -47,8 +47,8 @@ def test_no_setting_lets_a_request_pass_without_authz(files: EnvoyFiles, old: st
 def test_ext_authz_must_come_before_the_router(files: EnvoyFiles, where: str) -> None:
     """2026-11-22: a chain without ext_authz, or with one that is never reached, was accepted."""
     text = files.bootstrap.read_text("utf-8")
-    start, end = text.index(AUTHZ), text.index("          # 6. The last word")
-    authz, router_end = text[start:end], text.index("          # --- refusals that Envoy makes itself")
+    start, end = text.index(AUTHZ), text.index("          # 6. Headers for the backend")
+    authz, router_end = text[start:end], text.index("          # --- Envoy's own refusals")
     after = authz if where == "behind the router" else ""
     files.bootstrap.write_text(text[:start] + text[end:router_end] + after + text[router_end:], "utf-8")
     expected = "envoy.yaml no ext_authz before the router: every client could reach the backends; put it there"
