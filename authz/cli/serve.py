@@ -199,5 +199,4 @@ def _tell(log: EventLog, settings: ServeSettings, snapshot: Snapshot) -> None:
     for name in ("allow_empty_issuers", "allow_unlabelled_routes"):
         if getattr(settings, name):
             log.write(CheckWeakened("--" + name.replace("_", "-")))
-    issuers = tuple(issuer.name for issuer in snapshot.policy.issuers)
-    log.write(PolicyLoaded(settings.policy, snapshot.revision, settings.environment, issuers))
+    log.write(PolicyLoaded(settings.policy, snapshot.revision, settings.environment, snapshot.issuers))

@@ -142,6 +142,24 @@ def test_a_new_key_lets_its_tokens_in(service: Service, callers: list[Caller], f
     assert codes(callers, message) == [0, 0]
 
 
+def test_workers_load_no_schemas_and_no_yaml_at_the_start_nor_with_a_reload(
+    service: Service, callers: list[Caller], folder: Path
+) -> None:
+    """Their parts are in the memory of a process that has loaded them: of the supervisor, and of no worker."""
+    edit(folder / "policy/rules/ai_gateway.yml", RULE, "path: /v9/code/completions")
+    in_force(service)
+    assert codes(callers, healthy()) == [5, 5]
+    parts = {"_pydantic_core", "yaml/_yaml"}
+    assert loaded(service.process.pid, parts) == parts
+    for number in range(WORKERS):
+        assert loaded(service.worker(number), parts) == set()
+
+
+def loaded(pid: int, parts: set[str]) -> set[str]:
+    maps = Path(f"/proc/{pid}/maps").read_text()
+    return {part for part in parts if part in maps}
+
+
 # ---- broken ones
 
 

@@ -330,7 +330,7 @@ def test_no_token_is_ever_logged(folder: Path) -> None:
     assert not any(part in log for token in tokens for part in token.split(".") if len(part) > 8)
 
 
-WATCHED: Final = """
+HOOK: Final = """
 import os, sys
 NETWORK = {"socket.connect", "socket.sendto", "socket.sendmsg", "socket.gethostbyname", "socket.getaddrinfo"}
 def watch(event, arguments):
@@ -339,18 +339,16 @@ def watch(event, arguments):
     if event in NETWORK and not to_a_file and not no_name:
         os.write(2, f"NETWORK {event}\\n".encode())
 sys.addaudithook(watch)
-if __name__ == "__main__":
-    from authz.cli import main
-    main()
 """
-"""A program that tells of Python's use of the network; its workers run its first part too."""
+"""What every Python process runs first: it reports each use of the network."""
 
 
 @pytest.fixture
 def watched(folder: Path) -> tuple[str, ...]:
-    """Return what starts the service under watch."""
-    (folder / "watched.py").write_text(WATCHED)
-    return (sys.executable, "watched.py", "serve")
+    """Return what starts the service so that supervisor and workers are watched."""
+    (folder / "sitecustomize.py").write_text(HOOK)
+    path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return ("env", f"PYTHONPATH={path}", *COMMAND)
 
 
 def without_network() -> tuple[str, ...]:

@@ -199,7 +199,7 @@ class Supervisor:
 
     def _in_force(self, before: Load, after: Load, workers: int) -> None:
         self._refused = ()
-        self._running = self._snapshots[after.folder]
+        self._running = self._snapshots[after.file.parent]
         self.state.reloaded(self._running)
         self._tell_of(self._running)
         self._log.write(PolicyInForce(self._settings.policy, after.revision, before.revision, workers))
@@ -213,7 +213,7 @@ class Supervisor:
         self._log.write(PolicyNotLoaded(policy, revision, new, order.cause, order.retry_s))
 
     def _tell_of(self, snapshot: Snapshot) -> None:
-        for warning in snapshot.policy.warnings:
+        for warning in snapshot.warnings:
             self._log.write(PolicyWarning(warning))
 
     def _publish(self) -> None:
@@ -232,6 +232,6 @@ class Supervisor:
 
     def _forget(self) -> None:
         """Delete the snapshots that nobody will read any more."""
-        needed = {order.folder for order in self._crew.rollout.needed()}
+        needed = {order.file.parent for order in self._crew.rollout.needed()}
         for folder in self._snapshots.keys() - needed:
             self._snapshots.pop(folder).remove()
