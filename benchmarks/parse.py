@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from authz.deciding import wire
+from authz.deciding.request import to_request
 from benchmarks.measuring import Case
 from benchmarks.subjects import check_request, token
-from tests.support.oracle import auth
+from tests.support.envoy_messages import auth
 
 
 def cases() -> Iterator[Case]:
     """Yield what is timed."""
     message = check_request(token())
-    yield Case(f"parse {len(message):,} bytes", lambda: wire.to_request(message))
+    yield Case(f"parse {len(message):,} bytes", lambda: to_request(message))
     yield Case("parse them with envoy-data-plane", lambda: auth.CheckRequest.parse(message))

@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from authz.documents.schema import seconds
+from authz.documents.durations import seconds
 
 PACKAGED_POLICY: Final = Path(__file__).parent.parent / "data"
 

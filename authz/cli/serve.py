@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
@@ -14,11 +13,12 @@ from typing import Any, Final
 import click
 
 from authz.cli.options import DURATION, ENVIRONMENT, KEYS, POLICY, variable
-from authz.observing.json_log import LOG_LEVELS, STDERR, start_logging
+from authz.observing.events import AdminListening, CheckWeakened, PolicyLoaded
+from authz.observing.json_log import LOG_LEVELS, STDERR, EventLog
 from authz.observing.line_writer import LineWriter
 from authz.server.addresses import AddressUnusableError, make_free
 from authz.serving.admin import Admin
-from authz.serving.file_handles import TooFewHandlesError, make_room
+from authz.serving.file_handles import TooFewHandlesError, raise_soft_limit
 from authz.serving.release import release
 from authz.serving.reload.reloader import Reloader, Report, Watch
 from authz.serving.reload.scratch import Scratch, sweep
@@ -144,8 +144,8 @@ def run(settings: ServeSettings) -> int:
             Inbox[Report](*SIGNALS) as inbox,
             _scratch() as folder,
         ):
-            # Nobody may wait for the pipe behind the log, and least of all who replaces workers.
-            return _supervise(settings, inbox, folder, start_logging(settings.log_level, lines.put))
+            # Logging must never block, least of all in the supervisor.
+            return _supervise(settings, inbox, folder, EventLog(settings.log_level, lines.put))
     except (AddressUnusableError, EndpointsFileUnusableError, TooFewHandlesError) as error:
         raise click.ClickException(str(error)) from None
 
@@ -167,10 +167,10 @@ def _first(sources: Sources, folder: Path) -> Snapshot:
         raise click.ClickException(f"policy and keys cannot be copied to {folder}: {error.strerror}") from None
 
 
-def _supervise(settings: ServeSettings, inbox: Inbox[Report], folder: Path, log: logging.Logger) -> int:
-    warning = make_room(settings.workers)
+def _supervise(settings: ServeSettings, inbox: Inbox[Report], folder: Path, log: EventLog) -> int:
+    warning = raise_soft_limit(settings.workers)
     if warning is not None:
-        log.warning("%s", warning)
+        log.write(warning)
     sources = Sources.of(settings)
     snapshot = _first(sources, folder / "0")
     _tell(log, settings, snapshot)
@@ -185,7 +185,7 @@ def _supervise(settings: ServeSettings, inbox: Inbox[Report], folder: Path, log:
     reloader = Reloader(sources, folder, supervisor.running, inbox.post)
     watch = Watch((settings.policy, settings.keys), reloader.changed, inbox.post)
     admin = Admin(settings.admin, supervisor.state, release())
-    log.info("admin on http://%s", admin.start())
+    log.write(AdminListening(admin.start()))
     reloader.start()
     watch.start()
     try:
@@ -195,11 +195,8 @@ def _supervise(settings: ServeSettings, inbox: Inbox[Report], folder: Path, log:
         admin.stop()
 
 
-def _tell(log: logging.Logger, settings: ServeSettings, snapshot: Snapshot) -> None:
+def _tell(log: EventLog, settings: ServeSettings, snapshot: Snapshot) -> None:
     for name in ("allow_empty_issuers", "allow_unlabelled_routes"):
         if getattr(settings, name):
-            log.warning("--%s is set: a check is weakened", name.replace("_", "-"))
-    issuers = ", ".join(issuer.name for issuer in snapshot.policy.issuers)
-    log.info(
-        "policy %s revision %s, environment %s: %s", settings.policy, snapshot.revision, settings.environment, issuers
-    )
+            log.write(CheckWeakened("--" + name.replace("_", "-")))
+    log.write(PolicyLoaded(settings.policy, snapshot.revision, settings.environment, snapshot.issuers))

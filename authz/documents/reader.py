@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from authz.documents.allowed_keys import allowed_keys
 from authz.documents.findings import Findings
+from authz.documents.hints import did_you_mean
 from authz.documents.schema import Schema
 
 Where = tuple[str | int, ...]
@@ -78,7 +78,7 @@ def read_bytes(raw: bytes, file: Path, schema: type[S], findings: Findings) -> D
     """Check what a file holds, or would hold. Everything wrong with it goes to `findings`; then the answer is None."""
     before = len(findings.problems)
     data, lines = parse(raw, file, findings)
-    if issubclass(schema, Schema) and not schema.null_says_something:
+    if issubclass(schema, Schema) and not schema.null_has_meaning:
         for where in _empty_parts(data, ()):
             message = f"{dotted(where)} is empty: give it a value, or remove the key"
             findings.problem(file, lines.get(where, 1), message)
@@ -94,8 +94,7 @@ def read_bytes(raw: bytes, file: Path, schema: type[S], findings: Findings) -> D
                 findings.warning(file, lines.get((key,), 1), f"unknown key '{key}' is ignored")
         return None
     for where in _unknown_keys(content, ()):
-        near = difflib.get_close_matches(str(where[-1]), allowed_keys(schema, where[:-1]), n=1, cutoff=0.8)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
+        hint = did_you_mean(str(where[-1]), allowed_keys(schema, where[:-1]), cutoff=0.8)
         findings.warning(file, lines.get(where, 1), f"unknown key '{where[-1]}' is ignored{hint}")
     return Document(file, content, lines)
 
@@ -202,8 +201,8 @@ def _explain(details: ErrorDetails, lines: Mapping[Where, int], schema: type[Bas
     line, last = lines.get(where, 1), details["loc"][-1] if details["loc"] else ""
     match details["type"]:
         case "extra_forbidden":
-            near = difflib.get_close_matches(str(last), allowed_keys(schema, where[:-1]) - {str(last)}, n=1)
-            return line, f"unknown key '{last}'" + (f"; did you mean '{near[0]}'?" if near else "")
+            known = allowed_keys(schema, where[:-1]) - {str(last)}
+            return line, f"unknown key '{last}'{did_you_mean(str(last), known)}"
         case "missing":
             return line, f"key '{last}' is missing" + (f" in {dotted(where)}" if where else "")
     text = _WORDS.get(details["type"]) or details["msg"].removeprefix("Value error, ")

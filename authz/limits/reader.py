@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
 
 from authz.documents.findings import Findings
+from authz.documents.hints import did_you_mean
 from authz.documents.reader import Document, Where, read
 from authz.limits.consistency import check_backend, check_exception
 from authz.limits.model import (
@@ -104,10 +104,10 @@ class _Reader:
         where: Where = ("backend_services", backend, "unit_primitives", unit)
         served = self._vocabulary.unit_primitives(backend)
         if unit not in self._vocabulary.catalog.unit_primitives:
-            near = _near(unit, self._vocabulary.catalog.unit_primitives)
+            near = did_you_mean(unit, self._vocabulary.catalog.unit_primitives)
             self._report(where, f"unit primitive '{unit}' is not in the catalog{near}")
         elif unit not in served:
-            self._report(where, f"no rule of {backend} can answer with '{unit}'{_near(unit, served)}")
+            self._report(where, f"no rule of {backend} can answer with '{unit}'{did_you_mean(unit, served)}")
         self._known("tier", entry.tiers, self._vocabulary.tier_names, (*where, "tiers"))
         for tier in entry.tiers:
             if tier in self._vocabulary.tier_names and tier not in beside.tiers:
@@ -191,7 +191,7 @@ class _Reader:
         known = tuple(known)
         for name in names:
             if name not in known:
-                self._report((*where, name), f"{kind} '{name}' {otherwise}{_near(name, known)}")
+                self._report((*where, name), f"{kind} '{name}' {otherwise}{did_you_mean(name, known)}")
 
     def _report(self, where: Where, message: str) -> None:
         self._findings.problem(self._document.file, self._document.line(where), message)
@@ -200,8 +200,3 @@ class _Reader:
 def _service(entry: SharedEntry) -> RateLimitService:
     host, _, port = entry.service.rpartition(":")
     return RateLimitService(host, int(port), entry.timeout, OnFailure(entry.on_failure))
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean '{near[0]}'?" if near else ""

@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from authz.observing.json_log import timestamp, to_json
+from authz.observing.events import LogLinesLost
+from authz.observing.json_log import event_line
 
 CAPACITY: Final = 8_192
 MAX_LINE: Final = select.PIPE_BUF
@@ -94,8 +95,7 @@ class LineWriter:
             return None
 
     def _lost(self) -> str:
-        members = {"level": "warning", "event": "the end came before these lines were written", "lines": self._left}
-        return to_json({"time": timestamp(time.time()), **members})
+        return event_line(LogLinesLost(self._left), time.time())
 
     def _rendered(self, render: Callable[[], str]) -> bytes:
         try:

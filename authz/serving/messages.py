@@ -10,9 +10,9 @@ from authz.observing.totals import Totals
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Read the snapshot in that folder, and keep it ready."""
+    """Read the policy's data from that file, and keep it ready. Orders stay small: a hung worker must not block."""
 
-    folder: Path
+    file: Path
     revision: str
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gc
-import logging
 import os
+import pickle
 import queue
 import signal
 import sys
@@ -14,13 +14,14 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 
 from authz.deciding.check import Check
-from authz.documents.findings import ConfigurationError
-from authz.observing.json_log import STDERR, fault, start_logging
+from authz.deciding.judge import Judge
+from authz.deciding.policy_data import PolicyData
+from authz.observing.events import InternalError, SwapFailed
+from authz.observing.json_log import STDERR, EventLog, fault
 from authz.observing.line_writer import LineWriter
 from authz.observing.observers import Observers, traced
-from authz.policy.load import Policy
 from authz.server.addresses import AddressUnusableError
-from authz.server.bounds import Bounds
+from authz.server.loop import Bounds
 from authz.server.server import Server
 from authz.serving.messages import (
     Beat,
@@ -37,7 +38,6 @@ from authz.serving.messages import (
     ToWorker,
 )
 from authz.serving.release import release
-from authz.serving.reload.snapshot import Sources
 from authz.serving.settings import ServeSettings
 from authz.serving.worker_times import BEAT_SECONDS, FINISH_SECONDS, ORPHAN_SECONDS, TRACE_SECONDS
 
@@ -51,7 +51,7 @@ def work(number: int, settings: ServeSettings, connection: Connection) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
     with LineWriter(STDERR) as lines:
-        log = start_logging(settings.log_level, lines.put)
+        log = EventLog(settings.log_level, lines.put)
         endpoint = settings.otlp_endpoint
         traces = None if endpoint is None else traced(endpoint, number, release())
         observers = Observers(number, settings.log_allow_sample, lines, traces)
@@ -74,7 +74,7 @@ class Worker:
         connection: Connection,
         terminated: int,
         observers: Observers,
-        log: logging.Logger,
+        log: EventLog,
     ) -> None:
         self._number = number
         self._settings = settings
@@ -85,7 +85,7 @@ class Worker:
         self._speaking = threading.Lock()
         self._begin: queue.SimpleQueue[Check | None] = queue.SimpleQueue()
         self._loads: queue.SimpleQueue[Load] = queue.SimpleQueue()
-        self._staged: Policy | None = None
+        self._staged: Judge | None = None
         self._check: Check | None = None
         self._server: Server | None = None
         self._moved = False
@@ -120,7 +120,7 @@ class Worker:
         self._moved = True
 
     def _report(self, error: Exception) -> None:
-        self._log.error("internal_error: %s", fault(error))
+        self._log.write(InternalError(self._number, fault(error)))
 
     # ---- the control thread
 
@@ -168,22 +168,21 @@ class Worker:
             self._load(self._loads.get())
 
     def _load(self, order: Load) -> None:
-        """Read a snapshot while the loop goes on."""
+        """Read a policy while requests are answered."""
         try:
-            policy = Sources.of(self._settings).within(order.folder).load()
-            if policy.revision != order.revision:
-                self._fail(f"the snapshot holds revision {policy.revision} instead of {order.revision}", order)
-                return
-        except ConfigurationError as error:
-            self._fail("; ".join(map(str, error.problems)), order)
-            return
-        except Exception as error:  # noqa: BLE001  the supervisor must hear of it, and the old policy serves on
+            # The supervisor wrote this file, into a folder that only it and its workers can enter.
+            data: PolicyData = pickle.loads(order.file.read_bytes())  # noqa: S301
+            judge = data.judge()
+        except Exception as error:  # noqa: BLE001  the supervisor must know, and the old policy serves on
             self._fail(fault(error), order)
+            return
+        if judge.revision != order.revision:
+            self._fail(f"the file holds revision {judge.revision} instead of {order.revision}", order)
             return
         # What was loaded stays for long: the collector need not look at it again.
         gc.collect()
         gc.freeze()
-        self._staged = policy
+        self._staged = judge
         self._say(Loaded(order.revision))
 
     def _fail(self, text: str, order: Load) -> None:
@@ -192,17 +191,17 @@ class Worker:
             self._give_up()
 
     def _swap(self, revision: str) -> None:
-        policy, self._staged = self._staged, None
-        if policy is None or policy.revision != revision:
-            self._log.error("worker %d was to swap to revision %s, which it has not loaded", self._number, revision)
+        judge, self._staged = self._staged, None
+        if judge is None or judge.revision != revision:
+            self._log.write(SwapFailed(self._number, revision))
             self._give_up()
             return
-        self._observers.follow(policy.judge)
+        self._observers.follow(judge)
         if self._check is None:
-            self._check = Check(policy.judge, time.time, report=self._report, observe=self._observers)
+            self._check = Check(judge, time.time, report=self._report, observe=self._observers)
             self._begin.put(self._check)
         else:
-            self._check.judge = policy.judge
+            self._check.judge = judge
         self._say(Swapped(revision))
 
     def _drain(self) -> None:

@@ -550,7 +550,7 @@ def test_fifty_problems_are_fifty_lines_and_nothing_is_changed(command: tuple[st
     assert problems == [
         f"{unit(policy, f'up_{number:02}')}:3: key 'name' stands twice, first on line 2" for number in range(50)
     ]
-    assert last == "authz: 50 problems to mend"
+    assert last == "authz: 50 problems to fix"
     assert contents(policy) == before
 
 
@@ -558,7 +558,7 @@ def test_fifty_problems_are_fifty_lines_and_nothing_is_changed(command: tuple[st
 def test_a_policy_that_is_not_there_is_told(command: tuple[str, ...], tmp_path: Path) -> None:
     message = f"{tmp_path / 'none'}: is not a directory: name a policy directory with --policy"
     assert message in refused(*command, policy=tmp_path / "none", code=1)
-    assert "holds no catalog/ (or config/) directory" in refused(*command, policy=tmp_path, code=1)
+    assert "has no catalog/ (or config/) directory" in refused(*command, policy=tmp_path, code=1)
 
 
 @pytest.mark.parametrize("command", ["add", "update", "deprecate"])

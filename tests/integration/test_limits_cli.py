@@ -107,7 +107,7 @@ def test_one_number_is_one_edit_that_changes_the_files_of_that_number_alone(envo
     assert [each.split(":")[0] for each in reported[:-1]] == [
         "envoy/rendered/embedded/users.yaml", "envoy/rendered/shared/ratelimit/users.yaml",
     ]  # fmt: skip
-    assert reported[-1] == "authz: 2 problems to mend"
+    assert reported[-1] == "authz: 2 problems to fix"
     assert done("render") == ["envoy/rendered/embedded/users.yaml", "envoy/rendered/shared/ratelimit/users.yaml"]
     assert done("check")
 
@@ -122,7 +122,7 @@ def test_every_mistake_is_reported_with_its_line_and_nothing_is_written(envoy: P
             reported[0]
             == "envoy/envoy.yaml: the line '# limits: clusters' is missing: nothing shows where limits belong"
         )
-        assert reported[-1] == f"authz: {len(reported) - 1} problems to mend"
+        assert reported[-1] == f"authz: {len(reported) - 1} problems to fix"
         assert any("backend service 'scast' is not in the policy; did you mean 'sast'?" in each for each in reported)
         assert any("the shares of ai_gateway add up to 101 %" in each for each in reported)
         assert all(each.startswith(("envoy/limits.yaml:", "envoy/envoy.yaml: ")) for each in reported[:-1])
@@ -140,7 +140,7 @@ def test_a_broken_policy_is_reported_before_its_limits(envoy: Path, tmp_path: Pa
     (policy / "tiers.yml").write_text("default: any\n")
     (envoy / "limits.yaml").unlink()
     assert refused("render", "--policy", str(policy)) == [
-        f"{policy}/tiers.yml:1: key 'tiers' is missing", "authz: 1 problem to mend",
+        f"{policy}/tiers.yml:1: key 'tiers' is missing", "authz: 1 problem to fix",
     ]  # fmt: skip
 
 

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import click
 
+from authz.cli.catalog.check import check_text
 from authz.cli.catalog.fields import FIELDS, KEYS, LISTS, REQUIRED, field_options, flag, written
-from authz.cli.catalog.open_catalog import Shelf, open_shelf
+from authz.cli.catalog.open_catalog import OpenCatalog, open_catalog
 from authz.cli.options import POLICY
 from authz.documents.atomic import create
 from authz.documents.editor import dumped
@@ -37,22 +38,22 @@ def add(policy: Path, **values: Any) -> None:  # Any: click hands over what the 
     On a terminal, what is missing is asked for. The new file is checked together with the whole policy before it is
     written.
     """
-    shelf = open_shelf(policy)
+    opened = open_catalog(policy)
     given = written(values)
     for key, value in given.items():
-        shelf.check_names(key, value)
+        opened.check_names(key, value)
     missing = [key for key in NEEDED if key not in given]
     if missing and not sys.stdin.isatty():
         flags = ", ".join("NAME" if key == "name" else flag(key) for key in missing)
         raise click.UsageError(f"missing: {flags} (on a terminal they would be asked for)")
     for key in (*missing, *OFFERED) if missing else ():
         if key not in given:
-            given = written({**given, key: _ask(key, shelf)})
+            given = written({**given, key: _ask(key, opened)})
     name = str(given["name"])
-    text = f"{shelf.heading()}---\n{dumped(given)}"
-    for warning in shelf.check(name, text):
+    text = f"{opened.heading()}---\n{dumped(given)}"
+    for warning in check_text(opened, name, text):
         click.echo(warning, err=True)
-    file = shelf.file(name)
+    file = opened.file(name)
     try:
         file.parent.mkdir(exist_ok=True)
         create(file, text)
@@ -61,7 +62,7 @@ def add(policy: Path, **values: Any) -> None:  # Any: click hands over what the 
     click.echo(file)
 
 
-def _ask(key: str, shelf: Shelf) -> str | list[str]:
+def _ask(key: str, opened: OpenCatalog) -> str | list[str]:
     """Ask until the answer can stand under a key; an empty one leaves out what is not needed."""
 
     def read(answer: str) -> str | list[str]:
@@ -70,10 +71,10 @@ def _ask(key: str, shelf: Shelf) -> str | list[str]:
         value = values if key in LISTS else "".join(values)
         if key in NEEDED and not value:
             raise click.UsageError("this is needed")
-        shelf.check_names(key, value)
+        opened.check_names(key, value)
         return value
 
-    choices = shelf.choices(key)
+    choices = opened.choices(key)
     notes = [f"of {', '.join(choices)}"] if choices else []
     notes += ["several with commas between them"] if key in LISTS else []
     notes += [] if key in NEEDED else ["empty for none"]

@@ -10,7 +10,7 @@ from typing import Any, assert_never
 import click
 
 from authz.cli.catalog.listing import AT, access
-from authz.cli.catalog.open_catalog import open_shelf
+from authz.cli.catalog.open_catalog import open_catalog
 from authz.cli.catalog.text import FORMAT, json_text, table
 from authz.cli.customer import CustomerFlags, check_known, customer_options
 from authz.cli.options import POLICY
@@ -28,7 +28,7 @@ def entitlements(
     policy: Path, backend_service: str | None, at: datetime | None, as_json: bool, **customer_flags: Any
 ) -> None:  # Any: click hands over what the options have made
     """Tell what a customer is entitled to, and what it lacks for the rest."""
-    catalog, now = open_shelf(policy).catalog, at or datetime.now(UTC)
+    catalog, now = open_catalog(policy).catalog, at or datetime.now(UTC)
     customer = CustomerFlags(**customer_flags).customer(catalog)
     if backend_service is not None:
         check_known("backend_services", (backend_service,), catalog.backend_services)

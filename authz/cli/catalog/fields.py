@@ -9,28 +9,13 @@ from typing import Any, Final, TypeVar
 import click
 from pydantic import TypeAdapter, ValidationError
 
-from authz.policy.catalog.schema import UnitPrimitiveFile, moment
+from authz.policy.catalog.schema import UnitPrimitiveFile
 
 C = TypeVar("C", bound="Callable[..., Any]")  # Any: commands take what their options make
 
 KEYS: Final = tuple(UnitPrimitiveFile.model_fields)
 LISTS: Final = ("license_types", "backend_services", "add_ons", "operators", "alias_names")
 REQUIRED: Final = ("description", "group", "feature_category", "documentation_url")
-
-
-class _Moment(click.ParamType[datetime]):
-    """A date as catalogs write it."""
-
-    name = "date"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        try:
-            return moment(value)
-        except ValueError as error:
-            self.fail(f"'{value}' {error}", param, ctx)
-
-
-MOMENT: Final = _Moment()
 
 
 class _Field(click.ParamType[str]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -12,6 +11,7 @@ from typing import Final
 
 from authz.documents.editor import compact
 from authz.documents.findings import Findings
+from authz.documents.hints import nearest
 from authz.documents.reader import Where
 from authz.limits.rendering.descriptors import Data
 from authz.limits.rendering.rendered_file import annotated
@@ -51,8 +51,8 @@ def read_bootstrap(file: Path, findings: Findings) -> str:
             continue
         name = marked["name"]
         if name not in names:
-            near = difflib.get_close_matches(name, names, n=1, cutoff=0)
-            findings.problem(file, number, f"'# limits: {name}' marks nothing; did you mean '# limits: {near[0]}'?")
+            near = nearest(name, names, cutoff=0)
+            findings.problem(file, number, f"'# limits: {name}' marks nothing; did you mean '# limits: {near}'?")
         elif lines.setdefault(name, number) != number:
             findings.problem(file, number, f"'# limits: {name}' stands twice, first on line {lines[name]}")
     for name in names:

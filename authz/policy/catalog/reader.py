@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, TypeVar
@@ -33,13 +33,27 @@ def catalog_folder(policy: Path) -> Path | None:
     return next((policy / name for name in _FOLDERS if (policy / name).is_dir()), None)
 
 
+@dataclass(frozen=True, slots=True)
+class CatalogFiles:
+    """A catalog, and the files of its unit primitives and services."""
+
+    catalog: Catalog
+    units: tuple[Document[UnitPrimitiveFile], ...]
+    services: tuple[Document[ServiceFile], ...]
+
+
 def read_catalog(policy: Path, findings: Findings) -> Catalog:
     """Read the catalog of a policy directory; problems go to `findings`. Folders that do not exist are empty."""
+    return read_catalog_files(policy, findings).catalog
+
+
+def read_catalog_files(policy: Path, findings: Findings) -> CatalogFiles:
+    """Read the catalog as `read_catalog` does, and return the files too."""
     root = catalog_folder(policy)
     if root is None:
         inside = policy.name in _FOLDERS and (policy / "unit_primitives").is_dir()
-        mend = f": name the folder around it, {policy.parent}" if inside else ""
-        findings.problem(policy, 0, f"holds no catalog/ (or config/) directory{mend}")
+        hint = f": name the folder around it, {policy.parent}" if inside else ""
+        findings.problem(policy, 0, f"has no catalog/ (or config/) directory{hint}")
         root = policy / "catalog"
     backends = read_kind(root / "backend_services", BackendServiceFile, findings)
     units = read_kind(root / "unit_primitives", UnitPrimitiveFile, findings)
@@ -51,7 +65,7 @@ def read_catalog(policy: Path, findings: Findings) -> Catalog:
     referring: list[Document[NamedFile]] = [*units, *services, *operators]
     for document in referring:
         check_references(document, known, findings)
-    return Catalog(
+    catalog = Catalog(
         unit_primitives=_built(units, UnitPrimitiveFile.built),
         backend_services=_built(backends, BackendServiceFile.built),
         add_ons=_built(read_kind(root / "add_ons", BundleFile, findings), BundleFile.built),
@@ -59,6 +73,7 @@ def read_catalog(policy: Path, findings: Findings) -> Catalog:
         services=_with_own_names(_built(services, ServiceFile.built), aliases),
         operators=_built(operators, OperatorFile.built),
     )
+    return CatalogFiles(catalog, tuple(units), tuple(services))
 
 
 def read_kind(folder: Path, schema: type[F], findings: Findings) -> list[Document[F]]:

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from authz.documents.schema import OpenSchema
 from authz.model import BackendService
@@ -72,49 +72,48 @@ VersionText = Annotated[
 class NamedFile(OpenSchema):
     """What every catalog file holds."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    name: Name
-    """Equal to the file's name."""
+    name: Annotated[Name, Field(description="The file's name without its ending.")]
 
 
 class UnitPrimitiveFile(NamedFile):
     """One file of `unit_primitives/`: the smallest feature a permission can govern."""
 
-    description: Text
-    """What it does for its users."""
+    description: Annotated[Text, Field(description="What it does for its users.")]
     group: Annotated[
         str,
         AfterValidator(_matching("^group::.", "should be the group that owns it, such as group::duo chat")),
-        Field(json_schema_extra={"pattern": "^group::."}),
+        Field(description="The group that owns it: group::…", json_schema_extra={"pattern": "^group::."}),
     ]
-    """Who owns it: group::…"""
     feature_category: Text
     documentation_url: Text
-    milestone: str | float | None = None
-    """The GitLab release that brought it."""
+    milestone: str | float | None = Field(None, description="The GitLab release that introduced it.")
     introduced_by_url: str | None = None
     unit_primitive_issue_url: str | None = None
-    deprecated_by_url: str | None = None
-    """Where its end was decided."""
-    deprecation_message: str | None = None
-    """Why it will go, and what takes its place."""
-    cut_off_date: Moment | None = None
-    """The end of free access, as in 2024-10-17 00:00:00 UTC; left out, it is free for good."""
-    min_gitlab_version: VersionText | None = None
-    """What a paying customer's GitLab must be at least, as in '17.8'."""
-    min_gitlab_version_for_free_access: VersionText | None = None
-    """The same, while it is free."""
-    alias_names: list[str] = Field(default_factory=list)
-    """Other names under which services may list it; tokens never carry them."""
-    license_types: Names
-    """One of these is needed; empty restricts nothing."""
-    backend_services: Names
-    """Who serves it: tokens for the others never carry it."""
-    add_ons: Names
-    """One of these is needed once it is not free; empty restricts nothing."""
-    operators: Names
-    """Who may run it; empty restricts nothing."""
+    deprecated_by_url: str | None = Field(None, description="Where its removal was decided.")
+    deprecation_message: str | None = Field(None, description="Why it will be removed, and what replaces it.")
+    cut_off_date: Moment | None = Field(
+        None, description="When free access ends, as in 2024-10-17 00:00:00 UTC; without a date it stays free."
+    )
+    min_gitlab_version: VersionText | None = Field(
+        None, description="The oldest GitLab version for paying customers, as in '17.8'."
+    )
+    min_gitlab_version_for_free_access: VersionText | None = Field(
+        None, description="The oldest GitLab version while it is free."
+    )
+    alias_names: list[str] = Field(
+        default_factory=list, description="Other names under which services may list it; tokens never carry them."
+    )
+    license_types: Annotated[
+        Names, Field(description="The customer needs one of these; an empty list restricts nothing.")
+    ]
+    backend_services: Annotated[
+        Names, Field(description="Which backend services serve it; tokens for others never carry it.")
+    ]
+    add_ons: Annotated[
+        Names,
+        Field(description="The customer needs one of these once it is not free; an empty list restricts nothing."),
+    ]
+    operators: Annotated[Names, Field(description="Who may run it; an empty list restricts nothing.")]
 
     def built(self) -> UnitPrimitive:
         """Return the value."""
@@ -143,8 +142,7 @@ class BackendServiceFile(NamedFile):
     description: str = ""
     project_url: str = ""
     group: str = ""
-    jwt_aud: Text
-    """The audience that its tokens carry."""
+    jwt_aud: Annotated[Text, Field(description="The audience of its tokens.")]
 
     def built(self) -> BackendService:
         """Return the value."""
@@ -165,10 +163,12 @@ class ServiceFile(NamedFile):
     """One file of `services/`: a legacy grouping of unit primitives."""
 
     description: str = ""
-    basic_unit_primitive: Name | None = None
-    """Whose dates and versions stand for the service; left out: the first."""
-    gitlab_realm: list[Literal["gitlab-com", "self-managed"]] | None = None
-    """Where it is offered; left out: everywhere."""
+    basic_unit_primitive: Name | None = Field(
+        None, description="The unit primitive whose dates and versions stand for the service; left out: the first."
+    )
+    gitlab_realm: list[Literal["gitlab-com", "self-managed"]] | None = Field(
+        None, description="Where it is offered; left out: everywhere."
+    )
     unit_primitives: Annotated[list[Name], Field(min_length=1)]
 
     def built(self) -> Service:
@@ -185,10 +185,13 @@ class OperatorFile(NamedFile):
         AfterValidator(_matching(r"_operator\Z", "should end in _operator")),
         Field(json_schema_extra={"pattern": "^[a-z][a-z0-9_]*_operator$"}),
     ]
-    add_ons: Names
-    """One of these is needed for whatever it runs, free or not; empty restricts nothing."""
-    license_types: Names
-    """One of these is needed; empty restricts nothing."""
+    add_ons: Annotated[
+        Names,
+        Field(description="The customer needs one of these, free or not; an empty list restricts nothing."),
+    ]
+    license_types: Annotated[
+        Names, Field(description="The customer needs one of these; an empty list restricts nothing.")
+    ]
 
     def built(self) -> Operator:
         """Return the value."""

@@ -76,19 +76,8 @@ class _RuleReader:
     def _check_names(self, entry: RuleEntry, where: Where) -> None:
         self._once(entry.methods, (*where, "methods"))
         self._once(entry.required_headers or [], (*where, "required_headers"))
-        inside: Where = (*where, "unit_primitives")
-        match entry.unit_primitives:
-            case list() as names:
-                self._known(names, inside)
-            case AnyOfEntry(any_of=names):
-                self._known(names, (*inside, "any_of"))
-            case ByHeaderEntry(allowed=names):
-                self._known(names, (*inside, "allowed"))
-            case ByPathEntry(values=values):
-                for value, names in values.items():
-                    self._known(names, (*inside, "values", value))
-            case None:
-                pass
+        for inside, names in entry.named_unit_primitives():
+            self._known(names, (*where, *inside))
 
     def _built(
         self, entry: RuleEntry, backend: BackendService, spans: Mapping[str, Span], where: Where

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
+from collections.abc import Iterator
 from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from authz.documents.hints import did_you_mean
 from authz.documents.schema import Schema
 
 _FORMS: Final = ("any_of", "by_path", "by_header")
@@ -44,8 +45,7 @@ def _shape(value: object) -> str:
 
 def _form(value: object) -> object:
     if isinstance(value, dict) and value.keys().isdisjoint(_FORMS):
-        near = [form for key in value for form in difflib.get_close_matches(str(key), _FORMS, n=1)]
-        hint = f"; did you mean '{near[0]}'?" if near else ""
+        hint = next((hint for key in value if (hint := did_you_mean(str(key), _FORMS))), "")
         raise ValueError(f"should be a list, or hold one of {', '.join(_FORMS)}{hint}")
     return value
 
@@ -79,6 +79,21 @@ class RuleEntry(Schema):
         if not self.public and not self.unit_primitives:
             raise ValueError("key 'unit_primitives' is missing; an endpoint that anyone may use says 'public: true'")
         return self
+
+    def named_unit_primitives(self) -> Iterator[tuple[tuple[str | int, ...], list[str]]]:
+        """Yield each list of unit primitives that the rule names, with the way to it from the rule."""
+        match self.unit_primitives:
+            case list() as names:
+                yield ("unit_primitives",), names
+            case AnyOfEntry(any_of=names):
+                yield ("unit_primitives", "any_of"), names
+            case ByHeaderEntry(allowed=names):
+                yield ("unit_primitives", "allowed"), names
+            case ByPathEntry(values=values):
+                for value, names in values.items():
+                    yield ("unit_primitives", "values", value), names
+            case None:
+                pass
 
 
 class RulesFile(Schema):

@@ -12,6 +12,7 @@ from typing import Final
 from watchfiles import watch
 
 from authz.documents.findings import ConfigurationError, Problem
+from authz.observing.events import WatchFailed, WatchRestored
 from authz.observing.json_log import fault
 from authz.serving.reload.snapshot import Snapshot, Sources, take
 from authz.serving.reload.watched_paths import Places, places
@@ -37,19 +38,7 @@ class Refused:
     asked: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Blind:
-    """Changes cannot be seen for now; the text says why."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Seeing:
-    """Changes can be seen again."""
-
-
-Report = Taken | Refused | Blind | Seeing
+Report = Taken | Refused | WatchFailed | WatchRestored
 
 
 class Reloader:
@@ -117,7 +106,7 @@ class Watch:
         self._changed = changed
         self._tell = tell
         self._stopped = threading.Event()
-        self._blind = False
+        self._failed = False
 
     def start(self) -> None:
         """Begin to watch."""
@@ -133,9 +122,9 @@ class Watch:
                 with suppress(FileNotFoundError):  # it went just now: there is something else to watch
                     self._watch(places(*self._tops))
             except (OSError, RuntimeError) as error:
-                if not self._blind:
-                    self._tell(Blind(str(error)))
-                self._blind = True
+                if not self._failed:
+                    self._tell(WatchFailed(str(error)))
+                self._failed = True
                 self._stopped.wait(BLIND_SECONDS)
 
     def _watch(self, at: Places) -> None:
@@ -153,9 +142,9 @@ class Watch:
             stop_event=self._stopped,
         )
         for changed in changes:
-            if self._blind:
-                self._blind = False
-                self._tell(Seeing())
+            if self._failed:
+                self._failed = False
+                self._tell(WatchRestored())
             moved = bool(changed or not began) and places(*self._tops) != at
             if not began or moved or any(at.matter(Path(path)) for _, path in changed):
                 began = True

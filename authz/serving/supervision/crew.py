@@ -7,9 +7,18 @@ from __future__ import annotations
 
 from typing import Final
 
+from authz.observing.events import (
+    NoWorkerCanStart,
+    ServiceStopped,
+    WorkerDrained,
+    WorkerDraining,
+    WorkerListening,
+    WorkerRestarted,
+    WorkerStoppedEarly,
+)
 from authz.serving.messages import Beat, Drain, Draining, Failed, FromWorker, Listening, Load, Loaded, Swapped
-from authz.serving.supervision.member import START_SECONDS, Member, Phase
-from authz.serving.supervision.orders import End, Kill, Note, Order, Send, Spawn
+from authz.serving.supervision.member import SILENCE, START_SECONDS, Member, Phase
+from authz.serving.supervision.orders import End, Kill, Order, Send, Spawn
 from authz.serving.supervision.rollout import Rollout
 
 STARTS: Final = 5
@@ -61,11 +70,11 @@ class Crew:
                     member.start(snapshot, now)
                     orders += [Spawn(member.number), Send(member.number, snapshot)]
                 case Phase.STARTING:
-                    orders += _doom(member, f"did not start within {START_SECONDS:.0f}s")
+                    orders += _doom(member, f"did not start within {START_SECONDS:g}s")
                 case Phase.SERVING:
-                    orders += _doom(member, "does not move")
+                    orders += _doom(member, f"no heartbeat for {SILENCE:g}s")
                 case Phase.DRAINING:
-                    orders += _doom(member, "did not finish in time")
+                    orders += _doom(member, "did not drain in time")
                 case _:
                     pass
         return orders + self.rollout.tick(now)
@@ -80,7 +89,7 @@ class Crew:
                 member.hear(now)
             case Listening(addresses):
                 member.serve(addresses, now)
-                return [Note("info", f"listening on {address}") for address in addresses]
+                return [WorkerListening(number, address) for address in addresses]
             case Draining():
                 return self._drains(member, now)
             case Swapped(revision):
@@ -95,23 +104,20 @@ class Crew:
         """Take note that a worker's process is gone, and how it ended."""
         member = self.members[number]
         drained = member.phase is Phase.DRAINING and not member.doomed
-        if drained:
-            member.reason = "has drained"
         began = member.serves != ""
         pause = member.end(how, now)
         orders: list[Order] = []
         if self._leaving:
             member.leave()
             if began and not drained:
-                orders.append(Note("warning", f"worker {number} {member.reason}"))
+                orders.append(WorkerStoppedEarly(number, member.reason))
             if all(each.phase is Phase.GONE for each in self.members):
-                return [*orders, End(None)]
+                return [*orders, ServiceStopped(), End(0)]
         else:
             self.restarts += 1
-            then = f"another starts in {pause:g}s" if pause else "another starts"
-            orders.append(Note("info" if drained else "warning", f"worker {number} {member.reason}: {then}"))
+            orders.append(WorkerDrained(number) if drained else WorkerRestarted(number, member.reason, pause))
             if self._is_hopeless():
-                return [*orders, End(f"no worker can start, tried {STARTS} times: {member.reason}")]
+                return [*orders, NoWorkerCanStart(STARTS, member.reason), End(1)]
         return orders + self.rollout.withdraw(member, now)
 
     def leave(self, now: float) -> list[Order]:
@@ -124,19 +130,19 @@ class Crew:
             if member.phase is Phase.RESTING:
                 member.leave()
             elif member.serves == "" and member.is_running():  # it has answered nothing yet
-                orders += [] if member.doomed else _doom(member, "was not needed any more")
+                orders += [] if member.doomed else _doom(member, "the service stops")
             elif member.takes_part() and member.phase is not Phase.DRAINING:
                 member.drain(now, self._drain)
                 orders.append(Send(member.number, Drain()))
         if all(member.phase is Phase.GONE for member in self.members):
-            orders.append(End(None))
+            orders += [ServiceStopped(), End(0)]
         return orders
 
     # ---- how
 
     def _failed(self, member: Member, text: str, revision: str | None, now: float) -> list[Order]:
         if revision is None or member.serves == "":  # it ends of itself
-            member.reason = f"failed: {text}"
+            member.reason = text
             return []
         return self.rollout.failed(member, revision, text, now)
 
@@ -144,7 +150,7 @@ class Crew:
         if member.phase is Phase.DRAINING:
             return []
         member.drain(now, self._drain)
-        return [Note("info", f"worker {member.number} drains")]
+        return [WorkerDraining(member.number)]
 
     def _is_hopeless(self) -> bool:
         if any(member.phase in {Phase.SERVING, Phase.DRAINING} for member in self.members):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from authz.observing.events import Event
 from authz.serving.messages import Load, ToWorker
 
 
@@ -30,14 +31,6 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
-    """Tell the operators; `level` is a level of the log."""
-
-    level: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class InForce:
     """A snapshot is in force everywhere; before it was another."""
 
@@ -48,17 +41,19 @@ class InForce:
 
 @dataclass(frozen=True, slots=True)
 class Abandon:
-    """A sound snapshot cannot come into force for now; the text says why, and what follows."""
+    """No worker could load a sound snapshot; it is offered again after `retry_s`, unless a newer one follows."""
 
     snapshot: Load
-    text: str
+    cause: str
+    retry_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """There is nothing left to do; `failure` says why that is no good end."""
+    """All workers are gone, and the service ends with that exit code."""
 
-    failure: str | None
+    code: int
 
 
-Order = Spawn | Send | Kill | Note | InForce | Abandon | End
+Order = Spawn | Send | Kill | Event | InForce | Abandon | End
+"""An event is to be logged."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
+from types import ModuleType
 from typing import Final
 
 from authz.serving.messages import FromWorker, ToWorker
@@ -31,7 +33,7 @@ class WorkerProcess:
         self._frames = Frames(connection)
         self.is_talking = True
         self.sentinel = process.sentinel
-        self.pid = process.pid
+        self.pid = process.pid or 0
 
     @classmethod
     def start(cls, number: int, settings: ServeSettings) -> WorkerProcess:
@@ -41,7 +43,8 @@ class WorkerProcess:
         process = _SPAWN.Process(target=_work, args=(number, settings, theirs), name=f"authz-{number}", daemon=True)
         masked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
-            process.start()
+            with _without_main_module():
+                process.start()
         except OSError:
             ours.close()
             raise
@@ -74,7 +77,17 @@ class WorkerProcess:
         code = self._process.exitcode or 0
         self._process.close()
         self.connection.close()
-        return f"was killed by {_named(-code)}" if code < 0 else f"ended with exit code {code}"
+        return f"killed by {_named(-code)}" if code < 0 else f"exit code {code}"
+
+
+@contextmanager
+def _without_main_module() -> Iterator[None]:
+    """Spawned processes import the main module of their parent: here the command line, with all that it loads."""
+    main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _named(number: int) -> str:

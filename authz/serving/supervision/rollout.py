@@ -112,8 +112,8 @@ class Rollout:
         else:
             slow = [member for member in crew if not _has(member, coming)]
             if len(slow) == len(crew):
-                return self._abandon(coming, f"no worker has loaded it within {PATIENCE:.0f}s", now)
-        kills = [_doom(member, f"did not take a policy within {PATIENCE:.0f}s") for member in slow]
+                return self._abandon(coming, f"no worker has loaded it within {PATIENCE:g}s", now)
+        kills = [_doom(member, f"did not load or use a new policy within {PATIENCE:g}s") for member in slow]
         return kills + (self._settle(now) if self._swapping is None else self._conclude(now))
 
     def _participants(self) -> list[Member]:
@@ -134,7 +134,7 @@ class Rollout:
             member.serves = coming.revision
         self._before, self.current = self.current, coming
         self._swapping = {member.number for member in able}
-        kills = [_doom(member, f"could not load a policy: {text}") for member, text in failed]
+        kills = [_doom(member, f"could not load a new policy: {text}") for member, text in failed]
         return [*kills, *(Send(member.number, Swap(coming.revision)) for member in able), *self._conclude(now)]
 
     def _conclude(self, now: float) -> list[Order]:
@@ -145,12 +145,12 @@ class Rollout:
         workers = sum(member.serves == self.current.revision for member in self._participants())
         return [InForce(self._before, self.current, workers), *self._offer_next(now)]
 
-    def _abandon(self, coming: Load, text: str, now: float) -> list[Order]:
+    def _abandon(self, coming: Load, cause: str, now: float) -> list[Order]:
         self._coming = None
         if self._next is not None:
-            return [Abandon(coming, f"{text}; a newer one follows"), *self._offer_next(now)]
+            return [Abandon(coming, cause, None), *self._offer_next(now)]
         self._again, self._due = coming, now + self._pause
-        told = Abandon(coming, f"{text}; tried again in {self._pause:g}s")
+        told = Abandon(coming, cause, self._pause)
         self._pause = min(LONGEST_PAUSE, 2 * self._pause)
         return [told]
 

@@ -75,4 +75,4 @@ class State:
 
 
 def _loaded(snapshot: Snapshot) -> PolicyState:
-    return PolicyState(snapshot.revision, time.time(), trusted=snapshot.policy.trusted)
+    return PolicyState(snapshot.revision, time.time(), trusted=snapshot.trusted)

@@ -5,7 +5,6 @@ It holds no gRPC. What is to be done, the crew decides; here it is made to happe
 
 from __future__ import annotations
 
-import logging
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -13,14 +12,29 @@ from multiprocessing.connection import wait
 from typing import Final
 
 from authz.documents.findings import Problem
+from authz.observing.events import (
+    EndpointsFileNotWritten,
+    Event,
+    PolicyInForce,
+    PolicyNotLoaded,
+    PolicyRefused,
+    PolicyUnchanged,
+    PolicyWarning,
+    ServiceAborted,
+    ServiceStopping,
+    WatchFailed,
+    WatchRestored,
+    WorkerStarted,
+)
+from authz.observing.json_log import EventLog
 from authz.serving.messages import Counted, FromWorker, Load
-from authz.serving.reload.reloader import Blind, Refused, Report, Seeing, Taken
+from authz.serving.reload.reloader import Refused, Report, Taken
 from authz.serving.reload.snapshot import Snapshot
 from authz.serving.settings import ServeSettings
 from authz.serving.supervision.crew import Crew
 from authz.serving.supervision.endpoints import EndpointsFile
 from authz.serving.supervision.inbox import Inbox
-from authz.serving.supervision.orders import Abandon, End, InForce, Kill, Note, Order, Send, Spawn
+from authz.serving.supervision.orders import Abandon, End, InForce, Kill, Order, Send, Spawn
 from authz.serving.supervision.process import WorkerProcess
 from authz.serving.supervision.state import State
 from authz.serving.worker_times import FINISH_SECONDS
@@ -38,7 +52,7 @@ class Supervisor:
         snapshot: Snapshot,
         inbox: Inbox[Report],
         endpoints: EndpointsFile | None,
-        log: logging.Logger,
+        log: EventLog,
     ) -> None:
         self._settings = settings
         self._inbox = inbox
@@ -119,10 +133,10 @@ class Supervisor:
     def _stop(self) -> None:
         """Let all drain; if that was asked for before, end at once."""
         if self._crew.is_leaving():
-            self._log.warning("stopped at once: requests in flight are lost")
+            self._log.write(ServiceAborted())
             self._code = 1
             return
-        self._log.info("stopping: requests in flight finish")
+        self._log.write(ServiceStopping())
         self._do(self._crew.leave(time.monotonic()))
 
     def _take(self, report: Report) -> None:
@@ -132,18 +146,15 @@ class Supervisor:
             case Refused(problems, asked):
                 if asked or problems != self._refused:
                     self._refuse(problems)
-            case Blind(text):
-                self.state.watched(False)
-                self._log.warning("cannot watch policy and keys, only SIGHUP reloads them until it can: %s", text)
-            case Seeing():
-                self.state.watched(True)
-                self._log.info("policy and keys are watched again, and read anew")
+            case WatchFailed() | WatchRestored():
+                self.state.watched(isinstance(report, WatchRestored))
+                self._log.write(report)
 
     def _offer(self, snapshot: Snapshot, *, asked: bool) -> None:
         self._snapshots[snapshot.folder] = snapshot
         if snapshot.revision == self._crew.rollout.latest().revision:
             if asked or self._refused:
-                self._log.info("policy %s is unchanged, revision %s", self._settings.policy, snapshot.revision)
+                self._log.write(PolicyUnchanged(self._settings.policy, snapshot.revision))
             self._refused = ()
             self._crew.rollout.content()
             self.state.mended()
@@ -153,11 +164,7 @@ class Supervisor:
     def _refuse(self, problems: tuple[Problem, ...]) -> None:
         self._refused = problems
         self.state.refused(problems)
-        revision = self._crew.rollout.current.revision
-        told = "; ".join(map(str, problems))
-        self._log.error(
-            "policy %s stays at revision %s, the new one is broken: %s", self._settings.policy, revision, told
-        )
+        self._log.write(PolicyRefused(self._settings.policy, self._crew.rollout.current.revision, problems))
 
     # ---- what is to be done
 
@@ -172,50 +179,42 @@ class Supervisor:
                 case Kill(number):
                     if number in self._processes:
                         self._processes[number].kill()
-                case Note(level, text):
-                    self._log.log(logging.getLevelNamesMapping()[level.upper()], "%s", text)
+                case Event():
+                    self._log.write(order)
                 case InForce(before, after, workers):
                     self._in_force(before, after, workers)
-                case Abandon(coming, text):
-                    self._abandon(coming, text)
-                case End(failure):
-                    self._end(failure)
+                case Abandon():
+                    self._abandon(order)
+                case End(code):
+                    self._code = code
 
     def _spawn(self, number: int) -> None:
         try:
             process = WorkerProcess.start(number, self._settings)
         except OSError as error:
-            self._exited(number, f"cannot be started: {error.strerror}")
+            self._exited(number, f"no process can be started: {error.strerror}")
             return
         self._processes[number] = process
-        self._log.info("worker %d is process %d", number, process.pid)
+        self._log.write(WorkerStarted(number, process.pid))
 
     def _in_force(self, before: Load, after: Load, workers: int) -> None:
         self._refused = ()
-        self._running = self._snapshots[after.folder]
+        self._running = self._snapshots[after.file.parent]
         self.state.reloaded(self._running)
         self._tell_of(self._running)
-        self._log.info(
-            "policy %s revision %s -> %s: %d workers", self._settings.policy, before.revision, after.revision, workers
-        )
+        self._log.write(PolicyInForce(self._settings.policy, after.revision, before.revision, workers))
 
-    def _abandon(self, coming: Load, text: str) -> None:
-        told = f"revision {coming.revision} is sound, but no worker could load it: {text}"
-        self._refused = (Problem(self._settings.policy, 0, told),)
+    def _abandon(self, order: Abandon) -> None:
+        policy, new = self._settings.policy, order.snapshot.revision
+        problem = f"revision {new} is sound, but no worker could load it: {order.cause}"
+        self._refused = (Problem(policy, 0, problem),)
         self.state.refused(self._refused)
         revision = self._crew.rollout.current.revision
-        self._log.error("policy %s stays at revision %s: %s", self._settings.policy, revision, told)
-
-    def _end(self, failure: str | None) -> None:
-        if failure is None:
-            self._log.info("stopped")
-        else:
-            self._log.error("%s", failure)
-        self._code = 0 if failure is None else 1
+        self._log.write(PolicyNotLoaded(policy, revision, new, order.cause, order.retry_s))
 
     def _tell_of(self, snapshot: Snapshot) -> None:
-        for warning in snapshot.policy.warnings:
-            self._log.warning("%s", warning)
+        for warning in snapshot.warnings:
+            self._log.write(PolicyWarning(warning))
 
     def _publish(self) -> None:
         """Write the endpoints if they have changed; where that fails, again a moment later."""
@@ -226,13 +225,13 @@ class Supervisor:
             self._endpoints.write(endpoints)
         except OSError as error:
             if self._retry_due is None:
-                self._log.error("the endpoints file cannot be written, Envoy may ask workers that are gone: %s", error)
+                self._log.write(EndpointsFileNotWritten(self._endpoints.path, error.strerror or type(error).__name__))
             self._retry_due = time.monotonic() + _RETRY_SECONDS
         else:
             self._published, self._retry_due = endpoints, None
 
     def _forget(self) -> None:
         """Delete the snapshots that nobody will read any more."""
-        needed = {order.folder for order in self._crew.rollout.needed()}
+        needed = {order.file.parent for order in self._crew.rollout.needed()}
         for folder in self._snapshots.keys() - needed:
             self._snapshots.pop(folder).remove()

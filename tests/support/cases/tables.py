@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from authz.documents.findings import Findings
+from authz.documents.hints import did_you_mean
 from authz.documents.reader import Document, read
 from tests.support.cases.case_file import EVERY_SCOPE, CaseFile
 from tests.support.cases.door import LAB, PROFILES
 from tests.support.cases.expectation import REASONS
-from tests.support.cases.mistakes import MISTAKES, shown
+from tests.support.cases.problems import PROBLEMS, shown
 from tests.support.cases.rows import Row
 from tests.support.issuers import ISSUERS_FILE
 from tests.support.repository import CASES as CASE_FILES
@@ -76,8 +76,7 @@ def _of_names(row: Row) -> tuple[str, str] | None:
         return "token.issuer", f"issuer '{row.token.issuer}' is not in {file}{hint or f'; {there}'}"
     for name in (row.allow or "").split(",") if row.allow not in {None, "public"} else ():
         if name not in EVERY_SCOPE:
-            near = difflib.get_close_matches(name, EVERY_SCOPE, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else ""
+            hint = did_you_mean(name, EVERY_SCOPE)
             return "allow", f"unknown unit primitive '{name}': authz/data/catalog/unit_primitives has none{hint}"
     if row.deny is not None and row.deny not in REASONS.reasons:
         return "deny", f"reason '{row.deny}' is not in reasons.yaml"
@@ -103,4 +102,4 @@ def _of_the_answer(row: Row) -> tuple[str, str] | None:
 
 
 CHECKS: Final[tuple[Callable[[Row], tuple[str, str] | None], ...]] = (_of_names, _of_the_answer)
-CASES: Final = [] if MISTAKES.problems else read_cases(CASE_FILES, MISTAKES)
+CASES: Final = [] if PROBLEMS.problems else read_cases(CASE_FILES, PROBLEMS)

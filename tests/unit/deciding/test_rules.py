@@ -7,9 +7,9 @@ import pytest
 from authz.deciding.decision import Denied
 from authz.deciding.reasons import Reason
 from authz.deciding.rules import Choice, Endpoint, Rules
-from authz.policy.rules.tree import grow
 from authz.model import PublicRule
 from authz.policy.rules.templates import parse_template
+from authz.policy.rules.tree import grow
 from tests.support.examples import BACKEND
 
 

@@ -8,9 +8,10 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
+from authz.documents.durations import seconds
 from authz.documents.findings import Findings
 from authz.documents.reader import MAX_BYTES, MAX_DEPTH, MAX_NODES, Document, read, read_folder
-from authz.documents.schema import Duration, OpenSchema, Schema, seconds
+from authz.documents.schema import Duration, OpenSchema, Schema
 from tests.support.files import told, write
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from authz.documents.findings import Findings
 from authz.model import Claims
-from authz.tokens.revocations import NO_REVOCATIONS, Revocations
 from authz.policy.revocations import read_revocations
+from authz.tokens.revocations import NO_REVOCATIONS, Revocations
 from tests.support.examples import CLAIMS, USER_ISSUER
 from tests.support.files import told, write
 

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from authz.serving.settings import MAX_SOCKET_PATH, AddressTemplate, ServeSettings, contradiction, cores, default_workers, parse_collector, parse_network
+from authz.serving.settings import (
+    MAX_SOCKET_PATH,
+    AddressTemplate,
+    ServeSettings,
+    contradiction,
+    cores,
+    default_workers,
+    parse_collector,
+    parse_network,
+)
 
 
 def settings(*listen: str, workers: int = 1, endpoints_file: str | None = None) -> ServeSettings:

@@ -8,9 +8,9 @@ from typing import Final
 
 import pytest
 
-from authz.tokens.proof import TokenError
 from authz.model import Claims, Issuer
 from authz.tokens.claims import parse_claims, standing_error
+from authz.tokens.proof import TokenError
 from tests.support.examples import BACKEND, CLAIMS, ISSUER, OTHER_BACKEND
 
 REALMED: Final = replace(ISSUER, realms=frozenset({"saas"}))

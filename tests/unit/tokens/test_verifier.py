@@ -10,15 +10,13 @@ from typing import Any, Final, cast
 
 import pytest
 
-from authz.tokens.proof import TokenError
 from authz.model import Algorithm, Claims, Issuer, Trust
-from authz.tokens.revocations import NO_REVOCATIONS
 from authz.tokens.cache import Cache
 from authz.tokens.keys.chains import ChainProof, ChainVerifier
 from authz.tokens.keys.key import VerificationKey
 from authz.tokens.keys.ring import KeyRing
-from authz.tokens.proof import Proof
-from authz.tokens.proof import Refusal
+from authz.tokens.proof import Proof, Refusal, TokenError
+from authz.tokens.revocations import NO_REVOCATIONS
 from authz.tokens.signers import Signers
 from authz.tokens.verifier import MAX_LENGTH, Verifier
 from tests.support import certificates

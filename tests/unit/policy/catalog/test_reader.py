@@ -111,7 +111,7 @@ def test_a_folder_that_is_needed_is_no_optional_one(tmp_path: Path) -> None:
 
 
 def test_who_names_the_inner_folder_is_told_the_outer_one() -> None:
-    message = f"holds no catalog/ (or config/) directory: name the folder around it, {UPSTREAM}"
+    message = f"has no catalog/ (or config/) directory: name the folder around it, {UPSTREAM}"
     assert read(UPSTREAM / "config")[1] == [f"config:0: {message}"]
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from authz.serving.reload.reloader import Blind, Refused, Reloader, Report, Seeing, Taken, Watch
+from authz.observing.events import WatchFailed, WatchRestored
+from authz.serving.reload.reloader import Refused, Reloader, Report, Taken, Watch
 from authz.serving.reload.snapshot import Snapshot, Sources, take
 from tests.support.cases.case_file import POLICY
 from tests.support.minting import write_keys
@@ -170,12 +171,12 @@ def test_what_cannot_be_watched_is_told_once_and_tried_again(sources: Sources) -
         watch.start()
         for _ in range(3):
             tries.get(timeout=SECONDS)
-        blind = told.get(timeout=SECONDS)
+        failed = told.get(timeout=SECONDS)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert isinstance(blind, Blind)
-    assert "Too many open files" in blind.text
-    assert told.get(timeout=SECONDS) == Seeing()
+    assert isinstance(failed, WatchFailed)
+    assert "Too many open files" in failed.cause
+    assert told.get(timeout=SECONDS) == WatchRestored()
     assert told.get(timeout=SECONDS) is None
     (sources.policy / "rules/new.yml").write_text("")
     assert told.get(timeout=SECONDS) is None

@@ -7,11 +7,32 @@ from pathlib import Path
 
 import pytest
 
+from authz.observing.events import (
+    NoWorkerCanStart,
+    ServiceStopped,
+    WorkerDrained,
+    WorkerDraining,
+    WorkerListening,
+    WorkerRestarted,
+    WorkerStoppedEarly,
+)
 from authz.observing.totals import Totals
-from authz.serving.messages import Beat, Drain, Draining, Failed, FromWorker, Listening, Load, Loaded, Swap, Swapped, Counted
+from authz.serving.messages import (
+    Beat,
+    Counted,
+    Drain,
+    Draining,
+    Failed,
+    FromWorker,
+    Listening,
+    Load,
+    Loaded,
+    Swap,
+    Swapped,
+)
 from authz.serving.supervision.crew import STARTS, Crew
 from authz.serving.supervision.member import GOOD_SERVICE, LONGEST_PAUSE, SILENCE, START_SECONDS, Phase
-from authz.serving.supervision.orders import Abandon, End, InForce, Kill, Note, Order, Send, Spawn
+from authz.serving.supervision.orders import Abandon, End, InForce, Kill, Order, Send, Spawn
 from authz.serving.supervision.rollout import FIRST_PAUSE, PATIENCE
 from authz.serving.supervision.rollout import LONGEST_PAUSE as RAREST
 
@@ -38,7 +59,7 @@ class Story:
     def says(self, number: int, message: FromWorker) -> list[Order]:
         return self.then(self.crew.hear(number, message, self.now))
 
-    def exits(self, number: int, how: str = "was killed by SIGKILL") -> list[Order]:
+    def exits(self, number: int, how: str = "killed by SIGKILL") -> list[Order]:
         return self.then(self.crew.exited(number, how, self.now))
 
     def offers(self, snapshot: Load) -> list[Order]:
@@ -95,8 +116,8 @@ def test_a_worker_listens_only_once_it_has_loaded_what_is_in_force() -> None:
     assert story.says(0, Loaded("A")) == [Send(0, Swap("A"))]
     assert story.crew.serving() == 0
     assert story.says(0, Listening(("unix:0", "h:1"))) == [
-        Note("info", "listening on unix:0"),
-        Note("info", "listening on h:1"),
+        WorkerListening(0, "unix:0"),
+        WorkerListening(0, "h:1"),
     ]
     assert story.crew.serving() == 1
 
@@ -113,7 +134,7 @@ def test_endpoints_are_the_first_addresses_of_those_that_serve(story: Story) -> 
 
 
 def test_a_worker_that_dies_is_replaced_after_a_pause(story: Story) -> None:
-    assert story.exits(0) == [Note("warning", "worker 0 was killed by SIGKILL: another starts in 0.1s")]
+    assert story.exits(0) == [WorkerRestarted(0, "killed by SIGKILL", 0.1)]
     assert story.crew.due() == story.now + 0.1
     assert story.after(0.09) == []
     assert story.after(0.01) == [Spawn(0), Send(0, A)]
@@ -148,9 +169,7 @@ def test_what_a_worker_says_of_its_failure_is_told_when_it_is_gone() -> None:
     story = Story(1)
     story.after(0)
     assert story.says(0, Failed("cannot listen on unix:0")) == []
-    assert story.exits(0, "ended with exit code 1") == [
-        Note("warning", "worker 0 failed: cannot listen on unix:0: another starts in 0.1s")
-    ]
+    assert story.exits(0, "exit code 1") == [WorkerRestarted(0, "cannot listen on unix:0", 0.1)]
 
 
 def test_when_none_can_start_it_ends_with_the_reason() -> None:
@@ -162,7 +181,7 @@ def test_when_none_can_start_it_ends_with_the_reason() -> None:
             story.exits(number)
         if attempt < STARTS - 1:
             story.after(LONGEST_PAUSE)
-    assert story.orders[-1] == End(f"no worker can start, tried {STARTS} times: failed: no luck")
+    assert story.orders[-2:] == [NoWorkerCanStart(STARTS, "no luck"), End(1)]
     assert sum(isinstance(order, End) for order in story.orders) == 1
 
 
@@ -195,7 +214,7 @@ def test_one_that_gives_no_sign_of_life_is_killed_once_and_replaced(story: Story
     assert story.after(0.1) == [Kill(0)]
     assert story.after(1) == []
     assert story.says(0, Beat()) == []
-    assert story.exits(0) == [Note("warning", "worker 0 does not move: another starts in 0.1s")]
+    assert story.exits(0) == [WorkerRestarted(0, "no heartbeat for 3s", 0.1)]
 
 
 def test_a_sign_of_life_puts_it_off(story: Story) -> None:
@@ -212,20 +231,20 @@ def test_one_that_does_not_start_is_killed() -> None:
     story.says(0, Beat())
     assert story.after(START_SECONDS - 0.1) == []
     assert story.after(0.1) == [Kill(0)]
-    assert story.exits(0) == [Note("warning", "worker 0 did not start within 60s: another starts in 0.1s")]
+    assert story.exits(0) == [WorkerRestarted(0, "did not start within 60s", 0.1)]
 
 
 # ---- draining
 
 
 def test_one_that_was_told_to_end_is_replaced_at_once_when_it_has(story: Story) -> None:
-    assert story.says(0, Draining()) == [Note("info", "worker 0 drains")]
+    assert story.says(0, Draining()) == [WorkerDraining(0)]
     assert story.says(0, Draining()) == []
     story.now += DRAIN - 1
     story.says(0, Beat())
     story.says(1, Beat())
     assert story.after(0) == []
-    assert story.exits(0, "ended with exit code 0") == [Note("info", "worker 0 has drained: another starts")]
+    assert story.exits(0, "exit code 0") == [WorkerDrained(0)]
     assert story.after(0) == [Spawn(0), Send(0, A)]
 
 
@@ -234,7 +253,7 @@ def test_one_that_does_not_finish_is_killed(story: Story) -> None:
     story.now += DRAIN - 1
     story.says(1, Beat())
     assert story.after(1) == [Kill(0)]
-    assert story.exits(0) == [Note("warning", "worker 0 did not finish in time: another starts")]
+    assert story.exits(0) == [WorkerRestarted(0, "did not drain in time", 0.0)]
 
 
 def test_all_drain_and_the_end_is_good(story: Story) -> None:
@@ -243,9 +262,9 @@ def test_all_drain_and_the_end_is_good(story: Story) -> None:
     assert story.leaves() == []
     story.says(0, Draining())
     assert story.crew.endpoints() == ("unix:0", "unix:1")
-    assert story.exits(0, "ended with exit code 0") == []
+    assert story.exits(0, "exit code 0") == []
     assert story.crew.endpoints() == ("unix:1",)
-    assert story.exits(1, "ended with exit code 0") == [End(None)]
+    assert story.exits(1, "exit code 0") == [ServiceStopped(), End(0)]
     assert story.phases() == [Phase.GONE, Phase.GONE]
     assert story.crew.due() is None
     assert story.after(100) == []
@@ -259,8 +278,8 @@ def test_one_that_drains_already_is_not_told_again(story: Story) -> None:
 def test_what_does_not_drain_is_killed_in_the_end(story: Story) -> None:
     story.leaves()
     assert story.after(DRAIN) == [Kill(0), Kill(1)]
-    assert story.exits(0) == [Note("warning", "worker 0 did not finish in time")]
-    assert story.exits(1) == [Note("warning", "worker 1 did not finish in time"), End(None)]
+    assert story.exits(0) == [WorkerStoppedEarly(0, "did not drain in time")]
+    assert story.exits(1) == [WorkerStoppedEarly(1, "did not drain in time"), ServiceStopped(), End(0)]
 
 
 def test_one_that_has_not_begun_ends_with_the_others_and_one_that_rests_stays_where_it_is() -> None:
@@ -271,7 +290,7 @@ def test_one_that_has_not_begun_ends_with_the_others_and_one_that_rests_stays_wh
     assert story.leaves() == [Send(0, Drain()), Kill(1)]
     assert story.after(LONGEST_PAUSE) == []
     assert story.exits(1) == []
-    assert story.exits(0) == [End(None)]
+    assert story.exits(0) == [ServiceStopped(), End(0)]
 
 
 def test_one_that_is_about_to_listen_drains_with_the_others() -> None:
@@ -281,14 +300,14 @@ def test_one_that_is_about_to_listen_drains_with_the_others() -> None:
     assert story.leaves() == [Send(0, Drain())]
     story.says(0, Listening(("unix:0",)))
     assert story.phases() == [Phase.DRAINING]
-    assert story.exits(0, "ended with exit code 0") == [End(None)]
+    assert story.exits(0, "exit code 0") == [ServiceStopped(), End(0)]
 
 
 def test_one_that_is_being_killed_is_not_told_to_drain(story: Story) -> None:
     story.after(SILENCE)
     assert story.leaves() == []
     story.exits(0)
-    assert story.exits(1)[-1] == End(None)
+    assert story.exits(1)[-1] == End(0)
 
 
 def test_a_start_that_hung_ends_with_the_crew() -> None:
@@ -296,11 +315,11 @@ def test_a_start_that_hung_ends_with_the_crew() -> None:
     story.after(0)
     story.after(START_SECONDS)
     assert story.leaves() == []
-    assert story.exits(0)[-1] == End(None)
+    assert story.exits(0)[-1] == End(0)
 
 
 def test_nothing_to_drain_is_the_end() -> None:
-    assert Story(2).leaves() == [End(None)]
+    assert Story(2).leaves() == [ServiceStopped(), End(0)]
 
 
 # ---- policies
@@ -371,21 +390,20 @@ def test_a_worker_that_cannot_load_what_another_can_is_replaced(story: Story, fi
     assert story.says(1 - first, messages[1 - first]) == [Kill(1), Send(0, Swap("B"))]
     assert story.crew.endpoints() == ("unix:0",)
     assert story.takes(0) == [InForce(A, B, 1)]
-    told = "worker 1 could not load a policy: MemoryError: another starts in 0.1s"
-    assert story.exits(1) == [Note("warning", told)]
+    assert story.exits(1) == [WorkerRestarted(1, "could not load a new policy: MemoryError", 0.1)]
     assert story.after(0.1) == [Spawn(1), Send(1, B)]
 
 
-def fails_everywhere(story: Story, text: str = "MemoryError") -> list[Order]:
-    assert story.says(0, Failed(text, "B")) == []
-    return story.says(1, Failed(text, "B"))
+def fails_everywhere(story: Story) -> list[Order]:
+    assert story.says(0, Failed("MemoryError", "B")) == []
+    return story.says(1, Failed("MemoryError", "B"))
 
 
 def test_what_no_worker_can_load_is_offered_again(story: Story) -> None:
     """2026-11-22: a policy that every worker failed to load was never tried again."""
     story.offers(B)
-    told = "worker 0: MemoryError; worker 1: MemoryError; tried again in 1s"
-    assert fails_everywhere(story) == [Abandon(B, told)]
+    cause = "worker 0: MemoryError; worker 1: MemoryError"
+    assert fails_everywhere(story) == [Abandon(B, cause, 1)]
     assert story.crew.rollout.current is A
     assert story.crew.rollout.latest() is A
     assert story.phases() == [Phase.SERVING, Phase.SERVING]
@@ -414,7 +432,7 @@ def test_it_is_offered_again_ever_more_rarely(story: Story) -> None:
     story.takes(0, 1)
     story.offers(C)
     story.says(0, Failed("EMFILE", "C"))
-    assert story.says(1, Failed("EMFILE", "C")) == [Abandon(C, "worker 0: EMFILE; worker 1: EMFILE; tried again in 1s")]
+    assert story.says(1, Failed("EMFILE", "C")) == [Abandon(C, "worker 0: EMFILE; worker 1: EMFILE", 1)]
 
 
 def test_what_was_given_up_is_not_offered_again_when_something_else_is_wanted(story: Story) -> None:
@@ -429,8 +447,7 @@ def test_what_was_given_up_is_not_offered_again_when_something_else_is_wanted(st
 def test_a_worker_that_is_still_at_it_is_not_told_again(story: Story) -> None:
     story.offers(B)
     story.says(0, Failed("MemoryError", "B"))
-    told = "no worker has loaded it within 30s; tried again in 1s"
-    assert story.waits(PATIENCE) == [Abandon(B, told)]
+    assert story.waits(PATIENCE) == [Abandon(B, "no worker has loaded it within 30s", 1)]
     assert story.waits(FIRST_PAUSE) == [Send(0, B)]
     story.says(1, Loaded("B"))
     assert story.says(0, Loaded("B")) == [Send(0, Swap("B")), Send(1, Swap("B"))]
@@ -445,8 +462,8 @@ def test_when_the_only_one_that_could_load_it_dies_it_is_offered_again() -> None
     story.says(0, Failed("MemoryError", "B"))
     story.says(1, Loaded("B"))
     assert story.exits(1)[1:] == []
-    told = "worker 0: MemoryError; worker 2: MemoryError; tried again in 1s"
-    assert story.says(2, Failed("MemoryError", "B")) == [Abandon(B, told)]
+    cause = "worker 0: MemoryError; worker 2: MemoryError"
+    assert story.says(2, Failed("MemoryError", "B")) == [Abandon(B, cause, 1)]
 
 
 def test_a_failure_that_is_not_about_what_was_told_last_changes_nothing(story: Story) -> None:
@@ -474,7 +491,7 @@ def test_one_that_cannot_load_what_it_starts_with_ends_of_itself(story: Story) -
     story.exits(0)
     story.after(0.1)
     assert story.says(0, Failed("MemoryError", "A")) == []
-    assert story.exits(0)[0] == Note("warning", "worker 0 failed: MemoryError: another starts in 0.2s")
+    assert story.exits(0)[0] == WorkerRestarted(0, "MemoryError", 0.2)
 
 
 def test_what_a_worker_may_still_read_is_needed(story: Story) -> None:
@@ -537,8 +554,8 @@ def test_of_several_that_come_meanwhile_the_latest_follows(story: Story) -> None
 def test_what_waits_follows_after_a_failure_too(story: Story) -> None:
     story.offers(B)
     story.offers(C)
-    told = "worker 0: a riddle; worker 1: a riddle; a newer one follows"
-    assert fails_everywhere(story, "a riddle") == [Abandon(B, told), Send(0, C), Send(1, C)]
+    cause = "worker 0: MemoryError; worker 1: MemoryError"
+    assert fails_everywhere(story) == [Abandon(B, cause, None), Send(0, C), Send(1, C)]
 
 
 def test_the_same_revision_again_is_loaded_before_it_is_swapped_to(story: Story) -> None:
@@ -567,7 +584,7 @@ def test_one_that_does_not_get_it_loaded_is_replaced_and_the_others_swap(story: 
     assert story.after(0) == [Kill(1), Send(0, Swap("B"))]
     assert story.crew.endpoints() == ("unix:0",)
     assert story.takes(0) == [InForce(A, B, 1)]
-    assert story.exits(1) == [Note("warning", "worker 1 did not take a policy within 30s: another starts in 0.1s")]
+    assert story.exits(1) == [WorkerRestarted(1, "did not load or use a new policy within 30s", 0.1)]
 
 
 def test_if_none_gets_it_loaded_the_old_policy_stays(story: Story) -> None:
@@ -576,7 +593,7 @@ def test_if_none_gets_it_loaded_the_old_policy_stays(story: Story) -> None:
         story.now += 1
         for number in range(2):
             story.says(number, Beat())
-    assert story.after(0) == [Abandon(B, "no worker has loaded it within 30s; tried again in 1s")]
+    assert story.after(0) == [Abandon(B, "no worker has loaded it within 30s", 1)]
     assert story.phases() == [Phase.SERVING, Phase.SERVING]
     assert story.crew.rollout.current is A
 

@@ -82,4 +82,4 @@ def test_a_worker_that_stops_in_the_middle_of_a_message_holds_nobody_up(pipe: tu
     theirs.close()
     found += [(list(worker.heard()), worker.is_talking) for _ in range(2)]
     assert found == [([Beat()], True), ([], False), ([], False)]
-    assert worker.bury() == "ended with exit code 0"
+    assert worker.bury() == "exit code 0"
