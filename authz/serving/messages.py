@@ -1,11 +1,25 @@
-"""What supervisor and worker say to each other."""
+"""The messages between supervisor and worker, and the times that both count on, in seconds."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from authz.observing.totals import Totals
+
+
+BEAT_SECONDS: Final = 0.5
+"""Between two heartbeats."""
+
+FINISH_SECONDS: Final = 10.0
+"""For requests in flight, after the pause of a drain."""
+
+ORPHAN_SECONDS: Final = 1.0
+"""For requests in flight, once the supervisor is gone."""
+
+TRACE_SECONDS: Final = 1.0
+"""For spans that wait to be sent, at the end."""
 
 
 @dataclass(frozen=True, slots=True)

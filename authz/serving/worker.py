@@ -24,6 +24,10 @@ from authz.server.addresses import AddressUnusableError
 from authz.server.bounds import Bounds
 from authz.server.server import Server
 from authz.serving.messages import (
+    BEAT_SECONDS,
+    FINISH_SECONDS,
+    ORPHAN_SECONDS,
+    TRACE_SECONDS,
     Beat,
     Counted,
     Drain,
@@ -39,7 +43,6 @@ from authz.serving.messages import (
 )
 from authz.serving.release import release
 from authz.serving.settings import ServeSettings
-from authz.serving.worker_times import BEAT_SECONDS, FINISH_SECONDS, ORPHAN_SECONDS, TRACE_SECONDS
 
 
 def work(number: int, settings: ServeSettings, connection: Connection) -> None:

@@ -16,6 +16,7 @@ from authz.observing.events import (
     WorkerRestarted,
     WorkerStoppedEarly,
 )
+from authz.observing.state import WorkerCounts
 from authz.serving.messages import Beat, Drain, Draining, Failed, FromWorker, Listening, Load, Loaded, Swapped
 from authz.serving.supervision.member import SILENCE, START_SECONDS, Member, Phase
 from authz.serving.supervision.orders import End, Kill, Order, Send, Spawn
@@ -39,6 +40,14 @@ class Crew:
     def serving(self) -> int:
         """Return how many workers answer requests and will go on to."""
         return sum(member.phase is Phase.SERVING and not member.doomed for member in self.members)
+
+    def counts(self) -> WorkerCounts:
+        """Return how many workers serve, how many there should be, and how many were replaced."""
+        return WorkerCounts(self.serving(), len(self.members), self.restarts)
+
+    def is_ready(self) -> bool:
+        """Whether a worker serves, and will go on to."""
+        return self.serving() > 0 and not self._leaving
 
     def is_leaving(self) -> bool:
         """Say whether the whole crew drains."""

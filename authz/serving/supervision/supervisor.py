@@ -27,7 +27,8 @@ from authz.observing.events import (
     WorkerStarted,
 )
 from authz.observing.json_log import EventLog
-from authz.serving.messages import Counted, FromWorker, Load
+from authz.observing.state import State
+from authz.serving.messages import FINISH_SECONDS, Counted, FromWorker, Load
 from authz.serving.reload.reloader import Refused, Report, Taken
 from authz.serving.reload.snapshot import Snapshot
 from authz.serving.settings import ServeSettings
@@ -36,8 +37,6 @@ from authz.serving.supervision.endpoints import EndpointsFile
 from authz.serving.supervision.inbox import Inbox
 from authz.serving.supervision.orders import Abandon, End, InForce, Kill, Order, Send, Spawn
 from authz.serving.supervision.process import WorkerProcess
-from authz.serving.supervision.state import State
-from authz.serving.worker_times import FINISH_SECONDS
 
 _MARGIN_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 1.0
@@ -61,7 +60,7 @@ class Supervisor:
         drain = settings.drain + FINISH_SECONDS + _MARGIN_SECONDS
         self._crew = Crew(settings.workers, snapshot.order(), drain, time.monotonic())
         self._processes: dict[int, WorkerProcess] = {}
-        self.state = State(self._crew, snapshot)
+        self.state = State(self._crew.counts, self._crew.is_ready, snapshot.revision, snapshot.trusted)
         self._running = snapshot
         self._snapshots = {snapshot.folder: snapshot}
         self._published: tuple[str, ...] = ()
@@ -127,7 +126,7 @@ class Supervisor:
 
     def _exited(self, number: int, how: str) -> None:
         self._processes.pop(number, None)
-        self.state.gone(number)
+        self.state.ended(number)
         self._do(self._crew.exited(number, how, time.monotonic()))
 
     def _stop(self) -> None:
@@ -157,7 +156,7 @@ class Supervisor:
                 self._log.write(PolicyUnchanged(self._settings.policy, snapshot.revision))
             self._refused = ()
             self._crew.rollout.content()
-            self.state.mended()
+            self.state.corrected()
             return
         self._do(self._crew.rollout.offer(snapshot.order(), time.monotonic()))
 
@@ -200,7 +199,7 @@ class Supervisor:
     def _in_force(self, before: Load, after: Load, workers: int) -> None:
         self._refused = ()
         self._running = self._snapshots[after.file.parent]
-        self.state.reloaded(self._running)
+        self.state.reloaded(self._running.revision, self._running.trusted)
         self._tell_of(self._running)
         self._log.write(PolicyInForce(self._settings.policy, after.revision, before.revision, workers))
 

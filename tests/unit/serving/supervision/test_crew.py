@@ -16,6 +16,7 @@ from authz.observing.events import (
     WorkerRestarted,
     WorkerStoppedEarly,
 )
+from authz.observing.state import WorkerCounts
 from authz.observing.totals import Totals
 from authz.serving.messages import (
     Beat,
@@ -128,6 +129,19 @@ def test_endpoints_are_the_first_addresses_of_those_that_serve(story: Story) -> 
     assert story.crew.endpoints() == ("unix:1",)
     story.exits(1)
     assert story.crew.endpoints() == ()
+
+
+def test_it_is_ready_as_soon_as_one_worker_serves_and_until_all_leave() -> None:
+    story = Story(2)
+    story.after(0)
+    assert not story.crew.is_ready()
+    story.listens(0)
+    assert story.crew.is_ready()
+    assert story.crew.counts() == WorkerCounts(running=1, wanted=2, restarts=0)
+    story.exits(1)
+    assert story.crew.counts().restarts == 1
+    story.leaves()
+    assert not story.crew.is_ready()
 
 
 # ---- death
