@@ -33,7 +33,7 @@ class Sources:
 
     @classmethod
     def of(cls, settings: ServeSettings) -> Sources:
-        """Return the sources that a service was asked to load."""
+        """Return the sources that a service was requested to load."""
         return cls(
             settings.policy,
             settings.keys,

@@ -1,4 +1,4 @@
-"""Orders: what the crew's bookkeeping wants done in the world."""
+"""Orders: what the crew asks the supervisor to do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Spawn:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Tell that worker's process something."""
+    """Send a message to that worker."""
 
     number: int
     message: ToWorker
@@ -25,14 +25,14 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """End that worker's process at once."""
+    """Kill that worker's process."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """A snapshot is in force everywhere; before it was another."""
+    """A snapshot is in force in every worker, in place of the one before."""
 
     before: Load
     after: Load

@@ -1,6 +1,6 @@
-"""The supervisor: starts workers, replaces what dies or hangs, hands out policies, and ends all of it in good order.
+"""The supervisor: starts workers, replaces those that die or hang, gives them policies, and ends them in order.
 
-It holds no gRPC. What is to be done, the crew decides; here it is made to happen.
+It loads no gRPC. The crew decides what to do; the supervisor does it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from authz.observing.events import (
     WorkerStarted,
 )
 from authz.observing.json_log import EventLog
-from authz.serving.messages import Counted, FromWorker, Load
+from authz.observing.state import State
+from authz.serving.messages import FINISH_SECONDS, Counted, FromWorker, Load
 from authz.serving.reload.reloader import Refused, Report, Taken
 from authz.serving.reload.snapshot import Snapshot
 from authz.serving.settings import ServeSettings
@@ -36,8 +37,6 @@ from authz.serving.supervision.endpoints import EndpointsFile
 from authz.serving.supervision.inbox import Inbox
 from authz.serving.supervision.orders import Abandon, End, InForce, Kill, Order, Send, Spawn
 from authz.serving.supervision.process import WorkerProcess
-from authz.serving.supervision.state import State
-from authz.serving.worker_times import FINISH_SECONDS
 
 _MARGIN_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 1.0
@@ -61,7 +60,7 @@ class Supervisor:
         drain = settings.drain + FINISH_SECONDS + _MARGIN_SECONDS
         self._crew = Crew(settings.workers, snapshot.order(), drain, time.monotonic())
         self._processes: dict[int, WorkerProcess] = {}
-        self.state = State(self._crew, snapshot)
+        self.state = State(self._crew.counts, self._crew.is_ready, snapshot.revision, snapshot.trusted)
         self._running = snapshot
         self._snapshots = {snapshot.folder: snapshot}
         self._published: tuple[str, ...] = ()
@@ -75,17 +74,17 @@ class Supervisor:
 
     def run(self, reload: Callable[[], None]) -> int:
         """Serve until SIGTERM or SIGINT and return the exit code; SIGHUP calls `reload`."""
-        self._tell_of(self._running)
+        self._log_warnings(self._running)
         try:
             while self._code is None:
                 self._do(self._crew.tick(time.monotonic()))
                 self._publish()
-                self._forget()
+                self._remove_old_snapshots()
                 self._listen(reload)
         finally:
             for process in self._processes.values():
                 process.kill()
-                process.bury()
+                process.reap()
             if self._endpoints is not None:
                 self._endpoints.remove()
         return self._code
@@ -93,12 +92,10 @@ class Supervisor:
     # ---- what happens
 
     def _listen(self, reload: Callable[[], None]) -> None:
-        """Wait until something happens or is due, and take all of it."""
+        """Wait until something happens or is due, and handle all of it."""
         processes = list(self._processes.items())
-        talking = [process.connection for _, process in processes if process.is_talking]
-        ready = wait(
-            [self._inbox.fileno(), *talking, *(process.sentinel for _, process in processes)], self._patience()
-        )
+        talking = [process.connection for _, process in processes if process.is_open]
+        ready = wait([self._inbox.fileno(), *talking, *(process.sentinel for _, process in processes)], self._timeout())
         signals, reports = self._inbox.take()
         for caught in signals:
             if caught is signal.SIGHUP:
@@ -106,32 +103,32 @@ class Supervisor:
             else:
                 self._stop()
         for report in reports:
-            self._take(report)
+            self._handle(report)
         for number, process in processes:
             ended = process.sentinel in ready
             if ended or process.connection in ready:
-                for message in process.heard():
-                    self._hear(number, message)
+                for message in process.received():
+                    self._receive(number, message)
             if ended:
-                self._exited(number, process.bury())
+                self._exited(number, process.reap())
 
-    def _patience(self) -> float | None:
+    def _timeout(self) -> float | None:
         dues = [due for due in (self._crew.due(), self._retry_due) if due is not None]
         return max(0.0, min(dues) - time.monotonic()) if dues else None
 
-    def _hear(self, number: int, message: FromWorker) -> None:
+    def _receive(self, number: int, message: FromWorker) -> None:
         if isinstance(message, Counted):
             self.state.counted(number, message.totals)
             return
-        self._do(self._crew.hear(number, message, time.monotonic()))
+        self._do(self._crew.receive(number, message, time.monotonic()))
 
     def _exited(self, number: int, how: str) -> None:
         self._processes.pop(number, None)
-        self.state.gone(number)
+        self.state.ended(number)
         self._do(self._crew.exited(number, how, time.monotonic()))
 
     def _stop(self) -> None:
-        """Let all drain; if that was asked for before, end at once."""
+        """Drain all workers; on a second signal, end at once."""
         if self._crew.is_leaving():
             self._log.write(ServiceAborted())
             self._code = 1
@@ -139,25 +136,25 @@ class Supervisor:
         self._log.write(ServiceStopping())
         self._do(self._crew.leave(time.monotonic()))
 
-    def _take(self, report: Report) -> None:
+    def _handle(self, report: Report) -> None:
         match report:
-            case Taken(snapshot, asked):
-                self._offer(snapshot, asked=asked)
-            case Refused(problems, asked):
-                if asked or problems != self._refused:
+            case Taken(snapshot, requested):
+                self._offer(snapshot, requested=requested)
+            case Refused(problems, requested):
+                if requested or problems != self._refused:
                     self._refuse(problems)
             case WatchFailed() | WatchRestored():
                 self.state.watched(isinstance(report, WatchRestored))
                 self._log.write(report)
 
-    def _offer(self, snapshot: Snapshot, *, asked: bool) -> None:
+    def _offer(self, snapshot: Snapshot, *, requested: bool) -> None:
         self._snapshots[snapshot.folder] = snapshot
         if snapshot.revision == self._crew.rollout.latest().revision:
-            if asked or self._refused:
+            if requested or self._refused:
                 self._log.write(PolicyUnchanged(self._settings.policy, snapshot.revision))
             self._refused = ()
-            self._crew.rollout.content()
-            self.state.mended()
+            self._crew.rollout.stop_retrying()
+            self.state.corrected()
             return
         self._do(self._crew.rollout.offer(snapshot.order(), time.monotonic()))
 
@@ -166,7 +163,7 @@ class Supervisor:
         self.state.refused(problems)
         self._log.write(PolicyRefused(self._settings.policy, self._crew.rollout.current.revision, problems))
 
-    # ---- what is to be done
+    # ---- what to do
 
     def _do(self, orders: Sequence[Order]) -> None:
         for order in orders:
@@ -175,7 +172,7 @@ class Supervisor:
                     self._spawn(number)
                 case Send(number, message):
                     if number in self._processes:
-                        self._processes[number].tell(message)
+                        self._processes[number].send(message)
                 case Kill(number):
                     if number in self._processes:
                         self._processes[number].kill()
@@ -200,8 +197,8 @@ class Supervisor:
     def _in_force(self, before: Load, after: Load, workers: int) -> None:
         self._refused = ()
         self._running = self._snapshots[after.file.parent]
-        self.state.reloaded(self._running)
-        self._tell_of(self._running)
+        self.state.reloaded(self._running.revision, self._running.trusted)
+        self._log_warnings(self._running)
         self._log.write(PolicyInForce(self._settings.policy, after.revision, before.revision, workers))
 
     def _abandon(self, order: Abandon) -> None:
@@ -212,12 +209,12 @@ class Supervisor:
         revision = self._crew.rollout.current.revision
         self._log.write(PolicyNotLoaded(policy, revision, new, order.cause, order.retry_s))
 
-    def _tell_of(self, snapshot: Snapshot) -> None:
+    def _log_warnings(self, snapshot: Snapshot) -> None:
         for warning in snapshot.warnings:
             self._log.write(PolicyWarning(warning))
 
     def _publish(self) -> None:
-        """Write the endpoints if they have changed; where that fails, again a moment later."""
+        """Write the endpoints if they have changed; if that fails, try again after a second."""
         endpoints = self._crew.endpoints()
         if self._endpoints is None or (endpoints == self._published and self._retry_due is None):
             return
@@ -230,8 +227,8 @@ class Supervisor:
         else:
             self._published, self._retry_due = endpoints, None
 
-    def _forget(self) -> None:
-        """Delete the snapshots that nobody will read any more."""
+    def _remove_old_snapshots(self) -> None:
+        """Delete the snapshots that no worker may still read."""
         needed = {order.file.parent for order in self._crew.rollout.needed()}
         for folder in self._snapshots.keys() - needed:
             self._snapshots.pop(folder).remove()

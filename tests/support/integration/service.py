@@ -77,7 +77,8 @@ def running(
         )
     service = Service(process, file)
     try:
-        service.wait_for("worker_listening", listeners)
+        if listeners:
+            service.wait_for("worker_listening", listeners)
         yield service
     finally:
         process.kill()

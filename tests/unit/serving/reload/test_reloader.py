@@ -1,4 +1,4 @@
-"""Reload: what was read when somebody asked or a file changed, told once, and never an end to it."""
+"""Reload: what was read when somebody requested or a file changed, told once, and never an end to it."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ def started(sources: Sources, folder: Path, running: Snapshot) -> tuple[Reloader
 
 def test_who_asks_is_told_so(sources: Sources, running: Snapshot, tmp_path: Path) -> None:
     reloader, told = started(sources, tmp_path / "copies", running)
-    reloader.ask()
+    reloader.request()
     first = told.get(timeout=SECONDS)
     reloader.changed()
     second = told.get(timeout=SECONDS)
     assert isinstance(first, Taken)
     assert isinstance(second, Taken)
-    assert (first.asked, second.asked) == (True, False)
+    assert (first.requested, second.requested) == (True, False)
     assert first.snapshot.revision == second.snapshot.revision == running.revision
     assert first.snapshot.folder != second.snapshot.folder
 
@@ -76,19 +76,19 @@ def test_what_is_broken_is_told_and_the_next_request_is_served(
     tiers = sources.policy / "tiers.yml"
     text = tiers.read_text()
     tiers.write_text("defualt: any\n")
-    reloader.ask()
+    reloader.request()
     refused = told.get(timeout=SECONDS)
     assert isinstance(refused, Refused)
     assert {problem.file for problem in refused.problems} == {tiers}
     tiers.write_text(text)
-    reloader.ask()
+    reloader.request()
     assert isinstance(told.get(timeout=SECONDS), Taken)
 
 
 def test_no_room_for_the_copy_is_told(sources: Sources, running: Snapshot, tmp_path: Path) -> None:
     (tmp_path / "copies").write_text("a file stands there")
     reloader, told = started(sources, tmp_path / "copies", running)
-    reloader.ask()
+    reloader.request()
     refused = told.get(timeout=SECONDS)
     assert isinstance(refused, Refused)
     (problem,) = refused.problems
@@ -111,12 +111,12 @@ def test_a_bug_is_told_without_its_text_and_the_next_request_is_served(
     told: queue.SimpleQueue[Report] = queue.SimpleQueue()
     reloader = Reloader(sources, tmp_path / "copies", struck, told.put)
     reloader.start()
-    reloader.ask()
+    reloader.request()
     refused = told.get(timeout=SECONDS)
     assert isinstance(refused, Refused)
     (problem,) = refused.problems
     assert problem.message.startswith("internal_error: KeyError at test_reloader.py:")
-    reloader.ask()
+    reloader.request()
     assert isinstance(told.get(timeout=SECONDS), Taken)
 
 
