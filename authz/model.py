@@ -1,4 +1,4 @@
-"""The values that a decision is made from: a request, the rule it meets, and the token that came with it."""
+"""The values that a decision is made from: request, rule, issuer, claims and tiers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class BackendService:
-    """A service behind Envoy, and the audience that a token for it must have."""
+    """A service behind Envoy, and the audience that a token for it must carry."""
 
     name: str
     audience: str
@@ -86,7 +86,7 @@ class PublicRule:
 
 @dataclass(frozen=True, slots=True)
 class TokenRule:
-    """What a token needs for an endpoint. `required_headers` keep the spelling that clients see in messages."""
+    """What an endpoint demands of a token. `required_headers` are spelt as clients read them."""
 
     backend: BackendService
     methods: tuple[str, ...]

@@ -28,7 +28,7 @@ from benchmarks.limits_traffic import PATIENCE, Crowd, Outcome, Phase, send
 from dev import certificate
 from dev.process import Child, Family
 from tests.support.e2e.limited import with_limits
-from tests.support.e2e.served import SECONDS, SHIPPED, Service, start_envoy
+from tests.support.e2e.processes import SECONDS, SHIPPED, Service, start_envoy
 from tests.support.minting import write_keys
 from tests.support.repository import ROOT
 

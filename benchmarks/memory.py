@@ -20,10 +20,10 @@ from typing import Final
 
 from authz.deciding._proto.external_auth_pb2 import CheckRequest, CheckResponse
 from authz.deciding.check import Check
+from authz.deciding.policy_data import TOKENS_CACHED
 from authz.model import Algorithm
 from authz.observing.line_writer import LineWriter
 from authz.observing.observers import Observers
-from authz.policy.load import TOKENS_CACHED
 from authz.tokens.cache import Cache
 from authz.tokens.proof import Proof
 from benchmarks.resident import resident

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from authz.deciding.request import to_request
 from benchmarks.measuring import Case
 from benchmarks.subjects import check_request, token
-from tests.support.oracle import auth
+from tests.support.envoy_messages import auth
 
 
 def cases() -> Iterator[Case]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import yaml
 
 _WIDE: Final = 1_000_000
+_ONE_LINE: Final = 80
 _NO_CONTENT: Final = re.compile(r"\s*(#.*)?")
 
 
@@ -23,10 +24,52 @@ class _Dumper(yaml.SafeDumper):
         super().increase_indent(flow, indentless=False)
 
 
+class _CompactDumper(yaml.SafeDumper):
+    """Puts the innermost collections on one line each if they are short, and writes out what occurs twice."""
+
+    def represent(self, data: object) -> None:
+        node = self.represent_data(data)
+        if isinstance(node, yaml.CollectionNode):
+            node.flow_style = False
+        self.serialize(node)
+        self.represented_objects = {}
+
+    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:
+        node = super().represent_mapping(tag, mapping, flow_style)
+        if node.flow_style and sum(len(each.value) for pair in node.value for each in pair) > _ONE_LINE:
+            node.flow_style = False
+        return node
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002
+        return True
+
+    def choose_scalar_style(self) -> str:
+        style = super().choose_scalar_style()
+        has_quotes = isinstance(self.event, yaml.ScalarEvent) and "'" in self.event.value
+        return '"' if style == "'" and has_quotes else style
+
+
+_CompactDumper.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"(?:[yYnN]|[-+]?[0-9][0-9_]*(\.[0-9]*)?([eE][-+]?[0-9]+)?|0[xob][0-9a-fA-F]+)$"),
+    [*"yYnN+-0123456789"],
+)
+
+
 def dumped(data: Mapping[str, Any]) -> str:  # Any: whatever YAML can hold
     """Return a mapping as YAML: its keys in their order, one item a line, text on one line however long."""
     return yaml.dump(
         dict(data), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=_WIDE
+    )
+
+
+def compact(data: Mapping[str, Any] | Sequence[Any]) -> str:  # Any: whatever YAML can hold
+    """Return data as YAML for other programs: keys in their order, the innermost mappings and lists on a line each.
+
+    Text that any version of YAML would read as a number or a boolean stands in quotes.
+    """
+    return yaml.dump(
+        data, Dumper=_CompactDumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=_WIDE
     )
 
 

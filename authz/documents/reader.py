@@ -77,10 +77,10 @@ def read(file: Path, schema: type[S], findings: Findings) -> Document[S] | None:
 def read_bytes(raw: bytes, file: Path, schema: type[S], findings: Findings) -> Document[S] | None:
     """Check the content of a file, or a new content for it. Returns None if it has problems, which go to `findings`."""
     before = len(findings.problems)
-    data, lines = _parse(raw, file, findings)
+    data, lines = parse(raw, file, findings)
     if issubclass(schema, Schema) and not schema.null_has_meaning:
         for where in _empty_parts(data, ()):
-            message = f"{_dotted(where)} is empty: give it a value, or remove the key"
+            message = f"{dotted(where)} is empty: give it a value, or remove the key"
             findings.problem(file, lines.get(where, 1), message)
     if len(findings.problems) > before:
         return None
@@ -99,9 +99,10 @@ def read_bytes(raw: bytes, file: Path, schema: type[S], findings: Findings) -> D
     return Document(file, content, lines)
 
 
-def _parse(
+def parse(
     raw: bytes, file: Path, findings: Findings
-) -> tuple[Any, dict[Where, int]]:  # Any: the values are not checked yet
+) -> tuple[Any, dict[Where, int]]:  # Any: values are not checked yet
+    """Return the content of a YAML file, and the line of each part; problems go to `findings`."""
     lines: dict[Where, int] = {}
     try:
         if len(raw) > MAX_BYTES:
@@ -205,16 +206,17 @@ def _explain(details: ErrorDetails, lines: Mapping[Where, int], schema: type[Bas
             known = allowed_keys(schema, where[:-1]) - {str(last)}
             return line, f"unknown key '{last}'{did_you_mean(str(last), known)}"
         case "missing":
-            return line, f"key '{last}' is missing" + (f" in {_dotted(where)}" if where else "")
+            return line, f"key '{last}' is missing" + (f" in {dotted(where)}" if where else "")
     text = _WORDS.get(details["type"]) or details["msg"].removeprefix("Value error, ")
     text = text.replace("Input should be", "should be").replace("String should match pattern", "should match")
     shown = details["input"]
     shows = isinstance(shown, str | int | float) and "should" in text
     text += f", not {shown!r}" if shows and details["type"] != "model_type" else ""
-    return line, f"{_dotted(where)}: {text}" if where else text
+    return line, f"{dotted(where)}: {text}" if where else text
 
 
-def _dotted(where: Where) -> str:
+def dotted(where: Where) -> str:
+    """Return the way to a part as people write it, such as `rules[0].path`."""
     parts = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in where)
     return parts.removeprefix(".")
 

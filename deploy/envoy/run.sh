@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Envoy in a container. SIGTERM drains it: Envoy's own SIGTERM would cut every request in flight within 0.02 s.
 #
-#   run.sh serve [ENVOY'S FLAGS]   start Envoy; on SIGTERM drain, then end it and leave with its exit code
-#   run.sh healthy                 0 while the door takes requests (a health check that no access log shows)
-#   run.sh leave                   the drain alone, without an end: what a pod does before it is stopped
-#   run.sh ask METHOD PATH         what Envoy's admin interface says, its headers first
+#   run.sh serve [ENVOY'S FLAGS]   start Envoy; on SIGTERM drain, then end Envoy and exit with its code
+#   run.sh healthy                 exit 0 while the door takes requests (a health check without an access log line)
+#   run.sh leave                   drain only: a pod does this before it is stopped
+#   run.sh ask METHOD PATH         print the answer of Envoy's admin interface, headers first
 #
-# A drain: health checks fail from now on and clients are asked to reconnect elsewhere; after NOTICE_SECONDS (5), in which
-# load balancers find that out, Envoy ends as soon as no request is left, at the latest after DRAIN_SECONDS (20). A second
-# SIGTERM ends it at once. The container's grace period is to be longer. Needs bash, which Envoy's image has and the
-# distroless one has not; the admin port is that of envoy/envoy.yaml.
+# To drain: fail health checks and ask clients to reconnect elsewhere; wait NOTICE_SECONDS (5), in which load balancers notice
+# that; then wait until no request is left, at most DRAIN_SECONDS (20). A second SIGTERM ends Envoy at once. The container's
+# grace period must be longer. Needs bash, which Envoy's image has and the distroless one has not; the admin port is that of
+# envoy/envoy.yaml.
 set -u
 ADMIN=9901
 
@@ -26,13 +26,13 @@ healthy() {
   [ "$status" = 200 ]
 }
 
-busy() { # is there a request in flight, those to the admin interface left out?
+busy() { # whether a request is in flight, except those to the admin interface
   ask GET '/stats?filter=downstream_rq_active$' | grep -v '^http\.admin\.' | grep -q ': [1-9]'
 }
 
 leave() { # fail health checks, let clients reconnect elsewhere, and return once nothing is in flight or the time is up
   local notice=$((SECONDS + ${NOTICE_SECONDS:-5})) latest=$((SECONDS + ${DRAIN_SECONDS:-20}))
-  healthy || notice=$SECONDS # has been told already
+  healthy || notice=$SECONDS # draining already
   ask POST /healthcheck/fail >/dev/null
   ask POST '/drain_listeners?graceful' >/dev/null
   while [ "$SECONDS" -lt "$notice" ] || { [ "$SECONDS" -lt "$latest" ] && busy; }; do
@@ -52,7 +52,7 @@ serve() {
   envoy=$!
   trap drain TERM INT
   local code=0
-  # A trap ends `wait` early, with the signal's number: only an Envoy that is gone ends the loop.
+  # A trap ends `wait` early, with the signal's number, so loop until Envoy has ended.
   while
     wait "$envoy"
     code=$?
@@ -66,5 +66,5 @@ case "${1:-}" in
   healthy) healthy ;;
   leave) leave ;;
   ask) ask "$2" "$3" ;;
-  *) echo "run.sh: say serve, healthy, leave or ask, not '${1:-}'" >&2; exit 2 ;;
+  *) echo "run.sh: use serve, healthy, leave or ask, not '${1:-}'" >&2; exit 2 ;;
 esac

@@ -1,4 +1,4 @@
-"""Check and apply what Envoy reads: `python -m dev.envoy check` and `python -m dev.envoy apply`."""
+"""Checks what Envoy reads and applies edits of it: `python -m dev.envoy check` and `python -m dev.envoy apply`."""
 
 import argparse
 import sys
@@ -10,18 +10,18 @@ from dev.envoy.apply import ApplyError, apply
 from dev.envoy.check import check
 from dev.envoy.files import EnvoyFiles
 from dev.envoy.program import MissingBinaryError
-from dev.envoy.started import engine_of, moved_ports
+from dev.envoy.running import engine_of, moved_ports
 from dev.ratelimit.program import BuildError
 from dev.ratelimit.service import LimitsRefusedError
 from dev.up.plan import PlanError
 
 SHIPPED = Path("envoy")
 RUNNING = Path("run/envoy")
-FINDING, USAGE = 1, 2
+FINDING = 1
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0, 1 with problems on stderr, or 2 where the question makes no sense."""
+    """Return 0, 1 with problems on stderr, or 2 for wrong usage."""
     asked = _parser().parse_args(arguments)
     source = EnvoyFiles(asked.source)
     try:
@@ -43,11 +43,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m dev.envoy", description="what Envoy reads: check it, apply it")
+    parser = argparse.ArgumentParser(prog="python -m dev.envoy", description="check what Envoy reads, and apply edits")
     commands = parser.add_subparsers(dest="what", required=True)
     for name, does in (
         ("check", "let Envoy validate the bootstrap together with routes, clusters and TLS"),
-        ("apply", "check, then move edited routes, clusters and limits to a running Envoy and see that it takes them"),
+        (
+            "apply",
+            "check, then give edited routes, clusters and limits to a running Envoy, and wait for it to use them",
+        ),
     ):
         command = commands.add_parser(name, help=does, description=does)
         command.add_argument("source", nargs="?", type=Path, default=SHIPPED, help="the folder (default: envoy)")

@@ -1,4 +1,4 @@
-"""Envoy's admin interface: is it live, what does it count, let it drain."""
+"""Asks Envoy's admin interface for its state and counters, and lets Envoy drain."""
 
 import http.client
 import json
@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 TIMEOUT_SECONDS = 5.0
-NO_DOOR = "no door runs; start it with make up (or make up-shared), which reads what is edited"
+NO_DOOR = "no door runs; start it with make up (or make up-shared), which reads the edited files"
 
 
 class AdminError(Exception):
-    """The admin interface does not answer, or refuses."""
+    """The admin interface does not answer, or answers with an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,33 +20,33 @@ class Admin:
     port: int
 
     def is_live(self) -> bool:
-        """True once it serves: listeners are open and every backend has been asked for its health."""
+        """Whether it serves: listeners are open and every backend's health was checked."""
         try:
             return self._ask("GET", "/ready").strip() == "LIVE"
         except AdminError:
             return False
 
     def require(self) -> None:
-        """Raise AdminError at once where no Envoy answers, which may be warming, draining or at work."""
+        """Raise AdminError if no Envoy answers; one that warms up or drains does answer."""
         self._ask("GET", "/server_info")
 
     def counters(self, pattern: str) -> Mapping[str, int]:
-        """Counters and gauges whose name matches the regular expression. Raises AdminError."""
+        """Return counters and gauges whose name matches the regular expression. Raises AdminError."""
         answer = json.loads(self._ask("GET", f"/stats?format=json&filter={pattern}"))
         return {stat["name"]: int(stat["value"]) for stat in answer["stats"] if "value" in stat}
 
     def healthy_endpoints(self) -> Mapping[str, int]:
-        """How many endpoints of each cluster may get requests. Raises AdminError."""
+        """Return how many endpoints of each cluster may get requests. Raises AdminError."""
         found = self.counters(r"^cluster\..*\.membership_healthy$")
         return {name.split(".")[1]: count for name, count in found.items()}
 
     def drain(self) -> None:
-        """Fail the health check, close listeners and idle connections; what is running goes on. Raises AdminError."""
+        """Fail the health check and close listeners; requests in progress continue. Raises AdminError."""
         self._ask("POST", "/healthcheck/fail")
         self._ask("POST", "/drain_listeners?graceful")
 
     def active_requests(self) -> int:
-        """Requests that are under way at the door. Raises AdminError."""
+        """Return the number of requests in progress. Raises AdminError."""
         return sum(self.counters(r"^http\.door\.downstream_rq_active$").values())
 
     def _ask(self, method: str, path: str) -> str:

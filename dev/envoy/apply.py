@@ -1,4 +1,4 @@
-"""Give edited routes, backends and limits to a running Envoy, and see whether it takes them."""
+"""Gives edited routes, backends and limits to a running Envoy and waits until it uses them."""
 
 import re
 import time
@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dev.envoy.admin import Admin
+from dev.envoy.documents import Tree, read
 from dev.envoy.files import Engine, EnvoyFiles, rendered, replace
-from dev.envoy.labels import targets
-from dev.envoy.routes import forwarding
-from dev.envoy.started import needs_a_restart
-from dev.envoy.yaml_lines import Tree, read
+from dev.envoy.routes import forwarding, targets
+from dev.envoy.running import needs_a_restart
 from dev.ratelimit import apply as ratelimit_apply
 from dev.up import shared as up_shared
 
-TAKE_SECONDS = 10.0
+ACCEPT_SECONDS = 10.0
 POLL_SECONDS = 0.05
 _WARMING = r"^cluster_manager\.warming_clusters$"
 _NO_PORTS: Mapping[int, int] = {}
@@ -23,15 +22,15 @@ _NO_PORTS: Mapping[int, int] = {}
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """How Envoy counts that it took a file, or did not."""
+    """The counters of one subscription: how often Envoy accepted its file, and how often not."""
 
     prefix: str
-    taken: str = "update_success"
+    accepted: str = "update_success"
     refused: tuple[str, ...] = ("update_rejected", "update_failure")
 
     def counters(self, admin: Admin) -> Mapping[str, int]:
-        """What was counted so far, by the last part of its name. Raises AdminError."""
-        found = admin.counters(rf"^{re.escape(self.prefix)}\.({'|'.join((self.taken, *self.refused))})$")
+        """Return the counts so far by the last part of their names. Raises AdminError."""
+        found = admin.counters(rf"^{re.escape(self.prefix)}\.({'|'.join((self.accepted, *self.refused))})$")
         return {name.rpartition(".")[2]: count for name, count in found.items()}
 
 
@@ -47,33 +46,32 @@ def _limits(file: Path) -> Subscription:
 
 
 class ApplyError(Exception):
-    """Nothing, or not everything, was applied; the message says what still holds."""
+    """Nothing, or not everything, was applied; the message says what is still in force."""
 
 
 def apply(source: EnvoyFiles, running: EnvoyFiles, ports: Mapping[int, int] = _NO_PORTS) -> Iterator[str]:
-    """Move edited files to where a running Envoy, and its rate limit service, watch them, and yield a line for each.
+    """Replace edited files that a running Envoy or its rate limit service watches; yield a line for each.
 
-    `source` has been checked. A new cluster goes in before the route that needs it, a route goes before its cluster. A
-    file that Envoy refuses is put back as it was. Raises ApplyError and AdminError; of the service, BuildError and
-    LimitsRefusedError.
+    `source` has been checked. A new cluster is added before its route, a route is removed before its cluster. A file
+    that Envoy refuses is put back as it was. Raises ApplyError, AdminError, BuildError and LimitsRefusedError.
     """
     if not running.started.is_file():
         raise ApplyError(f"no Envoy reads {running.folder}; start one with make up, or name its folder with --to")
     admin = Admin(_admin_port(running.started))
-    admin.require()  # the files of a door outlive it
+    admin.require()  # the files are still there after Envoy has ended
     edits = _edits(source, running, ((source.clusters, running.clusters), (source.routes, running.routes)), ports)
     limits = _edited_limits(source, running)
     yield from needs_a_restart(source, running)
     for target in _in_order(source, running, edits):
         _move(admin, target, edits[target], CLUSTERS if target == running.clusters else ROUTES)
-        yield f"{target}: Envoy has taken it{_unready(admin)}"
-    counting = tuple(ratelimit_apply.apply(source, running, up_shared.service_at(ports)))
-    yield from counting
-    anew = "; what these limits had counted begins anew" if running.engine is Engine.EMBEDDED else ""
+        yield f"{target}: Envoy uses it now{_unready(admin)}"
+    applied = tuple(ratelimit_apply.apply(source, running, up_shared.service_at(ports)))
+    yield from applied
+    reset = "; these limits count from zero again" if running.engine is Engine.EMBEDDED else ""
     for target, text in limits.items():
         _move(admin, target, text, _limits(target))
-        yield f"{target}: Envoy has taken it{anew}"
-    if not edits and not limits and not counting:
+        yield f"{target}: Envoy uses it now{reset}"
+    if not edits and not limits and not applied:
         yield f"{running.folder}: nothing to apply"
 
 
@@ -85,25 +83,25 @@ def _edits(
         for origin, target in pairs
         if (
             (text := rendered(origin.read_text("utf-8"), source, running, ports)) != target.read_text("utf-8")
-            or target.samefile(origin)  # edited in place, where Envoy has not noticed
+            or target.samefile(origin)  # edited in place, which Envoy does not notice
         )
     }
 
 
 def _edited_limits(source: EnvoyFiles, running: EnvoyFiles) -> Mapping[Path, str]:
-    """Limits that count otherwise: Envoy does not load again what differs in a comment, nor does it forget its counts.
+    """Return the limits whose content differs: Envoy ignores a file that differs only in a comment.
 
-    They are rendered by a move, so the ones that lie where they are read have been noticed.
+    Rendering replaces files by a move, so Envoy has noticed those that were rendered where it reads them.
     """
     return {
         target: origin.read_text("utf-8")
         for origin, target in ((file, running.rendered / file.name) for file in source.limits)
-        if target.is_file()  # a filter more or less is an edit of the bootstrap, and needs a restart
-        and _said(origin) != _said(target)
+        if target.is_file()  # adding or removing a filter edits the bootstrap and needs a restart
+        and _resources(origin) != _resources(target)
     }
 
 
-def _said(file: Path) -> Tree:
+def _resources(file: Path) -> Tree:
     document, _ = read(file)
     return document.tree.get("resources") if document else None
 
@@ -116,7 +114,7 @@ def _in_order(source: EnvoyFiles, running: EnvoyFiles, edits: Mapping[Path, str]
     missing_after = _named(running.routes) - _defined(source.clusters)
     if missing_before and missing_after:
         new, old = ", ".join(sorted(missing_before)), ", ".join(sorted(missing_after))
-        raise ApplyError(f"apply in two steps: add cluster {new} and its routes first, remove cluster {old} afterwards")
+        raise ApplyError(f"apply in two steps: first add cluster {new} and its routes, then remove cluster {old}")
     order = (running.routes, running.clusters) if missing_after else (running.clusters, running.routes)
     yield from (file for file in order if file in edits)
 
@@ -125,26 +123,26 @@ def _move(admin: Admin, target: Path, text: str, subscription: Subscription) -> 
     before = subscription.counters(admin)
     old = target.read_text("utf-8")
     replace(target, text)
-    deadline = time.monotonic() + TAKE_SECONDS
+    deadline = time.monotonic() + ACCEPT_SECONDS
     while True:
-        grown = {name: count - before.get(name, 0) for name, count in subscription.counters(admin).items()}
-        if any(grown.get(name) for name in subscription.refused):
+        added = {name: count - before.get(name, 0) for name, count in subscription.counters(admin).items()}
+        if any(added.get(name) for name in subscription.refused):
             replace(target, old)
-            raise ApplyError(f"{target}: Envoy refuses it and goes on with the old one; its log says why")
-        if grown.get(subscription.taken):
+            raise ApplyError(f"{target}: Envoy refuses it and keeps the old one; its log says why")
+        if added.get(subscription.accepted):
             return
         if time.monotonic() > deadline:
             replace(target, old)
-            raise ApplyError(f"{target}: Envoy did not look at it within {TAKE_SECONDS:g} seconds; the old one is back")
+            raise ApplyError(f"{target}: Envoy did not read it within {ACCEPT_SECONDS:g} seconds; the old one is back")
         time.sleep(POLL_SECONDS)
 
 
 def _unready(admin: Admin) -> str:
-    """Wait until changed backends have been asked for their health: until then the old ones serve."""
-    deadline = time.monotonic() + TAKE_SECONDS
+    """Wait until Envoy has checked the health of changed backends; until then it uses the old ones."""
+    deadline = time.monotonic() + ACCEPT_SECONDS
     while sum(admin.counters(_WARMING).values()):
         if time.monotonic() > deadline:
-            return "; a backend has not answered for its health yet, and its old endpoints go on serving until then"
+            return "; a backend has not answered its health check yet, and its old endpoints serve until it does"
         time.sleep(POLL_SECONDS)
     return ""
 
@@ -156,7 +154,7 @@ def _admin_port(bootstrap: Path) -> int:
     try:
         return int(document.tree["admin"]["address"]["socket_address"]["port_value"])
     except (KeyError, TypeError, ValueError) as problem:
-        raise ApplyError(f"{bootstrap}: names no admin port on which to ask Envoy") from problem
+        raise ApplyError(f"{bootstrap}: has no admin port, which is needed to ask Envoy") from problem
 
 
 def _defined(clusters: Path) -> set[str]:
@@ -166,5 +164,5 @@ def _defined(clusters: Path) -> set[str]:
 
 def _named(routes: Path) -> set[str]:
     document, _ = read(routes)
-    leading = forwarding(document) if document else ()
-    return {cluster for _, route in leading for _, cluster, _ in targets(route["route"])}
+    found = forwarding(document) if document else ()
+    return {cluster for _, route in found for _, cluster, _ in targets(route["route"])}

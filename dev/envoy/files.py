@@ -1,4 +1,4 @@
-"""The files that Envoy reads, and copies of them for other ports."""
+"""Names the files that Envoy reads, and copies them with other ports."""
 
 import os
 import re
@@ -15,7 +15,7 @@ _NO_PORTS: Mapping[int, int] = {}
 
 
 class Engine(StrEnum):
-    """Who counts for the rate limits: Envoy itself, or the rate limit service for several of them."""
+    """What counts for the rate limits: each Envoy itself, or the rate limit service for several Envoys."""
 
     EMBEDDED = "embedded"
     SHARED = "shared"
@@ -23,49 +23,49 @@ class Engine(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EnvoyFiles:
-    """One complete configuration: the bootstrap and what it watches, for one engine of limits."""
+    """One complete configuration: the bootstrap and the files it watches, for one engine of limits."""
 
     folder: Path
     engine: Engine = Engine.EMBEDDED
 
     @property
     def bootstrap(self) -> Path:
-        """What people edit; it has no limits yet."""
+        """The bootstrap that people edit; it has no limits yet."""
         return self.folder / "envoy.yaml"
 
     @property
     def rendered(self) -> Path:
-        """What `authz limits render` made of it for this engine."""
+        """The folder that `authz limits render` writes for this engine."""
         return self.folder / "rendered" / self.engine
 
     @property
     def started(self) -> Path:
-        """What Envoy is started with, and reads once."""
+        """The bootstrap that Envoy is started with and reads once."""
         return self.rendered / "envoy.yaml"
 
     @property
     def limits(self) -> tuple[Path, ...]:
-        """The limits, a file a filter."""
+        """The limits, one file for each filter."""
         return tuple(sorted(file for file in self.rendered.glob("*.yaml") if file != self.started))
 
     @property
     def service_folder(self) -> Path:
-        """What the rate limit service reads, and nothing else; the embedded engine has none."""
+        """The folder that only the rate limit service reads; the embedded engine has none."""
         return self.rendered / "ratelimit"
 
     @property
     def service_limits(self) -> tuple[Path, ...]:
-        """Its files, one for each of the filters that ask it."""
+        """The rate limit service's files, one for each filter that asks it."""
         return tuple(sorted(self.service_folder.glob("*.yaml")))
 
     @property
     def all_limits(self) -> tuple[Path, ...]:
-        """What both of them read; the service knows a limit before it is asked about it."""
+        """The service's files first, so that it knows a limit before Envoy asks about it."""
         return (*self.service_limits, *self.limits)
 
     @property
     def tls(self) -> Path:
-        """Which certificate the TLS listener shows."""
+        """The certificate of the TLS listener."""
         return self.folder / "tls.yaml"
 
     @property
@@ -79,20 +79,20 @@ class EnvoyFiles:
         return self.folder / "dynamic" / "routes.yaml"
 
     def edited(self) -> tuple[Path, ...]:
-        """The files that people edit, what is needed by another one first."""
+        """Return the files that people edit, each before the files that need it."""
         return (self.tls, self.clusters, self.routes, self.bootstrap)
 
     def all(self) -> tuple[Path, ...]:
-        """Every file, what is needed by another one first, with what was rendered for every engine."""
+        """Return every file, also those rendered for each engine, each before the files that need it."""
         rendered = (with_(self, engine=engine) for engine in Engine)
         return (*self.edited(), *(file for each in rendered for file in (*each.all_limits, each.started)))
 
 
 def render(source: EnvoyFiles, target: EnvoyFiles, ports: Mapping[int, int] = _NO_PORTS) -> None:
-    """Copy a configuration to where another Envoy runs it, on loopback only, each port replaced by what `ports` names.
+    """Copy a configuration for another Envoy, on loopback only, with the ports that `ports` replaces.
 
-    The text stays as it is otherwise, comments and line numbers too. Paths into the source folder point into the target
-    then; all others, such as run/tls, still start at the working directory of that Envoy. Raises OSError.
+    The rest of the text stays, comments and line numbers too. Paths into the source folder point into the target; all
+    others, such as run/tls, still start at the working directory of that Envoy. Raises OSError.
     """
     for file in source.all():
         copy = target.folder / file.relative_to(source.folder)
@@ -101,7 +101,7 @@ def render(source: EnvoyFiles, target: EnvoyFiles, ports: Mapping[int, int] = _N
 
 
 def rendered(text: str, source: EnvoyFiles, target: EnvoyFiles, ports: Mapping[int, int] = _NO_PORTS) -> str:
-    """One file's text as `render` writes it."""
+    """Return one file's text as `render` writes it."""
     text = _PORT.sub(lambda number: str(ports.get(int(number[0]), int(number[0]))), text)
     text = _ANYWHERE.sub("127.0.0.1", text)
     inside = re.compile(rf"(?<=path: ){re.escape(source.folder.name)}(?=/)")
@@ -109,7 +109,7 @@ def rendered(text: str, source: EnvoyFiles, target: EnvoyFiles, ports: Mapping[i
 
 
 def replace(file: Path, text: str) -> None:
-    """Put a new text in the place of a file by an atomic move, the only change that Envoy notices."""
+    """Replace a file by an atomic move, the only change that Envoy notices."""
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     draft.write_text(text, "utf-8")
     draft.replace(file)

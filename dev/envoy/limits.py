@@ -1,4 +1,4 @@
-"""The limits of a folder that people edit: made into what Envoy and the rate limit service read, or seen to be that."""
+"""Runs `authz limits render` or `check` for a folder's limits.yaml."""
 
 import subprocess
 import sys
@@ -7,18 +7,18 @@ from dev.envoy.files import EnvoyFiles
 
 
 def render(source: EnvoyFiles) -> tuple[str, ...]:
-    """Write what is stale anew; return what is wrong with the limits, and then nothing is written."""
-    return _told(source, "render")
+    """Render what is out of date. If the limits have problems, return these and write nothing."""
+    return _run(source, "render")
 
 
 def check(source: EnvoyFiles) -> tuple[str, ...]:
-    """What is wrong with the limits, or stale."""
-    return _told(source, "check")
+    """Return what is wrong with the limits or out of date."""
+    return _run(source, "check")
 
 
-def _told(source: EnvoyFiles, command: str) -> tuple[str, ...]:
+def _run(source: EnvoyFiles, command: str) -> tuple[str, ...]:
     limits = source.folder / "limits.yaml"
-    if not limits.is_file():  # a copy of what was rendered, which nobody edits
+    if not limits.is_file():  # a rendered copy, which is not edited
         return ()
     where = ("--limits", limits, "--bootstrap", source.bootstrap, "--into", source.folder / "rendered")
     line = (sys.executable, "-m", "authz", "limits", command, *map(str, where))

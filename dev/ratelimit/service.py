@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dev.envoy.documents import Tree, read
 from dev.envoy.files import Engine, EnvoyFiles
-from dev.envoy.yaml_lines import Tree, read
 from dev.ratelimit.program import BuildError, Programs, programs
 from dev.up.plan import LOOPBACK
 

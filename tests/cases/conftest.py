@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.cases import entitlement, tables  # noqa: F401  so that every table has been read
-from tests.support.cases.mistakes import told
+from tests.support.cases.problems import told
 
 
 def pytest_collection_modifyitems() -> None:

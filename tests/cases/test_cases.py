@@ -7,12 +7,12 @@ import pytest
 from authz.deciding.decision import Denied
 from authz.deciding.reasons import Reason
 from authz.tokens.proof import TokenError
-from tests.support.cases.crafting import craft
 from tests.support.cases.difference import difference
 from tests.support.cases.door import Door, open_doors
 from tests.support.cases.expectation import CALLERS, REASONS, expected, observed
 from tests.support.cases.rows import Row
 from tests.support.cases.tables import CASES, Case
+from tests.support.cases.tokens import token_for
 from tests.support.minting import client_headers, request
 
 
@@ -32,7 +32,7 @@ def asked(row: Row, door: Door) -> bytes | str:
 def sent(row: Row, door: Door) -> bytes:
     method, _, path = row.request.partition(" ")
     backend = CALLERS.backend(path)
-    token = craft(row.token, CALLERS.backends[backend].audience, door.profiles)
+    token = token_for(row.token, CALLERS.backends[backend].audience, door.profiles)
     typed = {"content-type": "application/grpc"} if row.grpc else {}
     realm = {"x-gitlab-realm": door.profiles[row.token.issuer].realm}
     headers = client_headers(token, row.token.issuer, {**realm, **typed, **row.headers})

@@ -16,7 +16,7 @@ from authz.policy.catalog.reader import read_catalog
 from authz.policy.load import Policy, load_policy
 from tests.support.cases.case_file import POLICY
 from tests.support.cases.expectation import CALLERS
-from tests.support.cases.mistakes import of_the_policy, sentence, shown
+from tests.support.cases.problems import of_the_policy, sentence, shown
 from tests.support.cases.tables import CASES
 from tests.support.issuers import ISSUERS_FILE, profiles
 from tests.support.minting import write_anchors, write_keys

@@ -8,7 +8,7 @@ from typing import Final
 from tests.compose.conftest import Strangers
 from tests.support.compose.client import Caller, Client
 from tests.support.compose.door import Door
-from tests.support.e2e.visitor import Answer
+from tests.support.e2e.http_client import Answer
 
 PER_USER, PER_INSTANCE, PER_TIER, PER_UNIT_PRIMITIVE, SHADOWED = 3, 6, 4, 2, 2
 EXCEPTION, PER_EXCEPTION = "11111111-2222-4333-8444-555555555555", 9

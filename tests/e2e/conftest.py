@@ -11,8 +11,8 @@ import pytest
 from dev.envoy.files import EnvoyFiles, render
 from tests.support.e2e.chains import write_keys_and_anchors
 from tests.support.e2e.door import Door, open_door
-from tests.support.e2e.served import SHIPPED
-from tests.support.e2e.visitor import Visitor
+from tests.support.e2e.http_client import HttpClient
+from tests.support.e2e.processes import SHIPPED
 from tests.support.minting import Minter
 
 
@@ -30,9 +30,9 @@ def mint() -> Minter:
 
 
 @pytest.fixture(scope="session")
-def visitor(door: Door, mint: Minter) -> Visitor:
+def client(door: Door, mint: Minter) -> HttpClient:
     """A client of the plain listener."""
-    return Visitor(door.plain, mint)
+    return HttpClient(door.plain, mint)
 
 
 @pytest.fixture

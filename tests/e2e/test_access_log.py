@@ -6,15 +6,15 @@ import json
 from typing import Final
 
 from tests.support.e2e.door import Door
-from tests.support.e2e.visitor import Visitor
+from tests.support.e2e.http_client import HttpClient
 from tests.support.minting import INSTANCE, SEATS, USER
 from tests.support.tiers import tier_of
 
 COMPLETIONS: Final = "/ai/v2/code/completions"
 
 
-def test_the_line_tells_who_was_let_in_to_what_and_where_it_went(door: Door, visitor: Visitor) -> None:
-    answer = visitor.ask("POST", COMPLETIONS, ["complete_code"], headers={"user-agent": "a-client/1"})
+def test_the_line_tells_who_was_let_in_to_what_and_where_it_went(door: Door, client: HttpClient) -> None:
+    answer = client.ask("POST", COMPLETIONS, ["complete_code"], headers={"user-agent": "a-client/1"})
     line = door.log_line(answer.request_id)
     told = {
         "outcome": "allowed",
@@ -44,18 +44,18 @@ def test_the_line_tells_who_was_let_in_to_what_and_where_it_went(door: Door, vis
     assert line["upstream"].startswith("127.0.0.1:")
 
 
-def test_the_line_of_a_refusal_has_the_reason_but_no_identity(door: Door, visitor: Visitor) -> None:
-    line = door.log_line(visitor.ask("POST", COMPLETIONS, ["duo_chat"]).request_id)
+def test_the_line_of_a_refusal_has_the_reason_but_no_identity(door: Door, client: HttpClient) -> None:
+    line = door.log_line(client.ask("POST", COMPLETIONS, ["duo_chat"]).request_id)
     assert (line["outcome"], line["reason"], line["backend_service"]) == ("denied", "missing_scope", "ai_gateway")
     assert (line["flags"], line["upstream"], line["attempts"]) == ("UAEX", None, 0)
     assert (line["instance_id"], line["user_id"], line["tier"]) == (None, None, None)
 
 
-def test_no_line_holds_a_token_or_a_query(door: Door, visitor: Visitor) -> None:
-    token = visitor.mint.token(claims={"scopes": ["complete_code"]})
+def test_no_line_holds_a_token_or_a_query(door: Door, client: HttpClient) -> None:
+    token = client.mint.token(claims={"scopes": ["complete_code"]})
     for path in (COMPLETIONS, "/ai/v9/nothing", "/nowhere", "/ai/v2/code%2fcompletions"):
-        answer = visitor.ask("POST", f"{path}?secret=s3cr3t", headers={"authorization": f"Bearer {token}"})
-    door.log_line(visitor.ask("POST", COMPLETIONS).request_id)
+        answer = client.ask("POST", f"{path}?secret=s3cr3t", headers={"authorization": f"Bearer {token}"})
+    door.log_line(client.ask("POST", COMPLETIONS).request_id)
     log = json.dumps(list(door.envoy.log_lines()))
     assert answer.status == 400
     assert token not in log
@@ -64,9 +64,9 @@ def test_no_line_holds_a_token_or_a_query(door: Door, visitor: Visitor) -> None:
     assert "Bearer" not in log
 
 
-def test_what_a_client_chooses_cannot_flood_or_forge_the_log(door: Door, visitor: Visitor) -> None:
+def test_what_a_client_chooses_cannot_flood_or_forge_the_log(door: Door, client: HttpClient) -> None:
     forged = 'x","outcome":"allowed","y":"' + "a" * 2000
-    answer = visitor.ask("POST", COMPLETIONS, headers={"user-agent": forged, "x-gitlab-version": forged})
+    answer = client.ask("POST", COMPLETIONS, headers={"user-agent": forged, "x-gitlab-version": forged})
     line = door.log_line(answer.request_id)
     assert line["outcome"] == "denied"
     assert line["user_agent"] == forged[:256]

@@ -14,8 +14,8 @@ from dev.envoy.admin import AdminError
 from dev.envoy.apply import ApplyError, apply
 from dev.envoy.files import ADMIN, Engine, EnvoyFiles, render, replace
 from tests.support.e2e.door import Door
-from tests.support.e2e.served import SHIPPED, edit
-from tests.support.e2e.visitor import Visitor
+from tests.support.e2e.http_client import HttpClient
+from tests.support.e2e.processes import SHIPPED, edit
 
 REJECTED: Final = r"(rds\.door|cds)\.update_(rejected|failure)$"
 SCAN: Final = "/sast/scan"
@@ -30,29 +30,29 @@ SCANNER: Final = """\
 """
 
 
-def scanned_by(visitor: Visitor) -> str:
-    name = visitor.ask("POST", SCAN, ["security_scans"]).json()["name"]
+def scanned_by(client: HttpClient) -> str:
+    name = client.ask("POST", SCAN, ["security_scans"]).json()["name"]
     assert isinstance(name, str)
     return name
 
 
-def test_an_edited_route_takes_effect_without_a_restart(door: Door, visitor: Visitor) -> None:
-    assert scanned_by(visitor) == "sast-1"
+def test_an_edited_route_takes_effect_without_a_restart(door: Door, client: HttpClient) -> None:
+    assert scanned_by(client) == "sast-1"
     with door.edited(routes=[("cluster: sast\n", "cluster: observability\n")]):
-        assert scanned_by(visitor) == "observability-1"
-    assert scanned_by(visitor) == "sast-1"
+        assert scanned_by(client) == "observability-1"
+    assert scanned_by(client) == "sast-1"
     assert door.envoy.child.exit_code() is None
 
 
-def test_a_new_backend_and_its_route_arrive_in_one_go_and_leave_again(door: Door, visitor: Visitor) -> None:
+def test_a_new_backend_and_its_route_arrive_in_one_go_and_leave_again(door: Door, client: HttpClient) -> None:
     with door.edited(routes=[("cluster: sast\n", "cluster: scanner\n")], clusters=[(FIRST, f"{SCANNER}{FIRST}")]):
-        assert scanned_by(visitor) == "sast-1"
+        assert scanned_by(client) == "sast-1"
         assert door.envoy.admin.healthy_endpoints()["scanner"] == 1
-    assert scanned_by(visitor) == "sast-1"
+    assert scanned_by(client) == "sast-1"
     assert "scanner" not in door.envoy.admin.healthy_endpoints()
 
 
-def test_a_canary_arrives_before_its_route_and_leaves_after_it(door: Door, visitor: Visitor, tmp_path: Path) -> None:
+def test_a_canary_arrives_before_its_route_and_leaves_after_it(door: Door, client: HttpClient, tmp_path: Path) -> None:
     split = "weighted_clusters: {clusters: [{name: sast, weight: 1}, {name: scanner, weight: 1}]}\n"
     canary = EnvoyFiles(tmp_path / "envoy")
     render(door.source, canary)
@@ -60,20 +60,20 @@ def test_a_canary_arrives_before_its_route_and_leaves_after_it(door: Door, visit
     edit(canary.clusters, [(FIRST, f"{SCANNER}{FIRST}")])
     running = door.envoy.files
     arriving = list(apply(canary, running, door.ports))
-    assert scanned_by(visitor) == "sast-1"
+    assert scanned_by(client) == "sast-1"
     leaving = list(apply(door.source, running, door.ports))
-    taken = [f"{file}: Envoy has taken it" for file in (running.clusters, running.routes)]
+    taken = [f"{file}: Envoy uses it now" for file in (running.clusters, running.routes)]
     assert (arriving, leaving) == (taken, taken[::-1])
 
 
-def test_a_backend_that_is_renamed_under_its_route_takes_two_steps(door: Door, visitor: Visitor) -> None:
+def test_a_backend_that_is_renamed_under_its_route_takes_two_steps(door: Door, client: HttpClient) -> None:
     routes, clusters = [("cluster: sast\n", "cluster: scanner\n")], [("name: sast\n", "name: scanner\n")]
     with (
         pytest.raises(ApplyError, match=r"in two steps: add cluster scanner .* remove cluster sast afterwards"),
         door.edited(routes, clusters),
     ):
         pytest.fail("applied at once, requests in between would have had no backend")
-    assert scanned_by(visitor) == "sast-1"
+    assert scanned_by(client) == "sast-1"
 
 
 @pytest.mark.parametrize(
@@ -88,28 +88,28 @@ def test_a_backend_that_is_renamed_under_its_route_takes_two_steps(door: Door, v
     ids=["not yaml", "regular expression", "unknown cluster", "misspelt field", "duration"],
 )
 def test_a_broken_route_file_is_refused_while_the_old_one_serves(
-    door: Door, visitor: Visitor, broken: Callable[[str], str]
+    door: Door, client: HttpClient, broken: Callable[[str], str]
 ) -> None:
     good = door.envoy.files.routes.read_text("utf-8")
     before = sum(door.envoy.admin.counters(REJECTED).values())
     try:
         replace(door.envoy.files.routes, broken(good))
         door.wait_until(lambda: sum(door.envoy.admin.counters(REJECTED).values()) > before, "a refusal by Envoy")
-        assert scanned_by(visitor) == "sast-1"
-        assert visitor.ask("POST", "/ai/v2/code/completions", ["complete_code"]).status == 200
+        assert scanned_by(client) == "sast-1"
+        assert client.ask("POST", "/ai/v2/code/completions", ["complete_code"]).status == 200
     finally:
         replace(door.envoy.files.routes, good)
 
 
-def test_apply_puts_back_what_envoy_refuses(door: Door, visitor: Visitor, tmp_path: Path) -> None:
+def test_apply_puts_back_what_envoy_refuses(door: Door, client: HttpClient, tmp_path: Path) -> None:
     broken = EnvoyFiles(tmp_path / "envoy")
     render(door.source, broken)
     edit(broken.routes, [("cluster: sast\n", "cluster: nobody\n")])
     good = door.envoy.files.routes.read_text("utf-8")
-    with pytest.raises(ApplyError, match="Envoy refuses it and goes on with the old one"):
+    with pytest.raises(ApplyError, match="Envoy refuses it and keeps the old one"):
         list(apply(broken, door.envoy.files, door.ports))
     assert door.envoy.files.routes.read_text("utf-8") == good
-    assert scanned_by(visitor) == "sast-1"
+    assert scanned_by(client) == "sast-1"
 
 
 def test_apply_without_an_edit_says_so(door: Door) -> None:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.support.e2e.door import Door
-from tests.support.e2e.visitor import Visitor
+from tests.support.e2e.http_client import HttpClient
 from tests.support.minting import INSTANCE, USER
 from tests.support.repository import ROOT
 
@@ -63,8 +63,8 @@ def test_the_table_has_every_row_of_the_ai_gateway() -> None:
 
 
 @pytest.mark.parametrize("endpoint", GUARDED, ids=str)
-def test_its_scope_lets_an_instance_in_and_the_prefix_is_gone(visitor: Visitor, endpoint: Endpoint) -> None:
-    answer = visitor.ask(
+def test_its_scope_lets_an_instance_in_and_the_prefix_is_gone(client: HttpClient, endpoint: Endpoint) -> None:
+    answer = client.ask(
         endpoint.method,
         f"{endpoint.path}?a=%2Fai&b=c%20d",
         [endpoint.needs],
@@ -82,9 +82,9 @@ def test_its_scope_lets_an_instance_in_and_the_prefix_is_gone(visitor: Visitor, 
 
 
 @pytest.mark.parametrize("endpoint", GUARDED, ids=str)
-def test_every_other_scope_together_does_not(visitor: Visitor, endpoint: Endpoint) -> None:
+def test_every_other_scope_together_does_not(client: HttpClient, endpoint: Endpoint) -> None:
     others = [scope for scope in EVERY_SCOPE if scope != endpoint.needs]
-    answer = visitor.ask(endpoint.method, endpoint.path, others, headers={"x-gitlab-unit-primitive": endpoint.named})
+    answer = client.ask(endpoint.method, endpoint.path, others, headers={"x-gitlab-unit-primitive": endpoint.named})
     assert (answer.status, answer.json()) == (
         403,
         {
@@ -96,8 +96,8 @@ def test_every_other_scope_together_does_not(visitor: Visitor, endpoint: Endpoin
 
 
 @pytest.mark.parametrize("endpoint", [each for each in GUARDED if each.tokens == "any"], ids=str)
-def test_a_user_token_opens_what_takes_any_token(visitor: Visitor, endpoint: Endpoint) -> None:
-    answer = visitor.ask(
+def test_a_user_token_opens_what_takes_any_token(client: HttpClient, endpoint: Endpoint) -> None:
+    answer = client.ask(
         endpoint.method,
         endpoint.path,
         [endpoint.needs],
@@ -109,31 +109,31 @@ def test_a_user_token_opens_what_takes_any_token(visitor: Visitor, endpoint: End
 
 
 @pytest.mark.parametrize("endpoint", [each for each in GUARDED if each.tokens == "instance"], ids=str)
-def test_a_user_token_does_not_open_what_takes_instance_tokens(visitor: Visitor, endpoint: Endpoint) -> None:
-    answer = visitor.ask(endpoint.method, endpoint.path, [endpoint.needs], issuer="ai-gateway")
+def test_a_user_token_does_not_open_what_takes_instance_tokens(client: HttpClient, endpoint: Endpoint) -> None:
+    answer = client.ask(endpoint.method, endpoint.path, [endpoint.needs], issuer="ai-gateway")
     assert (answer.status, answer.json()["reason"]) == (403, "token_type_not_allowed")
 
 
 @pytest.mark.parametrize("endpoint", OTHERS[:3] + OTHERS[4:], ids=str)
-def test_a_user_token_opens_no_backend_but_its_issuers(visitor: Visitor, endpoint: Endpoint) -> None:
-    answer = visitor.ask(endpoint.method, endpoint.path, [endpoint.needs], issuer="ai-gateway")
+def test_a_user_token_opens_no_backend_but_its_issuers(client: HttpClient, endpoint: Endpoint) -> None:
+    answer = client.ask(endpoint.method, endpoint.path, [endpoint.needs], issuer="ai-gateway")
     assert (answer.status, answer.json()["reason"]) == (401, "invalid_token")
 
 
 @pytest.mark.parametrize("endpoint", [each for each in ENDPOINTS if not each.needs], ids=str)
-def test_a_public_endpoint_asks_for_no_token_and_names_nobody(visitor: Visitor, endpoint: Endpoint) -> None:
-    answer = visitor.ask(endpoint.method, endpoint.path)
+def test_a_public_endpoint_asks_for_no_token_and_names_nobody(client: HttpClient, endpoint: Endpoint) -> None:
+    answer = client.ask(endpoint.method, endpoint.path)
     assert answer.status == 200
     assert not [name for name in answer.echoed() if name.startswith("x-gitlab-authorized-")]
 
 
-def test_nothing_that_is_refused_reaches_a_backend(door: Door, visitor: Visitor) -> None:
+def test_nothing_that_is_refused_reaches_a_backend(door: Door, client: HttpClient) -> None:
     with door.nothing_let_through():
         for endpoint in GUARDED:
-            assert visitor.ask(endpoint.method, endpoint.path, ["no_such_scope"]).status in {400, 403}
-            assert visitor.ask(endpoint.method, endpoint.path).status == 401
+            assert client.ask(endpoint.method, endpoint.path, ["no_such_scope"]).status in {400, 403}
+            assert client.ask(endpoint.method, endpoint.path).status == 401
 
 
-def test_both_endpoints_of_a_backend_get_requests(visitor: Visitor) -> None:
-    names = {visitor.ask("POST", "/ai/v2/code/completions", ["complete_code"]).json()["name"] for _ in range(40)}
+def test_both_endpoints_of_a_backend_get_requests(client: HttpClient) -> None:
+    names = {client.ask("POST", "/ai/v2/code/completions", ["complete_code"]).json()["name"] for _ in range(40)}
     assert names == {"ai_gateway-1", "ai_gateway-2"}

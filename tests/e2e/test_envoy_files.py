@@ -10,7 +10,7 @@ from dev.envoy.__main__ import main
 from dev.envoy.check import check
 from dev.envoy.files import EnvoyFiles, render
 from tests.support.e2e.door import Door
-from tests.support.e2e.served import SHIPPED, edit
+from tests.support.e2e.processes import SHIPPED, edit
 
 ROUTES, CLUSTERS = "dynamic/routes.yaml", "dynamic/clusters.yaml"
 
@@ -34,11 +34,11 @@ def test_the_shipped_files_are_right() -> None:
             ROUTES,
             "timeout: 60s",
             "timeout: soon",
-            r"routes.yaml:\d+: route ai: timeout: soon will not do; write a number",
+            r"routes.yaml:\d+: route ai: timeout: soon is not valid; write a number",
         ),
         (ROUTES, "timeout: 60s", "timeout: 60s\n        timeout: 6s", r"routes.yaml:\d+: key timeout stands here for"),
         (ROUTES, "  virtual_hosts:", "  virtual_hosts: ][", r"routes.yaml:\d+: is not YAML"),
-        (ROUTES, "resources:", "routes:", r"routes.yaml:\d+: routes stands where resources is needed; write resources"),
+        (ROUTES, "resources:", "routes:", r"routes.yaml:\d+: routes is not a key here; write resources"),
         (
             ROUTES,
             "{backend_service: sast}",
@@ -114,7 +114,7 @@ def test_apply_checks_first_and_then_tells_what_envoy_took(
     render(door.envoy.files, files)
     edit(files.routes, [("timeout: 60s", "timeout: 59s")])
     assert main(["apply", str(files.folder), "--to", running]) == 0
-    assert capsys.readouterr().out == f"{door.envoy.files.routes}: Envoy has taken it\n"
+    assert capsys.readouterr().out == f"{door.envoy.files.routes}: Envoy uses it now\n"
     edit(files.routes, [("timeout: 59s", "timeout: 60s")])
     assert main(["apply", str(files.folder), "--to", running]) == 0
     edit(files.routes, [("timeout: 60s", "timeout: soon")])

@@ -10,9 +10,9 @@ from typing import Final
 import pytest
 
 from tests.support.e2e.door import Door
+from tests.support.e2e.http_client import HttpClient
+from tests.support.e2e.processes import get
 from tests.support.e2e.raw_http import http1
-from tests.support.e2e.served import get
-from tests.support.e2e.visitor import Visitor
 
 COMPLETIONS: Final = "/ai/v2/code/completions"
 ORIGIN: Final = "https://gitlab.example.com"
@@ -30,19 +30,19 @@ def test_load_balancers_are_answered_without_a_token(door: Door) -> None:
         assert get(door.plain, "/-/health").status == 200
 
 
-def test_cors_is_off_unless_a_route_asks_for_it(door: Door, visitor: Visitor) -> None:
+def test_cors_is_off_unless_a_route_asks_for_it(door: Door, client: HttpClient) -> None:
     preflight = http1(door.plain, "OPTIONS", b"/sast/scan", PREFLIGHT)
-    answer = visitor.ask("POST", "/sast/scan", ["security_scans"], headers={"origin": ORIGIN})
+    answer = client.ask("POST", "/sast/scan", ["security_scans"], headers={"origin": ORIGIN})
     assert preflight.status == 405
     assert preflight.header("access-control-allow-origin") is None
     assert "access-control-allow-origin" not in answer.headers
 
 
-def test_envoy_answers_preflights_of_a_route_that_asks_for_cors(door: Door, visitor: Visitor) -> None:
+def test_envoy_answers_preflights_of_a_route_that_asks_for_cors(door: Door, client: HttpClient) -> None:
     with door.edited(routes=[(LABEL, CORS)]), door.nothing_let_through():
         preflight = http1(door.plain, "OPTIONS", b"/sast/scan", PREFLIGHT)
         stranger = http1(door.plain, "OPTIONS", b"/sast/scan", [("origin", "https://evil.example"), PREFLIGHT[1]])
-        refused = visitor.ask("POST", "/sast/scan", headers={"origin": ORIGIN})
+        refused = client.ask("POST", "/sast/scan", headers={"origin": ORIGIN})
     assert (preflight.status, preflight.header("access-control-allow-origin")) == (200, ORIGIN)
     assert preflight.header("access-control-allow-methods") == "POST"
     assert stranger.header("access-control-allow-origin") is None
@@ -50,26 +50,26 @@ def test_envoy_answers_preflights_of_a_route_that_asks_for_cors(door: Door, visi
 
 
 @pytest.mark.parametrize(
-    ("hops", "client"), [(0, "127.0.0.1"), (1, "198.51.100.7"), (2, "203.0.113.9")], ids=["none", "one", "two"]
+    ("hops", "address"), [(0, "127.0.0.1"), (1, "198.51.100.7"), (2, "203.0.113.9")], ids=["none", "one", "two"]
 )
 def test_one_setting_says_how_many_proxies_in_front_are_trusted(
-    door: Door, visitor: Visitor, hops: int, client: str
+    door: Door, client: HttpClient, hops: int, address: str
 ) -> None:
     edits = (("xff_num_trusted_hops: 0", f"xff_num_trusted_hops: {hops}"),)
     with door.another_envoy(f"hops-{hops}", edits) as behind:
-        ask = Visitor(behind.plain, visitor.mint)
+        ask = HttpClient(behind.plain, client.mint)
         headers = {"x-forwarded-for": "192.0.2.1, 203.0.113.9, 198.51.100.7"}
         seen = ask.ask("POST", COMPLETIONS, ["complete_code"], headers=headers).echoed()
-    assert (seen["x-forwarded-for"], seen["x-envoy-external-address"]) == (client, client)
+    assert (seen["x-forwarded-for"], seen["x-envoy-external-address"]) == (address, address)
 
 
-def test_draining_fails_the_health_check_and_lets_requests_finish(door: Door, visitor: Visitor) -> None:
+def test_draining_fails_the_health_check_and_lets_requests_finish(door: Door, client: HttpClient) -> None:
     with (
         door.another_envoy("drained", ()) as old,
         closing(http.client.HTTPConnection("127.0.0.1", old.plain, timeout=20)) as running,
     ):
         path = "/ai/v2/chat/agent?events=3&interval=0.4"
-        sent = visitor.headers("/ai/v2/chat/agent", ["duo_chat"], overrides={"accept": "text/event-stream"})
+        sent = client.headers("/ai/v2/chat/agent", ["duo_chat"], overrides={"accept": "text/event-stream"})
         running.request("POST", path, headers=sent)
         answer = running.getresponse()
         assert get(old.plain, "/-/health").status == 200

@@ -10,29 +10,29 @@ import grpc
 import pytest
 
 from tests.support.e2e.door import Door
-from tests.support.e2e.grpc_client import Metadata, caller
-from tests.support.e2e.visitor import Visitor
+from tests.support.e2e.grpc_client import Metadata, grpc_client
+from tests.support.e2e.http_client import HttpClient
 
 SERVICE: Final = "/duo_workflow.DuoWorkflow"
 TOKEN: Final = f"{SERVICE}/GenerateToken"
 WORKFLOW: Final = f"{SERVICE}/ExecuteWorkflow"
 
 
-def metadata(visitor: Visitor, *scopes: str, issuer: str = "customers-dot") -> Metadata:
-    return tuple(visitor.headers(SERVICE, list(scopes) or None, issuer).items())
+def metadata(client: HttpClient, *scopes: str, issuer: str = "customers-dot") -> Metadata:
+    return tuple(client.headers(SERVICE, list(scopes) or None, issuer).items())
 
 
-def test_a_unary_call_reaches_the_backend_under_its_own_name(door: Door, visitor: Visitor) -> None:
-    with caller(door.plain) as client:
-        answer = client.call(TOKEN, b"question", metadata(visitor, "duo_workflow_generate_token"))
+def test_a_unary_call_reaches_the_backend_under_its_own_name(door: Door, client: HttpClient) -> None:
+    with grpc_client(door.plain) as calls:
+        answer = calls.call(TOKEN, b"question", metadata(client, "duo_workflow_generate_token"))
     seen = json.loads(answer)
     assert (seen["path"], seen["body_bytes"]) == (TOKEN, len(b"question"))
     assert dict(seen["metadata"])["x-gitlab-authorized-unit-primitive"] == "duo_workflow_generate_token"
 
 
-def test_a_stream_goes_both_ways_message_by_message(door: Door, visitor: Visitor) -> None:
-    with caller(door.plain) as client:
-        stream = client.stream(WORKFLOW, metadata(visitor, "duo_workflow_execute_workflow"))
+def test_a_stream_goes_both_ways_message_by_message(door: Door, client: HttpClient) -> None:
+    with grpc_client(door.plain) as calls:
+        stream = calls.stream(WORKFLOW, metadata(client, "duo_workflow_execute_workflow"))
         assert json.loads(stream.receive() or b"")["path"] == WORKFLOW
         for message in (b"one", b"two", b"three"):
             stream.send(message)
@@ -42,10 +42,10 @@ def test_a_stream_goes_both_ways_message_by_message(door: Door, visitor: Visitor
         assert stream.code() is grpc.StatusCode.OK
 
 
-def test_a_stream_lasts_until_the_clients_deadline_not_the_routes(door: Door, visitor: Visitor) -> None:
-    with door.edited(routes=[("timeout: 60s", "timeout: 0.2s")]), caller(door.plain) as client:
+def test_a_stream_lasts_until_the_clients_deadline_not_the_routes(door: Door, client: HttpClient) -> None:
+    with door.edited(routes=[("timeout: 60s", "timeout: 0.2s")]), grpc_client(door.plain) as calls:
         started = time.monotonic()
-        stream = client.stream(WORKFLOW, metadata(visitor, "duo_workflow_execute_workflow"), seconds=1.2)
+        stream = calls.stream(WORKFLOW, metadata(client, "duo_workflow_execute_workflow"), seconds=1.2)
         assert stream.receive()
         with pytest.raises(grpc.RpcError):
             stream.receive()
@@ -63,20 +63,20 @@ def test_a_stream_lasts_until_the_clients_deadline_not_the_routes(door: Door, vi
     ids=["no token", "other scope", "unknown method", "unknown service"],
 )
 def test_a_refused_call_has_a_grpc_status(
-    door: Door, visitor: Visitor, method: str, scopes: list[str], code: grpc.StatusCode, message: str
+    door: Door, client: HttpClient, method: str, scopes: list[str], code: grpc.StatusCode, message: str
 ) -> None:
-    with caller(door.plain) as client, door.nothing_let_through():
-        assert client.refusal(method, metadata(visitor, *scopes)) == (code, message)
+    with grpc_client(door.plain) as calls, door.nothing_let_through():
+        assert calls.refusal(method, metadata(client, *scopes)) == (code, message)
 
 
-def test_a_user_token_calls_no_backend_but_its_issuers(door: Door, visitor: Visitor) -> None:
-    mine = metadata(visitor, "duo_workflow_generate_token", issuer="ai-gateway")
-    with caller(door.plain) as client, door.nothing_let_through():
-        assert client.refusal(TOKEN, mine) == (grpc.StatusCode.UNAUTHENTICATED, "Forbidden by auth provider")
+def test_a_user_token_calls_no_backend_but_its_issuers(door: Door, client: HttpClient) -> None:
+    mine = metadata(client, "duo_workflow_generate_token", issuer="ai-gateway")
+    with grpc_client(door.plain) as calls, door.nothing_let_through():
+        assert calls.refusal(TOKEN, mine) == (grpc.StatusCode.UNAUTHENTICATED, "Forbidden by auth provider")
 
 
-def test_a_backend_that_is_gone_is_unavailable(door: Door, visitor: Visitor) -> None:
-    with door.edited(clusters=[("port_value: 8113", "port_value: 8114")]), caller(door.plain) as client:
+def test_a_backend_that_is_gone_is_unavailable(door: Door, client: HttpClient) -> None:
+    with door.edited(clusters=[("port_value: 8113", "port_value: 8114")]), grpc_client(door.plain) as calls:
         door.wait_until(lambda: door.envoy.healthy("duo_workflow_grpc") == 0, "no gRPC backend")
-        refusal = client.refusal(TOKEN, metadata(visitor, "duo_workflow_generate_token"))
+        refusal = calls.refusal(TOKEN, metadata(client, "duo_workflow_generate_token"))
     assert refusal == (grpc.StatusCode.UNAVAILABLE, "Backend unavailable")

@@ -9,9 +9,9 @@ from typing import Final
 import pytest
 
 from tests.support.e2e.door import Door
+from tests.support.e2e.http_client import HttpClient
 from tests.support.e2e.raw_http import http1, http2, request2
-from tests.support.e2e.visitor import Visitor
-from tests.support.e2e.witness import witness
+from tests.support.e2e.recording_backend import recording_backend
 
 COMPLETIONS: Final = "/ai/v2/code/completions"
 METHOD: Final = "/duo_workflow.DuoWorkflow/GenerateToken"
@@ -63,8 +63,8 @@ OTHERWISE_SPELT: Final = """
 """
 
 
-def test_spoofed_authorized_headers_never_arrive(visitor: Visitor) -> None:
-    seen = visitor.ask("POST", COMPLETIONS, ["complete_code"], headers=SPOOFED).echoed()
+def test_spoofed_authorized_headers_never_arrive(client: HttpClient) -> None:
+    seen = client.ask("POST", COMPLETIONS, ["complete_code"], headers=SPOOFED).echoed()
     authorized = {name: value for name, value in seen.items() if name.startswith("x-gitlab-authorized-")}
     assert authorized == {
         "x-gitlab-authorized-unit-primitive": "complete_code",
@@ -73,27 +73,27 @@ def test_spoofed_authorized_headers_never_arrive(visitor: Visitor) -> None:
     }
 
 
-def test_spoofed_authorized_headers_do_not_arrive_at_a_public_endpoint_either(visitor: Visitor) -> None:
-    seen = visitor.ask("GET", "/ai/monitoring/healthz", headers=SPOOFED).echoed()
+def test_spoofed_authorized_headers_do_not_arrive_at_a_public_endpoint_either(client: HttpClient) -> None:
+    seen = client.ask("GET", "/ai/monitoring/healthz", headers=SPOOFED).echoed()
     assert not [name for name in seen if "authorized" in name]
 
 
 @pytest.mark.parametrize("name", OVERRIDES)
-def test_an_override_header_never_arrives(visitor: Visitor, name: str) -> None:
-    seen = visitor.ask("POST", COMPLETIONS, ["complete_code"], headers={name: "/evil"}).echoed()
+def test_an_override_header_never_arrives(client: HttpClient, name: str) -> None:
+    seen = client.ask("POST", COMPLETIONS, ["complete_code"], headers={name: "/evil"}).echoed()
     assert "/evil" not in seen.values()
 
 
 @pytest.mark.parametrize("path", [COMPLETIONS, "/ai/monitoring/healthz"], ids=["token", "public"])
 @pytest.mark.parametrize("names", [IDENTITIES, OTHERWISE_SPELT], ids=["identities", "other spellings"])
-def test_no_identity_arrives_that_authz_has_not_stated(visitor: Visitor, path: str, names: str) -> None:
+def test_no_identity_arrives_that_authz_has_not_stated(client: HttpClient, path: str, names: str) -> None:
     """2026-11-22: a backend that is deployed behind other doors, too, believes one of their headers or its spelling."""
     method, scopes = ("POST", ["complete_code"]) if path == COMPLETIONS else ("GET", None)
-    seen = visitor.ask(method, path, scopes, headers=dict.fromkeys(names.split(), "evil")).echoed()
+    seen = client.ask(method, path, scopes, headers=dict.fromkeys(names.split(), "evil")).echoed()
     assert [name for name, value in seen.items() if "evil" in value] == []
 
 
-def test_what_gitlab_sends_arrives(visitor: Visitor) -> None:
+def test_what_gitlab_sends_arrives(client: HttpClient) -> None:
     """2026-11-22: the list of what is removed takes nothing that a client really needs."""
     sent = {
         "x-gitlab-duo-seat-count": "7",
@@ -109,13 +109,13 @@ def test_what_gitlab_sends_arrives(visitor: Visitor) -> None:
         "user-agent": "gitlab-workhorse",
         "via": "1.1 proxy",
     }
-    seen = visitor.ask("POST", COMPLETIONS, ["complete_code"], headers=sent).echoed()
+    seen = client.ask("POST", COMPLETIONS, ["complete_code"], headers=sent).echoed()
     assert {name: seen.get(name) for name in sent} == sent
 
 
 @pytest.mark.parametrize("name", ["x_gitlab_authorized_user_id", "X_Gitlab_Realm", "x_anything"])
-def test_a_name_with_underscores_is_refused(door: Door, visitor: Visitor, name: str) -> None:
-    headers = visitor.headers(COMPLETIONS, ["complete_code"], overrides={name: "1"})
+def test_a_name_with_underscores_is_refused(door: Door, client: HttpClient, name: str) -> None:
+    headers = client.headers(COMPLETIONS, ["complete_code"], overrides={name: "1"})
     with door.nothing_let_through():
         first = http1(door.plain, "POST", COMPLETIONS.encode(), headers.items())
         second = http2(door.plain, request2("POST", COMPLETIONS, headers.items()))
@@ -126,12 +126,14 @@ def test_a_name_with_underscores_is_refused(door: Door, visitor: Visitor, name: 
     assert door.log_line_of(second)["details"] == "http2.unexpected_underscore"
 
 
-def test_no_trailer_arrives_at_a_backend_over_http2(door: Door, visitor: Visitor) -> None:
+def test_no_trailer_arrives_at_a_backend_over_http2(door: Door, client: HttpClient) -> None:
     further = {"content-type": "application/grpc", "grpc-timeout": "7S"}
-    sent = visitor.headers(METHOD, ["duo_workflow_generate_token"], overrides=further)
+    sent = client.headers(METHOD, ["duo_workflow_generate_token"], overrides=further)
     trailers = [("x-gitlab-authorized-user-id", "somebody"), ("x-http-method-override", "PUT"), ("x-plain", "1")]
-    with witness() as upstream, door.edited(clusters=[("port_value: 8113", f"port_value: {upstream.port}")]):
-        door.wait_until(lambda: door.envoy.admin.healthy_endpoints().get("duo_workflow_grpc") == 1, "the witness")
+    with recording_backend() as upstream, door.edited(clusters=[("port_value: 8113", f"port_value: {upstream.port}")]):
+        door.wait_until(
+            lambda: door.envoy.admin.healthy_endpoints().get("duo_workflow_grpc") == 1, "the recording backend"
+        )
         reply = http2(door.plain, request2("POST", METHOD, sent.items()), body=b"\0\0\0\0\0", trailers=trailers)
         arrival = upstream.arrivals.get(timeout=10)
     assert (reply.status, reply.header("grpc-status")) == (200, "0")
@@ -141,16 +143,16 @@ def test_no_trailer_arrives_at_a_backend_over_http2(door: Door, visitor: Visitor
     assert arrival.trailers == {}
 
 
-def test_a_trailer_with_underscores_ends_the_stream(door: Door, visitor: Visitor) -> None:
-    sent = visitor.headers(METHOD, ["duo_workflow_generate_token"], overrides={"content-type": "application/grpc"})
+def test_a_trailer_with_underscores_ends_the_stream(door: Door, client: HttpClient) -> None:
+    sent = client.headers(METHOD, ["duo_workflow_generate_token"], overrides={"content-type": "application/grpc"})
     trailers = [("x_gitlab_authorized_user_id", "somebody")]
     reply = http2(door.plain, request2("POST", METHOD, sent.items()), body=b"\0\0\0\0\0", trailers=trailers)
     assert reply.status == 0
     assert door.log_line_of(reply)["details"] == "http2.unexpected_underscore"
 
 
-def test_no_trailer_arrives_at_a_backend_over_http1(door: Door, visitor: Visitor) -> None:
-    headers = visitor.headers(COMPLETIONS, ["complete_code"], overrides={"transfer-encoding": "chunked"})
+def test_no_trailer_arrives_at_a_backend_over_http1(door: Door, client: HttpClient) -> None:
+    headers = client.headers(COMPLETIONS, ["complete_code"], overrides={"transfer-encoding": "chunked"})
     lines = [f"POST {COMPLETIONS} HTTP/1.1", "host: cloud.gitlab.com", "connection: close"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     chunks = ["1", "a", "0", "x-gitlab-authorized-user-id: somebody", "", ""]
@@ -161,44 +163,44 @@ def test_no_trailer_arrives_at_a_backend_over_http1(door: Door, visitor: Visitor
     assert b"somebody" not in answer
 
 
-def test_a_backend_sees_one_client_address_and_it_is_not_the_clients_word(visitor: Visitor) -> None:
+def test_a_backend_sees_one_client_address_and_it_is_not_the_clients_word(client: HttpClient) -> None:
     headers = {"x-forwarded-for": "203.0.113.9, 198.51.100.7", "x-forwarded-proto": "https"}
-    seen = visitor.ask("POST", COMPLETIONS, ["complete_code"], headers=headers).echoed()
+    seen = client.ask("POST", COMPLETIONS, ["complete_code"], headers=headers).echoed()
     assert seen["x-forwarded-for"] == "127.0.0.1"
     assert seen["x-envoy-external-address"] == "127.0.0.1"
     assert seen["x-forwarded-proto"] == "http"
 
 
-def test_no_client_counts_as_internal(visitor: Visitor) -> None:
-    seen = visitor.ask("POST", COMPLETIONS, ["complete_code"]).echoed()
+def test_no_client_counts_as_internal(client: HttpClient) -> None:
+    seen = client.ask("POST", COMPLETIONS, ["complete_code"]).echoed()
     assert "x-envoy-internal" not in seen
     assert seen["x-envoy-external-address"] == "127.0.0.1"
 
 
 @pytest.mark.parametrize("request_id", ["01J5ZC3W9Q4T8V2N7K6M1B0XYZ", "01890a5d-ac96-774b-bcce-b302099a8057"])
-def test_the_clients_request_id_survives_everywhere(door: Door, visitor: Visitor, request_id: str) -> None:
-    answer = visitor.ask("POST", COMPLETIONS, ["complete_code"], headers={"x-request-id": request_id})
+def test_the_clients_request_id_survives_everywhere(door: Door, client: HttpClient, request_id: str) -> None:
+    answer = client.ask("POST", COMPLETIONS, ["complete_code"], headers={"x-request-id": request_id})
     assert answer.echoed()["x-request-id"] == request_id
     assert answer.headers["x-request-id"] == request_id
     assert door.log_line(request_id)["status"] == 200
 
 
-def test_a_request_without_an_id_is_given_one(door: Door, visitor: Visitor) -> None:
-    answer = visitor.ask("POST", COMPLETIONS, ["complete_code"], headers={"x-request-id": None})
+def test_a_request_without_an_id_is_given_one(door: Door, client: HttpClient) -> None:
+    answer = client.ask("POST", COMPLETIONS, ["complete_code"], headers={"x-request-id": None})
     made = answer.headers["x-request-id"]
     assert str(uuid.UUID(made)) == made
     assert answer.echoed()["x-request-id"] == made
     assert door.log_line(made)["status"] == 200
 
 
-def test_the_answer_tells_nothing_about_the_inside(visitor: Visitor) -> None:
-    answer = visitor.ask("POST", COMPLETIONS, ["complete_code"])
+def test_the_answer_tells_nothing_about_the_inside(client: HttpClient) -> None:
+    answer = client.ask("POST", COMPLETIONS, ["complete_code"])
     assert answer.headers["server"] == "cloud-connector"
     assert not [name for name in answer.headers if name.startswith("x-envoy-")]
 
 
-def test_several_authorization_headers_are_refused(door: Door, visitor: Visitor) -> None:
-    headers = [*visitor.headers(COMPLETIONS, ["complete_code"]).items()]
+def test_several_authorization_headers_are_refused(door: Door, client: HttpClient) -> None:
+    headers = [*client.headers(COMPLETIONS, ["complete_code"]).items()]
     authorization = next(each for each in headers if each[0] == "authorization")
     with door.nothing_let_through():
         reply = http1(door.plain, "POST", COMPLETIONS.encode(), [*headers, authorization])

@@ -9,9 +9,9 @@ import pytest
 
 from tests.support.e2e.customer import COMPLETIONS, until_refused
 from tests.support.e2e.door import Door
+from tests.support.e2e.http_client import Answer
 from tests.support.e2e.limited import WIDE, Gate, open_gate
-from tests.support.e2e.served import get
-from tests.support.e2e.visitor import Answer
+from tests.support.e2e.processes import get
 
 ATTEMPTS: Final = "attempts: 1000000/second"
 NETWORKS: Final = "exempt: [127.0.0.1/32, 198.51.100.0/28, 2001:db8:ffff::/48]"
@@ -38,7 +38,7 @@ def good(gate: Gate, address: str) -> Answer:
 
 
 def bad(gate: Gate, address: str) -> Answer:
-    return gate.visitor.ask("POST", COMPLETIONS.path, headers={"x-forwarded-for": address})
+    return gate.client.ask("POST", COMPLETIONS.path, headers={"x-forwarded-for": address})
 
 
 def test_an_address_that_tries_too_often_is_limited_and_others_are_not(gate: Gate) -> None:
@@ -52,7 +52,7 @@ def test_good_requests_are_attempts_too(gate: Gate) -> None:
 
 
 def test_what_no_route_serves_is_an_attempt_too(gate: Gate) -> None:
-    nowhere = [gate.visitor.ask("GET", "/nowhere", headers={"x-forwarded-for": "192.0.2.4"}) for _ in range(6)]
+    nowhere = [gate.client.ask("GET", "/nowhere", headers={"x-forwarded-for": "192.0.2.4"}) for _ in range(6)]
     assert [answer.status for answer in nowhere] == [404] * 4 + [429] * 2
 
 

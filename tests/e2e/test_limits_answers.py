@@ -15,9 +15,9 @@ from dev.envoy.apply import apply
 from dev.envoy.files import EnvoyFiles
 from tests.support.e2e.customer import CHAT, COMPLETIONS, SCAN, TRACES, WORKFLOWS, Customer, Feature
 from tests.support.e2e.door import Door
-from tests.support.e2e.grpc_client import caller
+from tests.support.e2e.grpc_client import grpc_client
+from tests.support.e2e.http_client import Answer
 from tests.support.e2e.limited import Gate, open_gate
-from tests.support.e2e.visitor import Answer
 
 GENERATE: Final = "/duo_workflow.DuoWorkflow/GenerateToken"
 DAY: Final = 86_400
@@ -122,21 +122,21 @@ def test_whoever_is_refused_by_a_fast_bucket_is_told_to_wait_a_second(gate: Gate
 
 def test_a_grpc_client_is_told_that_its_resources_are_exhausted(gate: Gate) -> None:
     one = gate.customer()
-    sent = gate.visitor.headers(GENERATE, ["duo_workflow_generate_token"], claims=one.claims, overrides=one.headers())
+    sent = gate.client.headers(GENERATE, ["duo_workflow_generate_token"], claims=one.claims, overrides=one.headers())
     metadata = tuple((name, value) for name, value in sent.items() if name != "x-request-id")
     named = (*metadata, ("x-request-id", "grpc-refused"))
-    with caller(gate.envoy.plain) as client:
+    with grpc_client(gate.envoy.plain) as calls:
         for _ in range(2):
-            assert client.call(GENERATE, b"", metadata)
-        assert client.refusal(GENERATE, named) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "Too many requests")
+            assert calls.call(GENERATE, b"", metadata)
+        assert calls.refusal(GENERATE, named) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "Too many requests")
     line = gate.log_line("grpc-refused")
     assert (line["limit"], line["details"]) == ("user", "local_rate_limited")
 
 
 def test_what_has_no_caller_is_told_and_counted_nothing(gate: Gate) -> None:
     """A public path and a request without a token have neither user nor tier, whose share is 6 here."""
-    public = [gate.visitor.ask("GET", "/duo-workflow/monitoring/healthz") for _ in range(20)]
-    unknown = [gate.visitor.ask("POST", WORKFLOWS.path) for _ in range(20)]
+    public = [gate.client.ask("GET", "/duo-workflow/monitoring/healthz") for _ in range(20)]
+    unknown = [gate.client.ask("POST", WORKFLOWS.path) for _ in range(20)]
     assert ({answer.status for answer in public}, {answer.status for answer in unknown}) == ({200}, {401})
     assert [told(answer) for answer in (*public, *unknown)] == [{}] * 40
     assert gate.customer().ask(WORKFLOWS).status == 200

@@ -16,9 +16,9 @@ from dev.envoy.files import EnvoyFiles, render
 from dev.envoy.files import replace as move
 from tests.support.e2e.customer import COMPLETIONS, SCAN, Customer
 from tests.support.e2e.door import Door
+from tests.support.e2e.http_client import HttpClient
 from tests.support.e2e.limited import WIDE, Gate, open_gate, with_limits
-from tests.support.e2e.served import edit, get
-from tests.support.e2e.visitor import Visitor
+from tests.support.e2e.processes import edit, get
 from tests.support.minting import Minter
 
 SAST: Final = "sast: {capacity: 4000000/second, tiers: {any: *tier, small: *tier, medium: *tier, large: *tier}}"
@@ -61,7 +61,7 @@ def test_an_edited_number_takes_effect_without_a_restart_and_apply_says_so(
     assert refused(one) == (3, "user")
     assert applied(gate, edited, "user: 3/day", "user: 4/day") == 0
     users = gate.envoy.files.rendered / "users.yaml"
-    assert capsys.readouterr().out == f"{users}: Envoy has taken it; what these limits had counted begins anew\n"
+    assert capsys.readouterr().out == f"{users}: Envoy uses it now; these limits count from zero again\n"
     assert gate.envoy.child.exit_code() is None
     assert refused(gate.customer()) == (4, "user")
     # What the instance has used is counted in another file, and stays: 3 of 5.
@@ -130,7 +130,7 @@ def test_limits_that_are_broken_at_the_start_let_nobody_through(door: Door, mint
     source = with_limits(door.folder / "source-broken", WIDE)
     edit(source.rendered / "tiers.yaml", [("stat_prefix:", "stat_prefiks:")])
     with door.another_envoy("broken", (), source) as envoy, door.nothing_let_through():
-        answer = Customer(Visitor(envoy.plain, mint)).ask(COMPLETIONS)
+        answer = Customer(HttpClient(envoy.plain, mint)).ask(COMPLETIONS)
         assert (answer.status, answer.json()["reason"]) == (500, "internal_error")
 
 
@@ -146,6 +146,6 @@ def test_without_authz_nobody_is_let_through_and_no_limit_counts(door: Door, gat
         door.authz.stop()
         door.authz.start()
         door.wait_for_authz()
-    door.wait_until(lambda: gate.visitor.ask("GET", "/ai/monitoring/healthz").status == 200, "authz")
+    door.wait_until(lambda: gate.client.ask("GET", "/ai/monitoring/healthz").status == 200, "authz")
     assert refused(one) == (2, "user")
     assert refused(replace(one, user=None)) == (2, "instance")

@@ -9,8 +9,8 @@ import pytest
 
 from tests.support.e2e.customer import COMPLETIONS, SCAN, TRACES, WORKFLOW_TOKEN, Customer, Feature
 from tests.support.e2e.door import Door
+from tests.support.e2e.http_client import Answer
 from tests.support.e2e.limited import Gate, open_gate
-from tests.support.e2e.visitor import Answer
 
 LIMITS: Final = """\
 backend_services:

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from tests.e2e.test_endpoints import EVERY_SCOPE, GUARDED, Endpoint
 from tests.support.e2e.customer import COMPLETIONS, Customer, Feature
 from tests.support.e2e.door import Door
+from tests.support.e2e.http_client import Answer
 from tests.support.e2e.limited import Gate, open_gate
-from tests.support.e2e.other_authz import asking
-from tests.support.e2e.served import Service
-from tests.support.e2e.visitor import Answer
+from tests.support.e2e.processes import Service
+from tests.support.e2e.stub_authz import bootstrap_edits
 from tests.support.repository import ROOT
 
 DATA: Final = ROOT / "authz" / "data"
@@ -105,13 +105,13 @@ rules:
 @pytest.fixture(scope="module")
 def gate(door: Door, newer_authz: Service) -> Iterator[Gate]:
     socket = newer_authz.folder / "run" / "authz" / "0.sock"
-    with open_gate(door, "units", limits(), edits=asking(socket)) as opened:
+    with open_gate(door, "units", limits(), edits=bootstrap_edits(socket)) as opened:
         yield opened
 
 
 def ask(customer: Customer, path: str, scopes: Sequence[str], method: str = "POST", named: str | None = None) -> Answer:
     headers = customer.headers({"x-gitlab-unit-primitive": named})
-    return customer.visitor.ask(method, path, scopes, claims=customer.claims, headers=headers)
+    return customer.client.ask(method, path, scopes, claims=customer.claims, headers=headers)
 
 
 def scopes_of(answer: Answer) -> tuple[int, str]:
@@ -148,7 +148,7 @@ def test_a_request_for_one_of_several_counts_for_that_one_alone(gate: Gate, held
 def test_a_tier_that_the_limits_have_never_heard_of_draws_from_the_default_tiers_buckets(gate: Gate) -> None:
     one = gate.customer()
     claims = {**one.claims, "duo_seat_count": str(HUGE)}
-    unknown = gate.visitor.ask("POST", COMPLETIONS.path, ["complete_code"], claims=claims, headers=one.headers())
+    unknown = gate.client.ask("POST", COMPLETIONS.path, ["complete_code"], claims=claims, headers=one.headers())
     assert unknown.status == 200
     assert unknown.headers["x-ratelimit-limit"] == "1"
     assert gate.log_line(unknown.request_id)["tier"] == "huge"

@@ -16,8 +16,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from dev.envoy.files import Engine
 from dev.process import Family
 from tests.support.e2e.door import CLUSTERS, Door
-from tests.support.e2e.served import SECONDS, Envoy, get, start_envoy
-from tests.support.e2e.visitor import Visitor
+from tests.support.e2e.http_client import HttpClient
+from tests.support.e2e.processes import SECONDS, Envoy, get, start_envoy
 from tests.support.foreign_metrics import ENVOY, ENVOY_SHARED
 from tests.support.minting import Minter
 
@@ -75,8 +75,8 @@ def missing(expected: Mapping[str, frozenset[str]], found: Mapping[str, frozense
     return {name: labels for name, labels in expected.items() if name not in found or not labels <= found[name]}
 
 
-def test_an_envoy_that_counts_itself_has_them(door: Door, visitor: Visitor) -> None:
-    assert visitor.ask("POST", "/ai/v2/code/completions", ["complete_code"]).status == 200
+def test_an_envoy_that_counts_itself_has_them(door: Door, client: HttpClient) -> None:
+    assert client.ask("POST", "/ai/v2/code/completions", ["complete_code"]).status == 200
     assert missing(ENVOY, shown(door.envoy)) == {}
 
 
@@ -87,10 +87,10 @@ def test_an_envoy_that_asks_the_rate_limit_service_has_them(door: Door) -> None:
         envoy = start_envoy(family, door.folder, "counted", source, {**door.ports, SHIPPED_PORT: port})
         wanted = (*CLUSTERS, "ratelimit")
         family.wait_until(lambda: all(map(envoy.healthy, wanted)), "a cluster, as Envoy sees it", SECONDS)
-        visitor = Visitor(envoy.plain, Minter(now=time.time()))
+        client = HttpClient(envoy.plain, Minter(now=time.time()))
 
         def ask() -> int:
-            return visitor.ask("POST", "/ai/v1/chat/agent", ["duo_chat"]).status
+            return client.ask("POST", "/ai/v1/chat/agent", ["duo_chat"]).status
 
         assert ask() == 200
         for service.refused in ("addresses", "users", "instances", "unit_primitives", "tiers"):

@@ -10,28 +10,28 @@ import pytest
 from authz.deciding._proto.base_pb2 import HeaderValue, HeaderValueOption
 from authz.deciding._proto.external_auth_pb2 import CheckResponse, OkHttpResponse
 from tests.support.e2e.door import Door
-from tests.support.e2e.other_authz import OtherAuthz, asking, serving
-from tests.support.e2e.visitor import Visitor
+from tests.support.e2e.http_client import HttpClient
+from tests.support.e2e.stub_authz import StubAuthz, bootstrap_edits, serving
 
 IDENTITY: Final = "x-gitlab-authorized-realm"
 REFUSED: Final = ("x-other", "authorization", "x-gitlab-realm", "x-gitlab-authorized-1", "host", ":path", ":method")
 
 
 @pytest.fixture(scope="module")
-def obedient(door: Door, visitor: Visitor) -> Iterator[Visitor]:
+def obedient(door: Door, client: HttpClient) -> Iterator[HttpClient]:
     """A client of a door whose authz lets everything in and sets headers that ours never sets."""
     socket = door.folder / "run" / "authz" / "other.sock"
     headers = [HeaderValueOption(header=HeaderValue(key=name, value="set")) for name in (IDENTITY, *REFUSED)]
-    authz = OtherAuthz(CheckResponse(ok_response=OkHttpResponse(headers=headers)))
+    authz = StubAuthz(CheckResponse(ok_response=OkHttpResponse(headers=headers)))
     authz.may_answer.set()
     with (
         serving(authz, socket),
-        door.another_envoy("obedient", asking(socket)) as envoy,
+        door.another_envoy("obedient", bootstrap_edits(socket)) as envoy,
     ):
-        yield Visitor(envoy.plain, visitor.mint)
+        yield HttpClient(envoy.plain, client.mint)
 
 
-def test_authz_sets_the_identity_and_nothing_else(obedient: Visitor) -> None:
+def test_authz_sets_the_identity_and_nothing_else(obedient: HttpClient) -> None:
     """2026-11-22: nothing held decoder_header_mutation_rules, without which a check may rewrite the whole request."""
     answer = obedient.ask("POST", "/ai/v2/code/completions", ["complete_code"])
     seen = answer.echoed()

@@ -11,9 +11,9 @@ import pytest
 
 from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from tests.support.e2e.door import Door
-from tests.support.e2e.grpc_client import caller
-from tests.support.e2e.other_authz import OtherAuthz, asking, serving
-from tests.support.e2e.visitor import Visitor
+from tests.support.e2e.grpc_client import grpc_client
+from tests.support.e2e.http_client import HttpClient
+from tests.support.e2e.stub_authz import StubAuthz, bootstrap_edits, serving
 
 COMPLETIONS: Final = "/ai/v2/code/completions"
 TOKEN: Final = "/duo_workflow.DuoWorkflow/GenerateToken"
@@ -31,10 +31,10 @@ def dead_authz(door: Door) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("dead_authz")
-def test_nothing_is_let_through_while_the_service_is_dead(door: Door, visitor: Visitor) -> None:
+def test_nothing_is_let_through_while_the_service_is_dead(door: Door, client: HttpClient) -> None:
     with door.nothing_let_through():
         for _ in range(3):  # before and after Envoy notices
-            answer = visitor.ask("POST", COMPLETIONS, ["complete_code"])
+            answer = client.ask("POST", COMPLETIONS, ["complete_code"])
             assert answer.status == 503
             assert answer.json() == {
                 "error": "Service unavailable",
@@ -43,40 +43,40 @@ def test_nothing_is_let_through_while_the_service_is_dead(door: Door, visitor: V
             }
             line = door.log_line(answer.request_id)
             assert (line["details"], line["attempts"]) == ("ext_authz_error", 0)
-        assert visitor.ask("GET", "/ai/monitoring/healthz").status == 503
-        assert visitor.ask("POST", COMPLETIONS).status == 503
-        assert visitor.ask("GET", "/nowhere").status == 404
-        assert visitor.ask("GET", "/-/health").status == 200
+        assert client.ask("GET", "/ai/monitoring/healthz").status == 503
+        assert client.ask("POST", COMPLETIONS).status == 503
+        assert client.ask("GET", "/nowhere").status == 404
+        assert client.ask("GET", "/-/health").status == 200
 
 
 @pytest.mark.usefixtures("dead_authz")
-def test_a_grpc_call_is_unavailable_while_the_service_is_dead(door: Door, visitor: Visitor) -> None:
-    metadata = tuple(visitor.headers(TOKEN, ["duo_workflow_generate_token"]).items())
-    with caller(door.plain) as client, door.nothing_let_through():
-        assert client.refusal(TOKEN, metadata) == (grpc.StatusCode.UNAVAILABLE, "Service unavailable")
+def test_a_grpc_call_is_unavailable_while_the_service_is_dead(door: Door, client: HttpClient) -> None:
+    metadata = tuple(client.headers(TOKEN, ["duo_workflow_generate_token"]).items())
+    with grpc_client(door.plain) as calls, door.nothing_let_through():
+        assert calls.refusal(TOKEN, metadata) == (grpc.StatusCode.UNAVAILABLE, "Service unavailable")
 
 
-def test_a_slow_service_is_not_asked_more_than_twice(door: Door, visitor: Visitor) -> None:
+def test_a_slow_service_is_not_asked_more_than_twice(door: Door, client: HttpClient) -> None:
     """2026-11-22: three tries fitted into the timeout, so that a service that was slow got three times the work."""
     socket_path = door.folder / "run" / "authz" / "slow.sock"
-    slow = OtherAuthz(CheckResponse())
+    slow = StubAuthz(CheckResponse())
     with (
         serving(slow, socket_path),
-        door.another_envoy("slow", asking(socket_path)) as envoy,
+        door.another_envoy("slow", bootstrap_edits(socket_path)) as envoy,
         door.nothing_let_through(),
     ):
-        assert Visitor(envoy.plain, visitor.mint).ask("POST", COMPLETIONS, ["complete_code"]).status == 503
+        assert HttpClient(envoy.plain, client.mint).ask("POST", COMPLETIONS, ["complete_code"]).status == 503
         assert len(slow.checks) == 2
 
 
-def test_it_works_again_when_the_service_is_back(visitor: Visitor) -> None:
-    assert visitor.ask("POST", COMPLETIONS, ["complete_code"]).status == 200
+def test_it_works_again_when_the_service_is_back(client: HttpClient) -> None:
+    assert client.ask("POST", COMPLETIONS, ["complete_code"]).status == 200
 
 
-def test_a_backend_without_a_healthy_endpoint_is_unavailable(door: Door, visitor: Visitor) -> None:
+def test_a_backend_without_a_healthy_endpoint_is_unavailable(door: Door, client: HttpClient) -> None:
     with door.edited(clusters=[("port_value: 8131", "port_value: 8132")]):
         door.wait_until(lambda: door.envoy.admin.healthy_endpoints()["sast"] == 0, "a dead sast")
-        answer = visitor.ask("POST", "/sast/scan", ["security_scans"])
+        answer = client.ask("POST", "/sast/scan", ["security_scans"])
     assert answer.status == 503
     assert answer.json() == {
         "error": "Backend unavailable",
@@ -87,10 +87,10 @@ def test_a_backend_without_a_healthy_endpoint_is_unavailable(door: Door, visitor
     assert (line["outcome"], line["cluster"]) == ("allowed", "sast")
 
 
-def test_a_request_that_meets_a_dead_endpoint_is_tried_at_another(door: Door, visitor: Visitor) -> None:
+def test_a_request_that_meets_a_dead_endpoint_is_tried_at_another(door: Door, client: HttpClient) -> None:
     unnoticed = "port_value: 8112}}, health_check_config: {disable_active_health_check: true}}"
     with door.edited(clusters=[("port_value: 8102}}}", unnoticed)]):
-        answers = [visitor.ask("POST", COMPLETIONS, ["complete_code"]) for _ in range(10)]
+        answers = [client.ask("POST", COMPLETIONS, ["complete_code"]) for _ in range(10)]
     assert {(answer.status, answer.json()["name"]) for answer in answers} == {(200, "ai_gateway-1")}
     assert 2 in {door.log_line(answer.request_id)["attempts"] for answer in answers}
 
@@ -110,13 +110,13 @@ def test_a_request_that_meets_a_dead_endpoint_is_tried_at_another(door: Door, vi
     ids=["timeout", "idle", "duration"],
 )
 def test_a_backend_that_does_not_answer_in_time_is_a_timeout(
-    door: Door, visitor: Visitor, patience: str, message: str, reason: str, details: str
+    door: Door, client: HttpClient, patience: str, message: str, reason: str, details: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # connections are made, and nobody takes them
         port = silent.getsockname()[1]
         unnoticed = f"port_value: {port}}}}}, health_check_config: {{disable_active_health_check: true}}}}"
         with door.edited([("timeout: 60s", patience)], [("port_value: 8131}}}", unnoticed)]):
-            answer = visitor.ask("POST", "/sast/scan", ["security_scans"])
+            answer = client.ask("POST", "/sast/scan", ["security_scans"])
     assert answer.status == 504
     assert answer.json() == {"error": message, "reason": reason, "request_id": answer.request_id}
     assert door.log_line(answer.request_id)["details"] == details

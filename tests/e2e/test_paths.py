@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 import pytest
 
 from tests.support.e2e.door import Door
+from tests.support.e2e.http_client import HttpClient, audience
 from tests.support.e2e.raw_http import http1, http2, request2
-from tests.support.e2e.visitor import Visitor, audience
 
 AUTHZ: Final = "ext_authz_denied"
 ENVOY: Final = "path_normalization_failed"
@@ -49,8 +49,8 @@ REFUSED: Final = [
 
 
 @pytest.mark.parametrize("trap", REFUSED, ids=lambda trap: ascii(trap.target))
-def test_an_ambiguous_path_is_refused_by_the_first_that_sees_it(door: Door, visitor: Visitor, trap: Trap) -> None:
-    headers = visitor.headers("/ai", ["complete_code"])
+def test_an_ambiguous_path_is_refused_by_the_first_that_sees_it(door: Door, client: HttpClient, trap: Trap) -> None:
+    headers = client.headers("/ai", ["complete_code"])
     with door.nothing_let_through():
         reply = http1(door.plain, "POST", trap.target.encode("latin-1"), headers.items())
     assert reply.status == trap.status
@@ -72,18 +72,18 @@ def test_an_ambiguous_path_is_refused_by_the_first_that_sees_it(door: Door, visi
         "/ai/v2/code/%63ompletions",
     ],
 )
-def test_what_envoy_normalises_is_one_path_for_authz_and_backend(door: Door, visitor: Visitor, target: str) -> None:
-    allowed = http1(door.plain, "POST", target.encode(), visitor.headers("/ai", ["complete_code"]).items())
+def test_what_envoy_normalises_is_one_path_for_authz_and_backend(door: Door, client: HttpClient, target: str) -> None:
+    allowed = http1(door.plain, "POST", target.encode(), client.headers("/ai", ["complete_code"]).items())
     assert allowed.status == 200
     assert b'"path": "/v2/code/completions"' in allowed.body.replace(b"%63", b"c")
     with door.nothing_let_through():
-        refused = http1(door.plain, "POST", target.encode(), visitor.headers("/ai", ["duo_chat"]).items())
+        refused = http1(door.plain, "POST", target.encode(), client.headers("/ai", ["duo_chat"]).items())
     assert refused.status == 403
     assert door.log_line_of(refused)["details"] == AUTHZ
 
 
-def test_a_token_of_one_prefix_does_not_walk_into_another(door: Door, visitor: Visitor) -> None:
-    headers = visitor.headers("/ai", ["complete_code", "security_scans"])
+def test_a_token_of_one_prefix_does_not_walk_into_another(door: Door, client: HttpClient) -> None:
+    headers = client.headers("/ai", ["complete_code", "security_scans"])
     with door.nothing_let_through():
         reply = http1(door.plain, "POST", b"/ai/../sast/scan", headers.items())
     assert reply.status == 401
@@ -91,24 +91,24 @@ def test_a_token_of_one_prefix_does_not_walk_into_another(door: Door, visitor: V
     assert audience("/ai") != audience("/sast")
 
 
-def test_raw_non_ascii_over_http2_is_refused(door: Door, visitor: Visitor) -> None:
-    headers = visitor.headers("/ai", ["complete_code"])
+def test_raw_non_ascii_over_http2_is_refused(door: Door, client: HttpClient) -> None:
+    headers = client.headers("/ai", ["complete_code"])
     with door.nothing_let_through():
         reply = http2(door.plain, request2("POST", "/ai/v2/code/completions\xe9", headers.items()))
     assert reply.status in {0, 400, 404}
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE", "PROPFIND"])
-def test_another_method_is_told_which_one_is_right(door: Door, visitor: Visitor, method: str) -> None:
-    headers = visitor.headers("/ai", ["complete_code"])
+def test_another_method_is_told_which_one_is_right(door: Door, client: HttpClient, method: str) -> None:
+    headers = client.headers("/ai", ["complete_code"])
     with door.nothing_let_through():
         reply = http1(door.plain, method, b"/ai/v2/code/completions", headers.items())
     assert (reply.status, reply.header("allow")) == (405, "POST")
     assert door.log_line_of(reply)["details"] == AUTHZ
 
 
-def test_a_tunnel_is_refused(door: Door, visitor: Visitor) -> None:
+def test_a_tunnel_is_refused(door: Door, client: HttpClient) -> None:
     with door.nothing_let_through():
-        reply = http1(door.plain, "CONNECT", b"127.0.0.1:22", visitor.headers("/ai", ["complete_code"]).items())
+        reply = http1(door.plain, "CONNECT", b"127.0.0.1:22", client.headers("/ai", ["complete_code"]).items())
     assert reply.status == 404
     assert door.log_line_of(reply)["details"] == "route_not_found"

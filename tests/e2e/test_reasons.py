@@ -9,8 +9,8 @@ from typing import Final
 import pytest
 
 from tests.support.e2e.door import Door
+from tests.support.e2e.http_client import HttpClient
 from tests.support.e2e.raw_http import http2, request2
-from tests.support.e2e.visitor import Visitor
 
 COMPLETIONS: Final = "/ai/v2/code/completions"
 CHALLENGE: Final = 'Bearer error="invalid_token"'
@@ -135,9 +135,9 @@ CASES: Final = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_an_http_client_learns_status_reason_and_message(door: Door, visitor: Visitor, case: Case) -> None:
+def test_an_http_client_learns_status_reason_and_message(door: Door, client: HttpClient, case: Case) -> None:
     with door.nothing_let_through():
-        answer = visitor.ask(
+        answer = client.ask(
             case.method, case.path, case.scopes, issuer=case.issuer, claims=case.claims, headers=case.headers
         )
     assert answer.status == case.status
@@ -153,9 +153,9 @@ def test_an_http_client_learns_status_reason_and_message(door: Door, visitor: Vi
 
 
 @pytest.mark.parametrize("case", [each for each in CASES if each.id != "audience"], ids=str)
-def test_a_grpc_client_learns_code_and_message(door: Door, visitor: Visitor, case: Case) -> None:
+def test_a_grpc_client_learns_code_and_message(door: Door, client: HttpClient, case: Case) -> None:
     further = {**case.headers, "content-type": "application/grpc", "te": "trailers"}
-    sent = visitor.headers(case.path, case.scopes, case.issuer, case.claims, further)
+    sent = client.headers(case.path, case.scopes, case.issuer, case.claims, further)
     with door.nothing_let_through():
         reply = http2(door.plain, request2(case.method, case.path, sent.items()), body=b"\0\0\0\0\0")
     assert (reply.status, reply.header("grpc-status"), reply.header("grpc-message")) == (
@@ -168,16 +168,16 @@ def test_a_grpc_client_learns_code_and_message(door: Door, visitor: Visitor, cas
 
 
 @pytest.mark.parametrize("label", ["{backend_service: ai_gateway}", "{}"], ids=["wrong", "absent"])
-def test_a_route_with_a_wrong_label_or_none_is_shut(door: Door, visitor: Visitor, label: str) -> None:
+def test_a_route_with_a_wrong_label_or_none_is_shut(door: Door, client: HttpClient, label: str) -> None:
     with door.edited(routes=[("{backend_service: sast}", label)]), door.nothing_let_through():
-        answer = visitor.ask("POST", "/sast/scan", ["security_scans"])
+        answer = client.ask("POST", "/sast/scan", ["security_scans"])
     assert answer.status == 403
     assert answer.json() == {"error": "Forbidden", "reason": "backend_disagreement", "request_id": answer.request_id}
     assert door.log_line(answer.request_id)["details"] == "ext_authz_denied"
 
 
-def test_a_refusal_does_not_tell_why_a_token_is_bad(visitor: Visitor) -> None:
-    expired = visitor.ask("POST", COMPLETIONS, ["complete_code"], claims={"iat": 1, "nbf": 1, "exp": 2})
-    garbage = visitor.ask("POST", COMPLETIONS, headers={"authorization": "Bearer a.b.c"})
+def test_a_refusal_does_not_tell_why_a_token_is_bad(client: HttpClient) -> None:
+    expired = client.ask("POST", COMPLETIONS, ["complete_code"], claims={"iat": 1, "nbf": 1, "exp": 2})
+    garbage = client.ask("POST", COMPLETIONS, headers={"authorization": "Bearer a.b.c"})
     assert {**expired.json(), "request_id": ""} == {**garbage.json(), "request_id": ""}
     assert set(expired.headers) == set(garbage.headers)

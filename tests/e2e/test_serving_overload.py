@@ -13,13 +13,13 @@ import pytest
 
 from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from authz.serving.supervision.endpoints import EndpointsFile
-from tests.support.e2e.burst import crowd
 from tests.support.e2e.chains import write_keys_and_anchors
+from tests.support.e2e.concurrent_clients import concurrent_clients
 from tests.support.e2e.door import Door, open_door
+from tests.support.e2e.http_client import HttpClient
 from tests.support.e2e.load import Seen, questions, tell
-from tests.support.e2e.other_authz import OtherAuthz, serving
-from tests.support.e2e.served import Service
-from tests.support.e2e.visitor import Visitor
+from tests.support.e2e.processes import Service
+from tests.support.e2e.stub_authz import StubAuthz, serving
 from tests.support.minting import Minter
 
 WORKERS: Final = 2
@@ -52,9 +52,9 @@ def overloads(door: Door) -> int:
 def test_clients_are_refused_only_when_all_workers_are_full(
     narrow: Door, mint: Minter, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = cycle(questions(Visitor(narrow.plain, mint)))
+    asked = cycle(questions(HttpClient(narrow.plain, mint)))
     before, seen = narrow.requests_seen(), Seen()
-    with crowd(narrow.plain, CLIENTS) as clients:
+    with concurrent_clients(narrow.plain, CLIENTS) as clients:
         for _ in range(BURSTS):
             burst = list(islice(asked, CLIENTS))
             for question, (status, answer) in zip(burst, clients.ask(burst), strict=True):
@@ -78,14 +78,14 @@ def test_after_that_every_worker_is_asked_again_at_once(narrow: Door, mint: Mint
     """2026-11-22: Envoy took "full" for "broken", and left workers out for seconds."""
     assert counted(narrow, "membership_healthy") == WORKERS
     assert counted(narrow, "outlier_detection.ejections_enforced_total") == 0
-    visitor, full = Visitor(narrow.plain, mint), overloads(narrow)
+    client, full = HttpClient(narrow.plain, mint), overloads(narrow)
     for _ in range(2 * WORKERS):
-        assert visitor.ask("POST", "/ai/v2/code/completions", ["complete_code"]).status == 200
-        assert visitor.ask("POST", "/ai/v2/code/completions", ["duo_chat"]).status == 403
+        assert client.ask("POST", "/ai/v2/code/completions", ["complete_code"]).status == 200
+        assert client.ask("POST", "/ai/v2/code/completions", ["duo_chat"]).status == 403
     assert overloads(narrow) == full
 
 
-class Full(OtherAuthz):
+class Full(StubAuthz):
     """A worker that never has room."""
 
     __slots__ = ()
@@ -103,11 +103,11 @@ def test_one_full_worker_is_noticed_by_no_client(narrow: Door, mint: Minter) -> 
     edits = (("path: run/authz/endpoints.json", f"path: {socket.with_suffix('.json')}"),)
     before, allowed = narrow.requests_seen(), 0
     with serving(full, socket), narrow.another_envoy("full", edits) as envoy:
-        visitor = Visitor(envoy.plain, mint)
+        client = HttpClient(envoy.plain, mint)
         narrow.wait_until(lambda: envoy.healthy("authz") == WORKERS, "both")
         while len(full.checks) < 10 * TRIES:
-            assert visitor.ask("POST", "/ai/v2/code/completions", ["complete_code"]).status == 200
-            assert visitor.ask("POST", "/ai/v2/code/completions", ["duo_chat"]).status == 403
+            assert client.ask("POST", "/ai/v2/code/completions", ["complete_code"]).status == 200
+            assert client.ask("POST", "/ai/v2/code/completions", ["duo_chat"]).status == 403
             allowed += 1
         assert envoy.healthy("authz") == WORKERS
     assert narrow.requests_seen() - before == allowed

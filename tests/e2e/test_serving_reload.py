@@ -15,8 +15,8 @@ from tests.support.cases.case_file import POLICY
 from tests.support.certificates import Certificate, pem
 from tests.support.e2e.chains import LEAF, SISTER, STARTED, chain_token, write_keys_and_anchors
 from tests.support.e2e.door import Door, open_door
-from tests.support.e2e.served import Service
-from tests.support.e2e.visitor import Answer, Visitor
+from tests.support.e2e.http_client import Answer, HttpClient
+from tests.support.e2e.processes import Service
 from tests.support.issuers import PRODUCTION
 from tests.support.minting import INSTANCE, USER, Minter
 from tests.support.signing import key
@@ -65,16 +65,16 @@ def remembered(door: Door) -> int:
     return door.authz.counted('authz_cache_entries{cache="tokens"}')
 
 
-def of_instance(visitor: Visitor) -> Answer:
-    return visitor.ask("POST", COMPLETIONS, ["complete_code"])
+def of_instance(client: HttpClient) -> Answer:
+    return client.ask("POST", COMPLETIONS, ["complete_code"])
 
 
-def of_user(visitor: Visitor) -> Answer:
-    return visitor.ask("POST", COMPLETIONS, ["complete_code"], issuer="ai-gateway")
+def of_user(client: HttpClient) -> Answer:
+    return client.ask("POST", COMPLETIONS, ["complete_code"], issuer="ai-gateway")
 
 
-def with_certificates(visitor: Visitor) -> Answer:
-    return visitor.ask("POST", COMPLETIONS, headers={"authorization": f"Bearer {chain_token(visitor.mint)}"})
+def with_certificates(client: HttpClient) -> Answer:
+    return client.ask("POST", COMPLETIONS, headers={"authorization": f"Bearer {chain_token(client.mint)}"})
 
 
 def revoked(text: str) -> tuple[str, str]:
@@ -82,7 +82,7 @@ def revoked(text: str) -> tuple[str, str]:
 
 
 # Who asks, what ends the trust, and what the limits on failed authentications count: a customer is no attacker.
-ENDS: Final[dict[str, tuple[Callable[[Visitor], Answer], tuple[str, str], str | None]]] = {
+ENDS: Final[dict[str, tuple[Callable[[HttpClient], Answer], tuple[str, str], str | None]]] = {
     "a revoked instance": (of_instance, revoked(f"instances: [{{value: {INSTANCE}, reason: stolen}}]"), None),
     "a revoked user": (of_user, revoked(f'users: [{{value: "{USER}", reason: laptop stolen}}]'), None),
     "a revoked token": (of_instance, revoked(f"token_ids: [{{value: {TOKEN_ID}, reason: in a log}}]"), None),
@@ -107,37 +107,37 @@ ENDS: Final[dict[str, tuple[Callable[[Visitor], Answer], tuple[str, str], str | 
 
 @pytest.mark.parametrize(("ask", "end", "auth_outcome"), ENDS.values(), ids=ENDS.keys())
 def test_a_token_that_is_remembered_is_refused_with_the_reload(
-    door: Door, mint: Minter, ask: Callable[[Visitor], Answer], end: tuple[str, str], auth_outcome: str | None
+    door: Door, mint: Minter, ask: Callable[[HttpClient], Answer], end: tuple[str, str], auth_outcome: str | None
 ) -> None:
-    visitor, (file, text) = Visitor(door.plain, mint), end
+    client, (file, text) = HttpClient(door.plain, mint), end
     before = (door.folder / file).read_text("utf-8")
     door.wait_until(lambda: remembered(door) == 0, "caches that are empty")
 
     def all_remember() -> bool:
-        assert ask(visitor).status == 200
+        assert ask(client).status == 200
         return remembered(door) == WORKERS
 
     door.wait_until(all_remember, "every worker's memory of the token")
     reload(door, file, text)
     with door.nothing_let_through():
-        answers = [ask(visitor) for _ in range(ASKED)]
+        answers = [ask(client) for _ in range(ASKED)]
     said = {(answer.status, answer.json()["reason"], answer.json()["error"]) for answer in answers}
     assert said == {(401, "invalid_token", "Forbidden by auth provider")}
     line = door.log_line(answers[0].request_id)
     assert (line["outcome"], line["auth_outcome"]) == ("denied", auth_outcome)
     reload(door, file, before)
-    assert {ask(visitor).status for _ in range(ASKED)} == {200}
+    assert {ask(client).status for _ in range(ASKED)} == {200}
     reload(door, REVOCATIONS, f"{NOTHING}# {uuid.uuid4()}: another policy, which remembers nothing\n")
 
 
 def test_others_pass(door: Door, mint: Minter) -> None:
-    visitor, before = Visitor(door.plain, mint), (door.folder / REVOCATIONS).read_text("utf-8")
+    client, before = HttpClient(door.plain, mint), (door.folder / REVOCATIONS).read_text("utf-8")
     other = str(uuid.uuid4())
     reload(door, REVOCATIONS, f"instances: [{{value: {other}, reason: stolen}}]\n{LEAF_REVOKED}\n")
     sister = chain_token(mint, SISTER, issuer="gitlab-com")
     headers = {"authorization": f"Bearer {sister}"}
     for _ in range(ASKED):
-        assert with_certificates(visitor).status == 401
-        assert of_instance(visitor).status == 200
-        assert visitor.ask("POST", COMPLETIONS, issuer="gitlab-com", headers=headers).status == 200
+        assert with_certificates(client).status == 401
+        assert of_instance(client).status == 200
+        assert client.ask("POST", COMPLETIONS, issuer="gitlab-com", headers=headers).status == 200
     reload(door, REVOCATIONS, before)

@@ -11,9 +11,9 @@ import pytest
 
 from tests.support.e2e.chains import write_keys_and_anchors
 from tests.support.e2e.door import Door, open_door
+from tests.support.e2e.http_client import HttpClient
 from tests.support.e2e.load import loaded, questions, tell
-from tests.support.e2e.served import Service, get
-from tests.support.e2e.visitor import Visitor
+from tests.support.e2e.processes import Service, get
 from tests.support.minting import Minter
 
 WORKERS: Final = 4
@@ -50,7 +50,7 @@ def test_checks_are_spread_evenly_over_the_workers(
     crew: Door, mint: Minter, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before, before_asked = decided(crew), asked(crew)
-    with loaded(crew.plain, questions(Visitor(crew.plain, mint))) as load:
+    with loaded(crew.plain, questions(HttpClient(crew.plain, mint))) as load:
         crew.wait_until(lambda: load.answers() >= ANSWERS, "answers", 100)
     seen = load.seen()
     assert not seen.details, seen.found()

@@ -19,9 +19,9 @@ import pytest
 from tests.support.cases.case_file import POLICY
 from tests.support.e2e.chains import write_keys_and_anchors
 from tests.support.e2e.door import Door, open_door
+from tests.support.e2e.http_client import Answer, HttpClient
 from tests.support.e2e.load import Load, loaded, questions, tell
-from tests.support.e2e.served import Service
-from tests.support.e2e.visitor import Answer, Visitor
+from tests.support.e2e.processes import Service
 from tests.support.minting import Minter
 
 Loading = Callable[[], AbstractContextManager[Load]]
@@ -59,7 +59,7 @@ def loading(crew: Door, mint: Minter, capsys: pytest.CaptureFixture[str], reques
     def run() -> Iterator[Load]:
         all_serve(crew)
         before = crew.requests_seen()
-        with loaded(crew.plain, questions(Visitor(crew.plain, mint))) as load:
+        with loaded(crew.plain, questions(HttpClient(crew.plain, mint))) as load:
             go_on(crew, load)
             yield load
             all_serve(crew)
@@ -85,15 +85,15 @@ def all_serve(crew: Door) -> None:
     crew.wait_until(lambda: crew.envoy.healthy("authz") == WORKERS, "every worker, as Envoy sees it")
 
 
-def happened(crew: Door, text: str, before: str) -> None:
-    """Return when the service says so, later than `before`."""
-    crew.wait_until(lambda: text in crew.authz.events().removeprefix(before), f"'{text.strip()}'")
+def happened(crew: Door, before: int, event: str, **fields: object) -> None:
+    """Return when the service has logged that event, later than its first `before` events."""
+    crew.wait_until(lambda: bool(crew.authz.events(event, before, **fields)), f"{event} {fields}")
 
 
-def replaced(crew: Door, number: int, former: int, before: str) -> None:
+def replaced(crew: Door, number: int, former: int, before: int) -> None:
     """Return when another process serves in a worker's place."""
     crew.wait_until(lambda: crew.authz.worker(number) != former, f"another worker {number}")
-    happened(crew, f"INFO listening on unix:run/authz/{number}.sock\n", before)
+    happened(crew, before, "worker_listening", worker=number, address=f"unix:run/authz/{number}.sock")
 
 
 def restarts(crew: Door) -> int:
@@ -104,11 +104,11 @@ def reloads(crew: Door, outcome: str) -> int:
     return crew.authz.counted(f'authz_policy_reloads_total{{outcome="{outcome}"}}')
 
 
-def of_instance(visitor: Visitor) -> Answer:
+def of_instance(client: HttpClient) -> Answer:
     """Ask with one and the same token each time."""
     claims = {"sub": INSTANCE, "gitlab_instance_id": INSTANCE}
     headers = {"x-gitlab-instance-id": INSTANCE}
-    return visitor.ask("POST", "/ai/v2/code/completions", ["complete_code"], claims=claims, headers=headers)
+    return client.ask("POST", "/ai/v2/code/completions", ["complete_code"], claims=claims, headers=headers)
 
 
 def replace(file: Path, text: str) -> None:
@@ -128,11 +128,11 @@ def revision(crew: Door) -> str:
 
 def test_half_of_the_workers_are_killed(crew: Door, loading: Loading) -> None:
     with loading():
-        before, pids, count = crew.authz.events(), crew.authz.pids(), restarts(crew)
+        before, pids, count = len(crew.authz.events()), crew.authz.pids(), restarts(crew)
         for number in (0, 1):
             os.kill(pids[number], signal.SIGKILL)
         for number in (0, 1):
-            happened(crew, f"WARNING worker {number} was killed by SIGKILL: another starts", before)
+            happened(crew, before, "worker_restarted", worker=number, cause="killed by SIGKILL")
             replaced(crew, number, pids[number], before)
     assert crew.authz.pids()[2:] == pids[2:]
     assert restarts(crew) == count + 2
@@ -140,19 +140,19 @@ def test_half_of_the_workers_are_killed(crew: Door, loading: Loading) -> None:
 
 def test_one_worker_is_stopped(crew: Door, loading: Loading) -> None:
     with loading():
-        before, pids, count = crew.authz.events(), crew.authz.pids(), restarts(crew)
+        before, pids, count = len(crew.authz.events()), crew.authz.pids(), restarts(crew)
         os.kill(pids[2], signal.SIGSTOP)
-        happened(crew, "WARNING worker 2 does not move: another starts", before)
+        happened(crew, before, "worker_restarted", worker=2, cause="no heartbeat for 3s")
         replaced(crew, 2, pids[2], before)
     assert restarts(crew) == count + 1
 
 
 def test_all_workers_are_replaced_one_after_the_other(crew: Door, loading: Loading) -> None:
     with loading():
-        before, pids, count = crew.authz.events(), crew.authz.pids(), restarts(crew)
+        before, pids, count = len(crew.authz.events()), crew.authz.pids(), restarts(crew)
         for number, pid in enumerate(pids):
             os.kill(pid, signal.SIGTERM)
-            happened(crew, f"INFO worker {number} has drained: another starts\n", before)
+            happened(crew, before, "worker_drained", worker=number)
             replaced(crew, number, pid, before)
     assert not set(crew.authz.pids()) & set(pids)
     assert restarts(crew) == count + WORKERS
@@ -163,7 +163,7 @@ def test_the_policy_is_reloaded_every_second_for_a_minute(
     crew: Door, policy: Path, mint: Minter, loading: Loading
 ) -> None:
     """Every time an instance whose token is remembered is locked out, or let in again, in every worker."""
-    visitor, pids, count = Visitor(crew.plain, mint), crew.authz.pids(), reloads(crew, "success")
+    client, pids, count = HttpClient(crew.plain, mint), crew.authz.pids(), reloads(crew, "success")
     revisions, failures = {revision(crew)}, reloads(crew, "failure")
     with loading() as load:
         began, pause = time.monotonic(), threading.Event()
@@ -171,7 +171,7 @@ def test_the_policy_is_reloaded_every_second_for_a_minute(
             is_locked_out = number % 2 == 0
             replace(policy / "revocations.yml", f"{LOCKED_OUT if is_locked_out else NOBODY}# {number}\n")
             reloaded(crew, count + number + 1)
-            answers = {of_instance(visitor).status for _ in range(2 * WORKERS)}
+            answers = {of_instance(client).status for _ in range(2 * WORKERS)}
             assert answers == {401 if is_locked_out else 200}
             load.others += 0 if is_locked_out else 2 * WORKERS
             revisions.add(revision(crew))
@@ -181,14 +181,14 @@ def test_the_policy_is_reloaded_every_second_for_a_minute(
 
 
 def test_a_broken_policy_changes_nothing(crew: Door, policy: Path, loading: Loading) -> None:
-    before, in_force, pids = crew.authz.events(), revision(crew), crew.authz.pids()
+    before, in_force, pids = len(crew.authz.events()), revision(crew), crew.authz.pids()
     text, failures = (policy / "tiers.yml").read_text("utf-8"), reloads(crew, "failure")
     with loading() as load:
         replace(policy / "tiers.yml", text.replace("default: any", "defualt: any"))
-        happened(crew, f"revision {in_force}, the new one is broken: ", before)
+        happened(crew, before, "policy_refused", revision=in_force)
         assert json.loads(crew.authz.admin("/readyz"))["last_reload_failure"]["problems"]
         go_on(crew, load)
         assert (reloads(crew, "failure"), revision(crew), crew.authz.pids()) == (failures + 1, in_force, pids)
         replace(policy / "tiers.yml", text)
-        happened(crew, f"is unchanged, revision {in_force}\n", before)
+        happened(crew, before, "policy_unchanged", revision=in_force)
     assert json.loads(crew.authz.admin("/readyz"))["last_reload_failure"] is None

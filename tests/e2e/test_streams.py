@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from tests.support.e2e.door import Door
-from tests.support.e2e.visitor import Visitor
+from tests.support.e2e.http_client import HttpClient
 
 CHAT: Final = "/ai/v2/chat/agent"
 SOCKET: Final = "/duo-workflow/ws"
@@ -37,47 +37,47 @@ def events(body: bytes) -> list[str]:
     ],
 )
 def test_server_sent_events_outlast_the_route_timeout(
-    door: Door, visitor: Visitor, method: str, path: str, scopes: list[str]
+    door: Door, client: HttpClient, method: str, path: str, scopes: list[str]
 ) -> None:
     with door.edited(routes=[SHORT_TIMEOUT]):
-        answer = visitor.ask(method, f"{path}?events=4&interval=0.3", scopes, headers=STREAM)
+        answer = client.ask(method, f"{path}?events=4&interval=0.3", scopes, headers=STREAM)
     assert events(answer.body) == ["echo", "tick", "tick", "tick"]
     assert answer.headers["content-type"] == "text/event-stream"
 
 
-def test_the_route_timeout_holds_where_nothing_streams(door: Door, visitor: Visitor) -> None:
+def test_the_route_timeout_holds_where_nothing_streams(door: Door, client: HttpClient) -> None:
     with door.edited(routes=[SHORT_TIMEOUT]), pytest.raises(http.client.IncompleteRead) as cut:
-        visitor.ask("POST", "/ai/v2/code/completions?events=4&interval=0.3", ["complete_code"], headers=STREAM)
+        client.ask("POST", "/ai/v2/code/completions?events=4&interval=0.3", ["complete_code"], headers=STREAM)
     assert events(cut.value.partial) in (["echo"], ["echo", "tick"])
 
 
-def test_a_stream_that_falls_silent_is_cut(door: Door, visitor: Visitor) -> None:
+def test_a_stream_that_falls_silent_is_cut(door: Door, client: HttpClient) -> None:
     started = time.monotonic()
     with door.edited(routes=[("idle_timeout: 120s", "idle_timeout: 0.5s")]), pytest.raises(http.client.IncompleteRead):
-        visitor.ask("POST", f"{CHAT}?events=2&interval=20", ["duo_chat"], headers=STREAM)
+        client.ask("POST", f"{CHAT}?events=2&interval=20", ["duo_chat"], headers=STREAM)
     assert time.monotonic() - started < 10
 
 
-def test_no_stream_is_open_for_longer_than_its_maximum(door: Door, visitor: Visitor) -> None:
+def test_no_stream_is_open_for_longer_than_its_maximum(door: Door, client: HttpClient) -> None:
     with (
         door.edited(routes=[("max_stream_duration: 3600s", "max_stream_duration: 0.7s")]),
         pytest.raises(http.client.IncompleteRead) as cut,
     ):
-        visitor.ask("POST", f"{CHAT}?events=100&interval=0.2", ["duo_chat"], headers=STREAM)
+        client.ask("POST", f"{CHAT}?events=100&interval=0.2", ["duo_chat"], headers=STREAM)
     assert "tick" in events(cut.value.partial)
 
 
-def test_a_websocket_talks_both_ways(door: Door, visitor: Visitor) -> None:
-    echo, answers = asyncio.run(_talk(door.plain, visitor.headers(SOCKET, WORKFLOW)))
+def test_a_websocket_talks_both_ways(door: Door, client: HttpClient) -> None:
+    echo, answers = asyncio.run(_talk(door.plain, client.headers(SOCKET, WORKFLOW)))
     assert (echo["method"], echo["path"]) == ("GET", "/ws?a=b")
     assert dict(echo["headers"])["x-gitlab-authorized-unit-primitive"] == WORKFLOW[0]
     assert answers == ["one", "two"]
 
 
-def test_a_websocket_does_not_name_the_identity_as_a_matter_of_this_connection(door: Door, visitor: Visitor) -> None:
+def test_a_websocket_does_not_name_the_identity_as_a_matter_of_this_connection(door: Door, client: HttpClient) -> None:
     """2026-11-22: an intermediary before the backend would have removed what Connection lists (RFC 9110, 7.6.1)."""
     listed = {"connection": "Upgrade, x-gitlab-authorized-instance-id"}
-    echo, answers = asyncio.run(_talk(door.plain, visitor.headers(SOCKET, WORKFLOW, overrides=listed)))
+    echo, answers = asyncio.run(_talk(door.plain, client.headers(SOCKET, WORKFLOW, overrides=listed)))
     headers = dict(echo["headers"])
     assert (headers["connection"], headers["upgrade"].lower()) == ("upgrade", "websocket")
     assert headers["x-gitlab-authorized-instance-id"] == headers["x-gitlab-instance-id"]
@@ -85,33 +85,33 @@ def test_a_websocket_does_not_name_the_identity_as_a_matter_of_this_connection(d
 
 
 @pytest.mark.parametrize("listed", [None, "keep-alive, x-gitlab-authorized-instance-id"])
-def test_an_ordinary_request_has_no_connection_header(visitor: Visitor, listed: str | None) -> None:
-    seen = visitor.ask("POST", CHAT, ["duo_chat"], headers={"connection": listed}).echoed()
+def test_an_ordinary_request_has_no_connection_header(client: HttpClient, listed: str | None) -> None:
+    seen = client.ask("POST", CHAT, ["duo_chat"], headers={"connection": listed}).echoed()
     assert seen["x-gitlab-authorized-instance-id"] == seen["x-gitlab-instance-id"]
     assert not {"connection", "upgrade"} & seen.keys()
 
 
-def test_a_websocket_is_not_open_for_longer_than_its_maximum(door: Door, visitor: Visitor) -> None:
+def test_a_websocket_is_not_open_for_longer_than_its_maximum(door: Door, client: HttpClient) -> None:
     with door.edited(routes=[("max_stream_duration: 3600s", "max_stream_duration: 0.7s")]):
-        closed = asyncio.run(_wait_for_the_end(door.plain, visitor.headers(SOCKET, WORKFLOW)))
+        closed = asyncio.run(_wait_for_the_end(door.plain, client.headers(SOCKET, WORKFLOW)))
     assert closed in {aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.ERROR}
 
 
 @pytest.mark.parametrize(("scopes", "status"), [(None, 401), (["duo_chat"], 403)], ids=["no token", "other scope"])
 def test_a_websocket_without_leave_is_never_opened(
-    door: Door, visitor: Visitor, scopes: list[str] | None, status: int
+    door: Door, client: HttpClient, scopes: list[str] | None, status: int
 ) -> None:
     with door.nothing_let_through(), pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-        asyncio.run(_talk(door.plain, visitor.headers(SOCKET, scopes)))
+        asyncio.run(_talk(door.plain, client.headers(SOCKET, scopes)))
     assert refused.value.status == status
 
 
-def test_an_upload_reaches_the_backend_while_it_is_being_sent(door: Door, visitor: Visitor) -> None:
+def test_an_upload_reaches_the_backend_while_it_is_being_sent(door: Door, client: HttpClient) -> None:
     path = "/observability/v1/traces"
     before = door.requests_seen()
     connection = http.client.HTTPConnection("127.0.0.1", door.plain, timeout=20)
     connection.putrequest("POST", path)
-    for name, value in visitor.headers(path, ["observability_all"]).items():
+    for name, value in client.headers(path, ["observability_all"]).items():
         connection.putheader(name, value)
     connection.putheader("content-length", str(2 * 1_000_000))
     connection.endheaders()
@@ -123,9 +123,9 @@ def test_an_upload_reaches_the_backend_while_it_is_being_sent(door: Door, visito
     connection.close()
 
 
-def test_a_refused_upload_is_not_read(door: Door, visitor: Visitor) -> None:
+def test_a_refused_upload_is_not_read(door: Door, client: HttpClient) -> None:
     with door.nothing_let_through():
-        answer = visitor.ask("POST", "/observability/v1/traces", ["duo_chat"], body=b"a" * 20_000)
+        answer = client.ask("POST", "/observability/v1/traces", ["duo_chat"], body=b"a" * 20_000)
     assert answer.status == 403
 
 

@@ -14,7 +14,7 @@ from cryptography import x509
 
 from dev import certificate
 from tests.support.e2e.door import Door
-from tests.support.e2e.visitor import Visitor
+from tests.support.e2e.http_client import HttpClient
 
 COMPLETIONS: Final = "/ai/v2/code/completions"
 
@@ -29,11 +29,11 @@ def serial(door: Door) -> int:
 
 
 @pytest.mark.parametrize(("http2", "version"), [(True, "HTTP/2"), (False, "HTTP/1.1")])
-def test_tls_speaks_both_versions_of_http(door: Door, visitor: Visitor, http2: bool, version: str) -> None:
-    headers = visitor.headers(COMPLETIONS, ["complete_code"])
-    with httpx.Client(http1=not http2, http2=http2, verify=trusting(door)) as client:
-        allowed = client.post(f"https://localhost:{door.envoy.tls}{COMPLETIONS}", headers=headers)
-        refused = client.post(f"https://localhost:{door.envoy.tls}{COMPLETIONS}")
+def test_tls_speaks_both_versions_of_http(door: Door, client: HttpClient, http2: bool, version: str) -> None:
+    headers = client.headers(COMPLETIONS, ["complete_code"])
+    with httpx.Client(http1=not http2, http2=http2, verify=trusting(door)) as browser:
+        allowed = browser.post(f"https://localhost:{door.envoy.tls}{COMPLETIONS}", headers=headers)
+        refused = browser.post(f"https://localhost:{door.envoy.tls}{COMPLETIONS}")
     assert (allowed.status_code, allowed.http_version) == (200, version)
     assert dict(allowed.json()["headers"])["x-forwarded-proto"] == "https"
     assert (refused.status_code, refused.json()["reason"]) == (401, "missing_authorization")
@@ -51,13 +51,13 @@ def test_alpn_prefers_http2(door: Door) -> None:
         assert wrapped.selected_alpn_protocol() == "h2"
 
 
-def test_a_replaced_certificate_is_shown_without_a_restart(door: Door, visitor: Visitor) -> None:
+def test_a_replaced_certificate_is_shown_without_a_restart(door: Door, client: HttpClient) -> None:
     folder = door.folder / "run" / "tls"
     before = serial(door)
     (folder / "ca.crt").unlink()  # incomplete, so a new one is made
     certificate.ensure(folder, datetime.now(UTC))
     door.wait_until(lambda: serial(door) != before, "the new certificate")
     assert door.envoy.child.exit_code() is None
-    with httpx.Client(verify=trusting(door)) as client:
-        headers = visitor.headers(COMPLETIONS, ["complete_code"], overrides={"x-request-id": uuid.uuid4().hex})
-        assert client.post(f"https://localhost:{door.envoy.tls}{COMPLETIONS}", headers=headers).status_code == 200
+    with httpx.Client(verify=trusting(door)) as browser:
+        headers = client.headers(COMPLETIONS, ["complete_code"], overrides={"x-request-id": uuid.uuid4().hex})
+        assert browser.post(f"https://localhost:{door.envoy.tls}{COMPLETIONS}", headers=headers).status_code == 200

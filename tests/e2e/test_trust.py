@@ -8,30 +8,30 @@ import pytest
 
 from tests.support.e2e.chains import SISTER, chain_token
 from tests.support.e2e.door import Door
-from tests.support.e2e.visitor import Answer, Visitor
+from tests.support.e2e.http_client import Answer, HttpClient
 from tests.support.minting import INSTANCE
 
 COMPLETIONS: Final = "/ai/v2/code/completions"
 
 
-def bearing(visitor: Visitor, token: str, issuer: str = "customers-dot") -> Answer:
-    return visitor.ask("POST", COMPLETIONS, issuer=issuer, headers={"authorization": f"Bearer {token}"})
+def bearing(client: HttpClient, token: str, issuer: str = "customers-dot") -> Answer:
+    return client.ask("POST", COMPLETIONS, issuer=issuer, headers={"authorization": f"Bearer {token}"})
 
 
 @pytest.mark.parametrize("placement", ["header", "claims"])
-def test_a_token_that_brings_its_certificates_is_let_in(door: Door, visitor: Visitor, placement: str) -> None:
-    token = chain_token(visitor.mint, placement=placement)
+def test_a_token_that_brings_its_certificates_is_let_in(door: Door, client: HttpClient, placement: str) -> None:
+    token = chain_token(client.mint, placement=placement)
     for _ in range(2):  # new, and remembered
-        answer = bearing(visitor, token)
+        answer = bearing(client, token)
         assert answer.status == 200
         assert answer.echoed()["x-gitlab-authorized-instance-id"] == INSTANCE
         assert door.log_line(answer.request_id)["issuer"] == "customers-dot"
 
 
-def test_a_sister_issuers_certificate_signs_for_nobody_else(door: Door, visitor: Visitor) -> None:
-    assert bearing(visitor, chain_token(visitor.mint, SISTER, issuer="gitlab-com"), "gitlab-com").status == 200
+def test_a_sister_issuers_certificate_signs_for_nobody_else(door: Door, client: HttpClient) -> None:
+    assert bearing(client, chain_token(client.mint, SISTER, issuer="gitlab-com"), "gitlab-com").status == 200
     with door.nothing_let_through():
         for placement in ("header", "claims"):
-            answer = bearing(visitor, chain_token(visitor.mint, SISTER, placement))
+            answer = bearing(client, chain_token(client.mint, SISTER, placement))
             assert (answer.status, answer.json()["reason"]) == (401, "invalid_token")
             assert door.log_line(answer.request_id)["auth_outcome"] == "failed"

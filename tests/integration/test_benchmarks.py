@@ -16,7 +16,7 @@ from benchmarks import limits, memory, soak
 from benchmarks.__main__ import STEPS
 from benchmarks.limits_traffic import Phase
 from benchmarks.measuring import measure, table
-from tests.support.e2e.served import SHIPPED
+from tests.support.e2e.processes import SHIPPED
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -73,7 +73,7 @@ def test_a_soak_asks_every_kind_of_question_and_watches_every_process(capsys: py
     for kind in ("new token", "known token", "expired", "forged", "no token", "another scope", "no rule", "no request"):
         assert re.search(rf"{kind} [1-9]", told)
     assert "instead of" not in told
-    assert "WARNING" not in told
+    assert "'warning'" not in told
 
 
 @pytest.mark.parametrize(
@@ -89,13 +89,16 @@ def test_a_soak_asks_every_kind_of_question_and_watches_every_process(capsys: py
 def test_flat_is_no_more_at_the_end_than_after_warming_up(samples: list[float], *, is_flat: bool) -> None:
     grown = soak.growth("worker 0", [each for each in samples for _ in range(3)])
     assert grown.is_flat() is is_flat
-    assert soak.faults([grown], {}, "INFO listening\n") == ([] if is_flat else ["worker 0 has grown"])
+    assert soak.faults([grown], {}, [{"level": "info", "event": "worker_listening"}]) == (
+        [] if is_flat else ["worker 0 has grown"]
+    )
 
 
 def test_a_soak_tells_wrong_answers_and_what_operators_were_warned_of() -> None:
     flat = soak.growth("worker 0", [1.0] * 4)
-    found = soak.faults([flat], {"forged: 0 instead of 16": 2}, "INFO listening\nWARNING worker 1 does not move\n")
-    assert found == ["2 times forged: 0 instead of 16", "WARNING worker 1 does not move"]
+    events = [{"level": "info", "event": "worker_started"}, {"level": "warning", "event": "worker_restarted"}]
+    found = soak.faults([flat], {"forged: 0 instead of 16": 2}, events)
+    assert found == ["2 times forged: 0 instead of 16", "{'level': 'warning', 'event': 'worker_restarted'}"]
 
 
 def test_the_experiment_is_on_the_shipped_shares() -> None:

@@ -20,7 +20,18 @@ from hypothesis import strategies as st
 from authz.deciding import _proto
 from authz.deciding._proto import external_auth_pb2
 from authz.deciding._proto.external_auth_pb2 import CheckRequest, CheckResponse
-from tests.support.oracle import agree, auth, complete, complete_fields, core, described, http, is_map, protobuf, rpc
+from tests.support.envoy_messages import (
+    agree,
+    auth,
+    complete,
+    complete_fields,
+    core,
+    described,
+    http,
+    is_map,
+    protobuf,
+    rpc,
+)
 
 FILES: Final = [
     importlib.import_module(found.name) for found in pkgutil.iter_modules(_proto.__path__, "authz.deciding._proto.")

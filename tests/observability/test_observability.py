@@ -64,7 +64,7 @@ def test_a_running_services_metrics_are_as_prometheus_wants_them(tmp_path_factor
     write_keys(folder / "keys")
     flags = ("--keys", "keys", "--listen", "unix:{worker}.sock", "--workers", "2", "--admin", "127.0.0.1:0")
     with running(folder, *flags, listeners=2) as service:
-        (admin,) = re.findall(r"INFO admin on http://(\S+)\n", service.log())
+        admin = f"127.0.0.1:{service.admin_port()}"
         for worker in range(2):
             with Caller(folder / f"{worker}.sock") as caller:
                 assert [caller.code(healthy()), caller.code(request())] == [0, 16]

@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.test_limits_numbers import LIMITS as NUMBERS
 from tests.support.e2e.customer import COMPLETIONS, SCAN
-from tests.support.e2e.visitor import Answer
+from tests.support.e2e.http_client import Answer
 from tests.support.shared.gate import SharedGate, SharedGates
 
 EXEMPT: Final = "['127.0.3.0/24', '198.51.100.0/28', '2001:db8:ffff::/48']"
@@ -74,7 +74,7 @@ class Client:
         headers: dict[str, str | None] = {"x-forwarded-for": self.address} if self.behind_proxy else {}
         source = "" if self.behind_proxy else self.address
         if unit_primitive is None:
-            return self.gate.visitor.ask("POST", SCAN.path, headers=headers, source=source)
+            return self.gate.client.ask("POST", SCAN.path, headers=headers, source=source)
         asked = replace(SCAN, unit_primitive=unit_primitive)
         return self.gate.customer().ask(asked, headers, source)
 
@@ -138,7 +138,7 @@ def test_authz_is_not_asked_about_what_its_address_was_refused(gate: SharedGate)
 
 
 def test_an_exempt_client_is_not_limited(gate: SharedGate) -> None:
-    exempt = [gate.visitor.ask("POST", COMPLETIONS.path, source="127.0.3.9").status for _ in range(20)]
+    exempt = [gate.client.ask("POST", COMPLETIONS.path, source="127.0.3.9").status for _ in range(20)]
     assert exempt == [401] * 20
     assert gate.counting.charged("addresses_*_127.0.3.9/32_*") == 0
 
@@ -150,7 +150,7 @@ def test_beside_an_exempt_network_limits_hold(gate: SharedGate) -> None:
 
 @pytest.mark.parametrize("address", ["198.51.100.7", "2001:db8:ffff:1::7"])
 def test_an_exempt_network_is_not_limited_behind_a_proxy(proxied: SharedGate, address: str) -> None:
-    answers = [proxied.visitor.ask("POST", SCAN.path, headers={"x-forwarded-for": address}) for _ in range(20)]
+    answers = [proxied.client.ask("POST", SCAN.path, headers={"x-forwarded-for": address}) for _ in range(20)]
     assert {answer.status for answer in answers} == {401}
 
 

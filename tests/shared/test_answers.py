@@ -14,8 +14,8 @@ import pytest
 
 from dev.envoy.apply import apply
 from tests.support.e2e.customer import CHAT, SCAN, TRACES, WORKFLOWS, Feature
-from tests.support.e2e.grpc_client import caller
-from tests.support.e2e.visitor import Answer
+from tests.support.e2e.grpc_client import grpc_client
+from tests.support.e2e.http_client import Answer
 from tests.support.shared.gate import SharedGate, SharedGates
 
 GENERATE: Final = "/duo_workflow.DuoWorkflow/GenerateToken"
@@ -105,7 +105,7 @@ def test_a_refusal_is_json_with_one_set_of_headers_which_is_the_refusers(
 
 
 def test_a_refused_address_is_told_the_longest_window_and_nothing_of_its_count(gate: SharedGate) -> None:
-    answers = [gate.visitor.ask("POST", SCAN.path, source="127.0.2.1")]
+    answers = [gate.client.ask("POST", SCAN.path, source="127.0.2.1")]
     gate.door.wait_until(lambda: _failing(gate, answers) == 429, "a refusal")
     is_rate_limited(gate, answers[-1], "address")
     assert told(answers[-1]) == {"x-ratelimit-scope": "address", "retry-after": str(DAY)}
@@ -113,7 +113,7 @@ def test_a_refused_address_is_told_the_longest_window_and_nothing_of_its_count(g
 
 
 def _failing(gate: SharedGate, answers: list[Answer]) -> int:
-    answers.append(gate.visitor.ask("POST", SCAN.path, source="127.0.2.1"))
+    answers.append(gate.client.ask("POST", SCAN.path, source="127.0.2.1"))
     return answers[-1].status
 
 
@@ -134,21 +134,21 @@ def test_a_good_answer_tells_what_is_left_to_its_user_alone(gate: SharedGate) ->
 
 def test_a_grpc_client_is_told_that_its_resources_are_exhausted(gate: SharedGate) -> None:
     one = gate.customer()
-    sent = gate.visitor.headers(GENERATE, ["duo_workflow_generate_token"], claims=one.claims, overrides=one.headers())
+    sent = gate.client.headers(GENERATE, ["duo_workflow_generate_token"], claims=one.claims, overrides=one.headers())
     metadata = tuple((name, value) for name, value in sent.items() if name != "x-request-id")
     named = (*metadata, ("x-request-id", "grpc-refused"))
-    with caller(gate.envoy.plain) as client:
+    with grpc_client(gate.envoy.plain) as calls:
         for _ in range(2):
-            assert client.call(GENERATE, b"", metadata)
-        assert client.refusal(GENERATE, named) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "Too many requests")
+            assert calls.call(GENERATE, b"", metadata)
+        assert calls.refusal(GENERATE, named) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "Too many requests")
     line = gate.log_line("grpc-refused")
     assert (line["limit"], line["details"]) == ("user", "request_rate_limited")
 
 
 def test_what_has_no_caller_is_told_and_counted_nothing(gate: SharedGate) -> None:
     """A public path and a request without a token have neither user nor tier."""
-    public = [gate.visitor.ask("GET", "/duo-workflow/monitoring/healthz") for _ in range(10)]
-    unknown = [gate.visitor.ask("POST", WORKFLOWS.path) for _ in range(10)]
+    public = [gate.client.ask("GET", "/duo-workflow/monitoring/healthz") for _ in range(10)]
+    unknown = [gate.client.ask("POST", WORKFLOWS.path) for _ in range(10)]
     assert ({answer.status for answer in public}, {answer.status for answer in unknown}) == ({200}, {401})
     assert [told(answer) for answer in (*public, *unknown)] == [{}] * 20
     lines = [gate.log_line(answer.request_id) for answer in (public[-1], unknown[-1])]

@@ -16,7 +16,7 @@ from dev.envoy.files import Engine
 from tests.e2e.test_limits_numbers import LIMITS
 from tests.support.e2e.customer import SCAN
 from tests.support.e2e.door import Door
-from tests.support.e2e.grpc_client import caller
+from tests.support.e2e.grpc_client import grpc_client
 from tests.support.e2e.limited import with_limits
 from tests.support.shared.counting import Part
 from tests.support.shared.gate import PATIENT_HEALTH, SharedGate, SharedGates
@@ -87,8 +87,8 @@ def test_a_setting_turns_it_into_503(strict: SharedGate, kind: str) -> None:
     with outage(strict, kind):
         with strict.door.nothing_let_through():
             answers = [strict.customer().ask(SCAN) for _ in range(3)]
-            assert strict.visitor.ask("GET", "/ai/monitoring/healthz").status == 503
-        assert strict.visitor.ask("GET", "/-/health").status == 200
+            assert strict.client.ask("GET", "/ai/monitoring/healthz").status == 503
+        assert strict.client.ask("GET", "/-/health").status == 200
     for answer in answers:
         assert answer.status == 503
         assert answer.json() == {
@@ -103,9 +103,9 @@ def test_a_setting_turns_it_into_503(strict: SharedGate, kind: str) -> None:
 
 def test_a_setting_turns_it_into_unavailable_for_grpc(strict: SharedGate) -> None:
     one = strict.customer()
-    sent = strict.visitor.headers(GENERATE, ["duo_workflow_generate_token"], claims=one.claims, overrides=one.headers())
-    with outage(strict, "service dead"), caller(strict.envoy.plain) as client, strict.door.nothing_let_through():
-        assert client.refusal(GENERATE, tuple(sent.items())) == (grpc.StatusCode.UNAVAILABLE, "Service unavailable")
+    sent = strict.client.headers(GENERATE, ["duo_workflow_generate_token"], claims=one.claims, overrides=one.headers())
+    with outage(strict, "service dead"), grpc_client(strict.envoy.plain) as calls, strict.door.nothing_let_through():
+        assert calls.refusal(GENERATE, tuple(sent.items())) == (grpc.StatusCode.UNAVAILABLE, "Service unavailable")
 
 
 def test_both_gates_count_when_nothing_is_wrong(gate: SharedGate, strict: SharedGate) -> None:
@@ -121,7 +121,7 @@ def dead_authz(door: Door, gate: SharedGate) -> Iterator[None]:
     door.authz.stop()
     door.authz.start()
     door.wait_for_authz()
-    door.wait_until(lambda: gate.visitor.ask("GET", "/ai/monitoring/healthz").status == 200, "authz")
+    door.wait_until(lambda: gate.client.ask("GET", "/ai/monitoring/healthz").status == 200, "authz")
 
 
 @pytest.mark.usefixtures("dead_authz")

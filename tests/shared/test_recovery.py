@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from tests.support.e2e.customer import COMPLETIONS, SCAN, TRACES, WORKFLOW_TOKEN, Feature
-from tests.support.e2e.visitor import Answer
+from tests.support.e2e.http_client import Answer
 from tests.support.shared.gate import SharedGate, SharedGates
 
 LIMITS: Final = """\
@@ -50,7 +50,7 @@ def test_an_address_recovers_after_its_window(gate: SharedGate, unit_primitive: 
     def turned_away() -> Answer:
         scopes = None if unit_primitive is None else [unit_primitive]
         one = gate.customer()
-        return gate.visitor.ask("POST", SCAN.path, scopes, claims=one.claims, headers=one.headers(), source=address)
+        return gate.client.ask("POST", SCAN.path, scopes, claims=one.claims, headers=one.headers(), source=address)
 
     refused = awaited(gate, turned_away, 429)
     assert (refused.headers["x-ratelimit-scope"], refused.headers["retry-after"]) == ("address", "1")

@@ -14,7 +14,7 @@ from dev.ratelimit.service import LimitsRefusedError, as_enforced
 from tests.e2e.test_limits_numbers import LIMITS
 from tests.support.e2e.customer import COMPLETIONS, SCAN, WORKFLOWS, Customer
 from tests.support.e2e.limited import render_limits
-from tests.support.e2e.served import edit
+from tests.support.e2e.processes import edit
 from tests.support.shared.gate import SharedGate, SharedGates, patient
 
 USER: Final = "any:    {share: 20%, instance: 1000/day, user: 3/day}"
@@ -34,7 +34,7 @@ def second(gate: SharedGate) -> Iterator[SharedGate]:
 
 def at(gate: SharedGate, customer: Customer) -> Customer:
     """The same customer, at that Envoy."""
-    return replace(customer, visitor=gate.visitor)
+    return replace(customer, client=gate.client)
 
 
 def test_a_user_has_one_count_at_two_envoys(gate: SharedGate, second: SharedGate) -> None:

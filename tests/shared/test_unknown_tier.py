@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.test_limits_numbers import LIMITS
 from tests.support.e2e.customer import SCAN, WORKFLOWS, Customer
 from tests.support.e2e.door import Door
-from tests.support.e2e.served import edit
+from tests.support.e2e.processes import edit
 from tests.support.repository import ROOT
 from tests.support.shared.gate import SharedGate, SharedGates
 
@@ -58,15 +58,15 @@ def restart(door: Door, policy: Path | None) -> None:
 
 
 def test_it_draws_from_the_default_tiers_buckets(gate: SharedGate) -> None:
-    one = Huge(gate.visitor)
+    one = Huge(gate.client)
     assert one.until_refused(SCAN) == (3, "user")
     line = gate.log_line(one.ask(SCAN).request_id)
     assert (line["tier"], line["limit"]) == ("huge", "user")
-    assert Customer(gate.visitor, "any", instance=one.instance, user=one.user).until_refused(SCAN) == (0, "user")
+    assert Customer(gate.client, "any", instance=one.instance, user=one.user).until_refused(SCAN) == (0, "user")
 
 
 def test_it_has_no_share_of_its_own(gate: SharedGate) -> None:
     """10 for the default tier, and for whoever draws from it."""
-    assert [Huge(gate.visitor).until_refused(WORKFLOWS) for _ in range(2)] == [(4, "instance")] * 2
+    assert [Huge(gate.client).until_refused(WORKFLOWS) for _ in range(2)] == [(4, "instance")] * 2
     assert gate.customer("any").until_refused(WORKFLOWS) == (2, "tier")
-    assert Huge(gate.visitor).until_refused(WORKFLOWS) == (0, "tier")
+    assert Huge(gate.client).until_refused(WORKFLOWS) == (0, "tier")

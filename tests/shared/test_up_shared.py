@@ -32,7 +32,7 @@ from tests.integration.test_up import (
     printed_until,
     send,
 )
-from tests.support.e2e.served import SHIPPED, edit
+from tests.support.e2e.processes import SHIPPED, edit
 from tests.support.repository import ROOT as REPOSITORY
 
 USER = "any:    {share: 10%, instance: 600/minute,   user: 60/minute}"

@@ -28,7 +28,7 @@ from dev.envoy.admin import Admin
 from dev.envoy.files import ADMIN, PLAIN, TLS, EnvoyFiles, render
 from dev.envoy.program import command
 from dev.process import Family
-from tests.support.oracle import auth
+from tests.support.envoy_messages import auth
 from tests.support.recording import ANY, FOLDER, Recording, Sent, recordings
 from tests.support.repository import ROOT
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from authz.model import Algorithm
 
@@ -32,6 +33,19 @@ class VerificationKey:
     algorithm: Algorithm
     material: PublicKeyTypes
     created_at: str | None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle the key as DER: cryptography's own objects cannot be pickled."""
+        return _restored, (self.issuer, self.kid, self.algorithm, spki(self.material), self.created_at)
+
+
+def spki(key: PublicKeyTypes) -> bytes:
+    """Return a public key as DER (SubjectPublicKeyInfo, RFC 5280, section 4.1)."""
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _restored(issuer: str, kid: str, algorithm: Algorithm, octets: bytes, created_at: str | None) -> VerificationKey:
+    return VerificationKey(issuer, kid, algorithm, load_der_public_key(octets), created_at)
 
 
 def weakness(key: PublicKeyTypes) -> str | None:

@@ -18,7 +18,7 @@ from authz.policy.catalog.entitlement import Customer, Lack
 from authz.policy.catalog.model import Catalog
 from authz.policy.catalog.schema import OperatorFile, UnitPrimitiveFile, moment
 from authz.policy.catalog.versions import Version
-from tests.support.cases.mistakes import MISTAKES, shown
+from tests.support.cases.problems import PROBLEMS, shown
 from tests.support.repository import CASES as CASE_FILES
 
 FILE: Final = CASE_FILES / "entitlement.yaml"
@@ -129,4 +129,4 @@ def _built(row: Row, common: Common, place: str) -> Case:
     )
 
 
-CASES: Final = read_cases(FILE, MISTAKES)
+CASES: Final = read_cases(FILE, PROBLEMS)

@@ -12,7 +12,7 @@ from authz.deciding._proto.base_pb2 import HeaderValueOption
 from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from authz.documents.reader import read
 from authz.documents.schema import Schema
-from tests.support.cases.mistakes import MISTAKES
+from tests.support.cases.problems import PROBLEMS
 from tests.support.cases.rows import Row
 from tests.support.issuers import Profile
 from tests.support.minting import SEATS
@@ -76,12 +76,12 @@ class Callers(Schema):
 
 
 def _reasons() -> Reasons:
-    document = read(CASE_FILES / "reasons.yaml", Reasons, MISTAKES)
+    document = read(CASE_FILES / "reasons.yaml", Reasons, PROBLEMS)
     return document.content if document else Reasons(reasons={}, token_errors={})
 
 
 def _callers() -> Callers:
-    document = read(CASE_FILES / "callers.yaml", Callers, MISTAKES)
+    document = read(CASE_FILES / "callers.yaml", Callers, PROBLEMS)
     return document.content if document else Callers(backends={}, callers={})
 
 

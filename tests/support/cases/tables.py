@@ -13,7 +13,7 @@ from authz.documents.reader import Document, read
 from tests.support.cases.case_file import EVERY_SCOPE, CaseFile
 from tests.support.cases.door import LAB, PROFILES
 from tests.support.cases.expectation import REASONS
-from tests.support.cases.mistakes import MISTAKES, shown
+from tests.support.cases.problems import PROBLEMS, shown
 from tests.support.cases.rows import Row
 from tests.support.issuers import ISSUERS_FILE
 from tests.support.repository import CASES as CASE_FILES
@@ -102,4 +102,4 @@ def _of_the_answer(row: Row) -> tuple[str, str] | None:
 
 
 CHECKS: Final[tuple[Callable[[Row], tuple[str, str] | None], ...]] = (_of_names, _of_the_answer)
-CASES: Final = [] if MISTAKES.problems else read_cases(CASE_FILES, MISTAKES)
+CASES: Final = [] if PROBLEMS.problems else read_cases(CASE_FILES, PROBLEMS)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from tests.support.e2e.visitor import SECONDS, Answer, Visitor
+from tests.support.e2e.http_client import SECONDS, Answer, HttpClient
 from tests.support.minting import Minter
 
 COMPLETIONS: Final = "/ai/v2/code/completions"
@@ -89,9 +89,9 @@ class Client:
         overrides: Mapping[str, str | None] | None = None,
     ) -> dict[str, str]:
         """What a client sends."""
-        visitor = Visitor(self.port, self.mint)
+        client = HttpClient(self.port, self.mint)
         stated = {**caller.claims(), **(claims or {})}
-        return visitor.headers(path, scopes, caller.issuer, stated, {**caller.headers(), **(overrides or {})})
+        return client.headers(path, scopes, caller.issuer, stated, {**caller.headers(), **(overrides or {})})
 
     @contextmanager
     def steady_load(self, caller: Caller) -> Iterator[Counter[str]]:

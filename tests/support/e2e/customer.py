@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from tests.support.e2e.visitor import Answer, Visitor
+from tests.support.e2e.http_client import Answer, HttpClient
 from tests.support.tiers import SEATS
 
 MOST: Final = 60
@@ -37,7 +37,7 @@ def _fresh() -> str:
 class Customer:
     """One user of one instance; `user` None: the header that names users is left out."""
 
-    visitor: Visitor
+    client: HttpClient
     tier: str = "any"
     issuer: str = "customers-dot"
     instance: str = field(default_factory=_fresh)
@@ -60,7 +60,7 @@ class Customer:
 
     def ask(self, feature: Feature, headers: dict[str, str | None] | None = None, source: str = "") -> Answer:
         """Ask for a feature, which the token is good for."""
-        return self.visitor.ask(
+        return self.client.ask(
             "POST",
             feature.path,
             [feature.unit_primitive],

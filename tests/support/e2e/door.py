@@ -18,8 +18,8 @@ from dev.envoy.apply import apply
 from dev.envoy.files import EnvoyFiles, render
 from dev.process import Child, Family
 from tests.support.e2e.limited import WIDE, with_limits
+from tests.support.e2e.processes import SECONDS, Edits, Envoy, LogLine, Service, edit, get, start_envoy
 from tests.support.e2e.raw_http import Reply
-from tests.support.e2e.served import SECONDS, Edits, Envoy, LogLine, Service, edit, get, start_envoy
 from tests.support.repository import ROOT
 
 LOG_SECONDS: Final = 10.0

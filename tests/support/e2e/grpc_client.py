@@ -41,7 +41,7 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class GrpcClient:
     """Calls over one connection."""
 
     _channel: grpc.Channel
@@ -77,10 +77,10 @@ class Caller:
 
 
 @contextmanager
-def caller(port: int) -> Iterator[Caller]:
+def grpc_client(port: int) -> Iterator[GrpcClient]:
     """A client of the door while the block runs."""
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        client = Caller(channel)
+        client = GrpcClient(channel)
         try:
             yield client
         finally:

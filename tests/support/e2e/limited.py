@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from dev.envoy.files import EnvoyFiles
 from tests.support.e2e.customer import Customer
-from tests.support.e2e.served import SHIPPED, Edits, Envoy, LogLine
-from tests.support.e2e.visitor import Visitor
+from tests.support.e2e.http_client import HttpClient
+from tests.support.e2e.processes import SHIPPED, Edits, Envoy, LogLine
 from tests.support.minting import Minter
 from tests.support.repository import ROOT, TESTS
 
@@ -56,11 +56,11 @@ class Gate:
     door: Door
     envoy: Envoy
     source: Path
-    visitor: Visitor
+    client: HttpClient
 
     def customer(self, tier: str = "any", issuer: str = "customers-dot") -> Customer:
         """A customer whom no limit has seen before."""
-        return Customer(self.visitor, tier, issuer)
+        return Customer(self.client, tier, issuer)
 
     def log_line(self, request_id: str) -> LogLine:
         """The access log's line for a request id that is used once."""
@@ -86,4 +86,4 @@ def open_gate(
     folder = door.folder / f"source-{name}"
     source = with_limits(folder, limits, changes)
     with door.another_envoy(name, edits, source) as envoy:
-        yield Gate(door, envoy, folder, Visitor(envoy.plain, Minter(now=time.time())))
+        yield Gate(door, envoy, folder, HttpClient(envoy.plain, Minter(now=time.time())))

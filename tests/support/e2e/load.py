@@ -16,7 +16,7 @@ from typing import Final
 import pytest
 
 from tests.support.e2e.chains import chain_token
-from tests.support.e2e.visitor import Visitor
+from tests.support.e2e.http_client import HttpClient
 from tests.support.signing import key
 
 CLIENTS: Final = 12
@@ -39,41 +39,41 @@ class Question:
     status: int
 
 
-def questions(visitor: Visitor) -> list[Question]:
+def questions(client: HttpClient) -> list[Question]:
     """What may pass and what may not, each with several tokens, in turn."""
-    return [question for _ in range(VARIANTS) for question in (*_allowed(visitor), *_refused(visitor))]
+    return [question for _ in range(VARIANTS) for question in (*_allowed(client), *_refused(client))]
 
 
-def _allowed(visitor: Visitor) -> Iterator[Question]:
+def _allowed(client: HttpClient) -> Iterator[Question]:
     def ask(name: str, method: str, path: str, scopes: list[str] | None, issuer: str = "customers-dot") -> Question:
         claims = {"jti": str(uuid.uuid4())}
-        return Question(name, method, path, visitor.headers(path, scopes, issuer, claims), 200)
+        return Question(name, method, path, client.headers(path, scopes, issuer, claims), 200)
 
     yield ask("an instance", "POST", "/ai/v2/code/completions", ["complete_code"])
     yield ask("a user", "POST", "/ai/v2/chat/agent", ["duo_chat"], "ai-gateway")
     yield ask("another backend", "POST", "/sast/scan", ["security_scans"])
     yield ask("public", "GET", "/ai/monitoring/healthz", None)
-    signed = {"authorization": f"Bearer {chain_token(visitor.mint)}"}
+    signed = {"authorization": f"Bearer {chain_token(client.mint)}"}
     path = "/ai/v2/code/completions"
-    yield Question("certificates", "POST", path, visitor.headers(path, overrides=signed), 200)
+    yield Question("certificates", "POST", path, client.headers(path, overrides=signed), 200)
 
 
-def _refused(visitor: Visitor) -> Iterator[Question]:
-    path, scopes, now = "/ai/v2/code/completions", ["complete_code"], int(visitor.mint.now)
-    forged = visitor.mint.token(claims={"jti": str(uuid.uuid4())}, key=key("a stranger's"))
+def _refused(client: HttpClient) -> Iterator[Question]:
+    path, scopes, now = "/ai/v2/code/completions", ["complete_code"], int(client.mint.now)
+    forged = client.mint.token(claims={"jti": str(uuid.uuid4())}, key=key("a stranger's"))
 
     def ask(name: str, status: int, claims: Mapping[str, object], other: Mapping[str, str] | None = None) -> Question:
         stated = {"jti": str(uuid.uuid4()), **claims}
-        return Question(name, "POST", path, visitor.headers(path, scopes, claims=stated, overrides=other), status)
+        return Question(name, "POST", path, client.headers(path, scopes, claims=stated, overrides=other), status)
 
-    yield Question("no token", "POST", path, visitor.headers(path), 401)
+    yield Question("no token", "POST", path, client.headers(path), 401)
     yield ask("expired", 401, {"iat": now - 7200, "nbf": now - 7200, "exp": now - 3600})
     yield ask("forged", 401, {}, {"authorization": f"Bearer {forged}"})
     yield ask("another's audience", 401, {"aud": "gitlab-security-gateway"})
     yield ask("another instance", 401, {}, {"x-gitlab-instance-id": str(uuid.uuid4())})
     yield ask("another scope", 403, {"scopes": ["duo_chat"]})
     nowhere = "/ai/v2/code/nothing"
-    yield Question("no rule", "POST", nowhere, visitor.headers(nowhere, scopes), 404)
+    yield Question("no rule", "POST", nowhere, client.headers(nowhere, scopes), 404)
 
 
 @dataclass(slots=True)

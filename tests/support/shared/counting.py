@@ -17,7 +17,7 @@ from dev.ratelimit.program import Programs
 from dev.ratelimit.redis_server import RedisServer
 from dev.ratelimit.service import RateLimitService
 from dev.up.plan import NeededPort, PlanError, check_free
-from tests.support.e2e.served import SECONDS
+from tests.support.e2e.processes import SECONDS
 
 # Below those that the kernel hands to clients, one of which might take a port while its owner is dead.
 PORTS: Final = range(20_000, 30_000)

@@ -12,9 +12,9 @@ from dev.envoy.files import Engine, EnvoyFiles
 from dev.ratelimit.program import Programs
 from dev.up import shared as up_shared
 from tests.support.e2e.door import Door
+from tests.support.e2e.http_client import HttpClient
 from tests.support.e2e.limited import Gate, with_limits
-from tests.support.e2e.served import Edits, Envoy, edit
-from tests.support.e2e.visitor import Visitor
+from tests.support.e2e.processes import Edits, Envoy, edit
 from tests.support.minting import Minter
 from tests.support.shared.counting import Counting, counting, free_ports
 
@@ -41,7 +41,7 @@ class SharedGate(Gate):
         """Another Envoy before the same service, with texts of its bootstrap replaced."""
         moved = (SERVICE, f"port_value: {self.ports[up_shared.GRPC]}")
         with self.door.another_envoy(name, (moved, *edits), files or self.files) as envoy:
-            second = replace(self, envoy=envoy, visitor=_visitor(envoy))
+            second = replace(self, envoy=envoy, client=_visitor(envoy))
             second.wait_until_counted()
             yield second
 
@@ -79,5 +79,5 @@ def patient(rendered: EnvoyFiles) -> EnvoyFiles:
     return files
 
 
-def _visitor(envoy: Envoy) -> Visitor:
-    return Visitor(envoy.plain, Minter(now=time.time()))
+def _visitor(envoy: Envoy) -> HttpClient:
+    return HttpClient(envoy.plain, Minter(now=time.time()))

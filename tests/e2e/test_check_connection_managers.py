@@ -1,4 +1,4 @@
-"""Ways in on which Envoy would not ask authz, or not listen to it: `check` tells them."""
+"""`check` refuses a bootstrap in which Envoy would not ask authz, or would ignore its answer."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Final
 import pytest
 
 from dev.envoy.files import EnvoyFiles
-from tests.support.e2e.findings import findings
-from tests.support.e2e.served import edit
+from tests.support.e2e.envoy_problems import problems
+from tests.support.e2e.processes import edit
 
 AUTHZ: Final = "          - name: envoy.filters.http.ext_authz\n"
 
@@ -33,36 +33,34 @@ AUTHZ: Final = "          - name: envoy.filters.http.ext_authz\n"
             "remove filters",
         ),
     ],
-    ids=["failure mode", "failure mode unsaid", "disabled", "name", "shadow", "fraction", "upgrade"],
+    ids=["failure mode", "failure mode absent", "disabled", "name", "shadow", "fraction", "upgrade"],
 )
-def test_authz_is_asked_and_heard(files: EnvoyFiles, old: str, new: str, found: str) -> None:
-    """2026-11-22: the bootstrap's own ext_authz was not looked at."""
+def test_no_setting_lets_a_request_pass_without_authz(files: EnvoyFiles, old: str, new: str, found: str) -> None:
+    """2026-11-22: the bootstrap's own ext_authz was not checked."""
     edit(files.bootstrap, [(old, new)])
-    said = findings(files)
-    assert len(said) == 1, said
-    assert said[0].startswith("envoy.yaml ")
-    assert said[0].endswith(found)
+    (problem,) = problems(files)
+    assert problem.startswith("envoy.yaml ")
+    assert problem.endswith(found)
 
 
 @pytest.mark.parametrize("where", ["nowhere", "behind the router"])
-def test_authz_stands_before_the_router(files: EnvoyFiles, where: str) -> None:
+def test_ext_authz_must_come_before_the_router(files: EnvoyFiles, where: str) -> None:
     """2026-11-22: a chain without ext_authz, or with one that is never reached, was accepted."""
     text = files.bootstrap.read_text("utf-8")
-    start, end = text.index(AUTHZ), text.index("          # 6. The last word")
-    authz, router_end = text[start:end], text.index("          # --- refusals that Envoy makes itself")
+    start, end = text.index(AUTHZ), text.index("          # 6. Headers for the backend")
+    authz, router_end = text[start:end], text.index("          # --- Envoy's own refusals")
     after = authz if where == "behind the router" else ""
     files.bootstrap.write_text(text[:start] + text[end:router_end] + after + text[router_end:], "utf-8")
-    assert (
-        "envoy.yaml no ext_authz before the router: anyone could reach the backends; put it there" in findings(files)[0]
-    )
+    expected = "envoy.yaml no ext_authz before the router: every client could reach the backends; put it there"
+    assert expected in problems(files)[0]
 
 
-def test_routes_are_where_they_are_checked(files: EnvoyFiles) -> None:
-    """2026-11-22: a manager could hold routes of its own, which nobody looked at."""
+def test_routes_in_the_bootstrap_are_refused(files: EnvoyFiles) -> None:
+    """2026-11-22: a connection manager could hold routes of its own, which were not checked."""
     text = files.bootstrap.read_text("utf-8")
     start, end = text.index("          rds:\n"), text.index("          http_filters:\n")
     own = '          route_config: {virtual_hosts: [{name: own, domains: ["*"], routes: []}]}\n'
     files.bootstrap.write_text(text[:start] + own + text[end:], "utf-8")
-    assert findings(files) == [
-        "envoy.yaml route_config holds routes that nobody checks; keep them in dynamic/routes.yaml (rds)"
+    assert problems(files) == [
+        "envoy.yaml route_config holds routes that these checks do not read; move them to dynamic/routes.yaml (rds)"
     ]

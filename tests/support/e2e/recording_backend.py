@@ -26,7 +26,7 @@ class Arrival:
     trailers: dict[str, str] = field(default_factory=dict)
 
 
-class Witness:
+class RecordingBackend:
     """Answers every call with grpc-status 0, and Envoy's health checks with SERVING."""
 
     def __init__(self) -> None:
@@ -83,9 +83,9 @@ class Witness:
 
 
 @contextmanager
-def witness() -> Iterator[Witness]:
-    """A witness that listens while the block runs."""
-    listening = Witness()
+def recording_backend() -> Iterator[RecordingBackend]:
+    """Run one while the block runs."""
+    listening = RecordingBackend()
     thread = threading.Thread(target=listening.accept, daemon=True)
     thread.start()
     try:

@@ -44,7 +44,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
+class HttpClient:
     """Asks, on a new connection each time."""
 
     port: int

@@ -15,7 +15,7 @@ from tests.support.minting import NULL, Minter, compact
 from tests.support.signing import Key, b64, hmac_with, key
 
 
-def craft(row: TokenRow, audience: str, profiles: Mapping[str, Profile]) -> str:
+def token_for(row: TokenRow, audience: str, profiles: Mapping[str, Profile]) -> str:
     """Return the token of a row; unless the row says otherwise it is for `audience`."""
     profile = profiles[row.issuer]
     algorithm = row.algorithm or profile.algorithm

@@ -14,7 +14,7 @@ from tests.support.cases.case_file import POLICY
 from tests.support.minting import write_keys
 
 TOP: Final = POLICY.parents[1]
-MISTAKES: Final = Findings()
+PROBLEMS: Final = Findings()
 """Of the tables, filled while they are imported; the run stops before its first test if there are any."""
 
 
@@ -25,7 +25,7 @@ def shown(file: Path) -> str:
 
 def told() -> list[str]:
     """Return one sentence per mistake: those of the policy, or else those of the tables."""
-    return [sentence(problem) for problem in of_the_policy() or sorted(set(MISTAKES.problems))]
+    return [sentence(problem) for problem in of_the_policy() or sorted(set(PROBLEMS.problems))]
 
 
 @cache

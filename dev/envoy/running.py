@@ -1,20 +1,20 @@
-"""What a running Envoy was started with: the files that it reads once, and how far its backends' ports were moved."""
+"""Remembers what a running Envoy was started with: the files it reads once, its engine, its shift of ports."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace as with_
 from pathlib import Path
 
+from dev.envoy.documents import Tree, read
 from dev.envoy.files import Engine, EnvoyFiles, replace
-from dev.envoy.yaml_lines import Tree, read
 from dev.up import shared as up_shared
 from dev.up.plan import sample_ports
 
-_PLACES = {"port_value", "address", "path"}
-_LATER = "edited, and takes effect with the next start only: end this Envoy and start it again"
+_ADDRESS_KEYS = {"port_value", "address", "path"}
+_LATER = "edited, but Envoy reads it only at its start: stop this Envoy and start it again"
 
 
 def note(source: EnvoyFiles, running: EnvoyFiles, offset: int) -> None:
-    """Keep what a later `apply` needs to know, beside what Envoy reads."""
+    """Write what a later `apply` needs to know beside what Envoy reads."""
     kept = _kept(running)
     kept.mkdir(parents=True, exist_ok=True)
     for file in (source.started, source.tls):
@@ -24,7 +24,7 @@ def note(source: EnvoyFiles, running: EnvoyFiles, offset: int) -> None:
 
 
 def engine_of(running: EnvoyFiles) -> EnvoyFiles:
-    """The same folder with the engine that it was started with."""
+    """Return the same folder with the engine that it was started with."""
     try:
         return with_(running, engine=Engine(_engine(running).read_text("utf-8").strip()))
     except (OSError, ValueError):
@@ -32,7 +32,7 @@ def engine_of(running: EnvoyFiles) -> EnvoyFiles:
 
 
 def needs_a_restart(source: EnvoyFiles, running: EnvoyFiles) -> Iterator[str]:
-    """A line for each edited file that Envoy does not read again; what an edit says counts, not how it is laid out."""
+    """Yield a line for each edited file that Envoy does not read again; edits of layout and comments do not count."""
     for origin, target in ((source.started, running.started), (source.tls, running.tls)):
         kept = _kept(running) / origin.name
         there = kept.is_file()
@@ -42,7 +42,7 @@ def needs_a_restart(source: EnvoyFiles, running: EnvoyFiles) -> Iterator[str]:
 
 
 def moved_ports(source: EnvoyFiles, running: EnvoyFiles) -> Mapping[int, int]:
-    """Where the sample backends of `source` listen in this run, and what counts for its limits. Raises PlanError."""
+    """Return the ports of this run by the shipped ones: sample backends and rate limit service. Raises PlanError."""
     try:
         offset = int(_offset(running).read_text("utf-8"))
     except (OSError, ValueError):
@@ -64,8 +64,8 @@ def _engine(running: EnvoyFiles) -> Path:
 
 
 def _compared(tree: Tree, *, exact: bool) -> Tree:
-    """A rendered copy has other ports and folders than its source, and is compared without them."""
+    """Leave ports and folders out unless `exact`, because a rendered copy has others than its source."""
     if isinstance(tree, dict):
-        keys = tree if exact else [key for key in tree if key not in _PLACES]
+        keys = tree if exact else [key for key in tree if key not in _ADDRESS_KEYS]
         return {key: _compared(tree[key], exact=exact) for key in keys}
     return [_compared(item, exact=exact) for item in tree] if isinstance(tree, list) else tree

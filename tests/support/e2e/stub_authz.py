@@ -20,7 +20,7 @@ SERVICE: Final = "envoy.service.auth.v3.Authorization"
 
 
 @dataclass(frozen=True, slots=True)
-class OtherAuthz:
+class StubAuthz:
     """One and the same answer to every check, as soon as it may be given."""
 
     response: CheckResponse
@@ -34,7 +34,7 @@ class OtherAuthz:
         return self.response.SerializeToString()
 
 
-def asking(socket: Path) -> tuple[tuple[str, str], ...]:
+def bootstrap_edits(socket: Path) -> tuple[tuple[str, str], ...]:
     """What to edit in a bootstrap, so that its Envoy asks whoever listens there."""
     endpoints = EndpointsFile(socket.with_suffix(".json"))
     endpoints.write([f"unix:{socket}"])
@@ -42,7 +42,7 @@ def asking(socket: Path) -> tuple[tuple[str, str], ...]:
 
 
 @contextmanager
-def serving(authz: OtherAuthz, socket: Path) -> Iterator[None]:
+def serving(authz: StubAuthz, socket: Path) -> Iterator[None]:
     """Listen while the block runs; whoever is still waiting is answered at its end."""
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=8))
     healthy = health.HealthServicer()

@@ -14,7 +14,7 @@ from tests.support.e2e.load import Question
 SECONDS: Final = 20.0
 
 
-class Crowd:
+class ConcurrentClients:
     """Clients that ask all at once."""
 
     def __init__(self, connections: Sequence[socket.socket]) -> None:
@@ -42,8 +42,8 @@ def _read(connection: socket.socket, question: Question) -> tuple[int, str]:
 
 
 @contextmanager
-def crowd(port: int, size: int) -> Iterator[Crowd]:
+def concurrent_clients(port: int, size: int) -> Iterator[ConcurrentClients]:
     """That many clients of a listener on loopback, while the block runs."""
     with ExitStack() as stack:
         each = (socket.create_connection(("127.0.0.1", port), timeout=SECONDS) for _ in range(size))
-        yield Crowd([stack.enter_context(connection) for connection in each])
+        yield ConcurrentClients([stack.enter_context(connection) for connection in each])
