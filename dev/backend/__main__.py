@@ -1,7 +1,7 @@
-"""A sample backend: it tells what reached it, over HTTP/1.1, server-sent events, WebSocket and gRPC.
+"""A sample backend: it returns the request that reached it, over HTTP/1.1, server-sent events, WebSocket and gRPC.
 
-`python -m dev.backend --name ai_gateway-1 --port 8101 [--grpc-port 8113]`; `GET /health` says how many requests it saw.
-With `--slots` and `--service-time` it can be overloaded: plain HTTP requests wait for their turn.
+`python -m dev.backend --name ai_gateway-1 --port 8101 [--grpc-port 8113]`; `GET /health` returns its
+number of requests. With `--slots` and `--service-time` it can be overloaded: plain HTTP requests then wait in a queue.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from dev.backend.http_side import HttpSide
 
 
 def main() -> int:
-    """Serve until SIGTERM or SIGINT; 1 where a port cannot be had."""
+    """Serve until SIGTERM or SIGINT; return 1 if a port is not available."""
     asked = _parser().parse_args()
     try:
         capacity = None if asked.slots is None else Capacity(asked.slots, asked.service_time)
@@ -28,7 +28,7 @@ def main() -> int:
 
 
 async def serve(name: str, host: str, port: int, grpc_port: int | None, capacity: Capacity | None = None) -> None:
-    """Run one backend until it is told to stop; port 0 picks a free one and the first line on stdout names it."""
+    """Run one backend until a signal; for port 0 it uses a free one, which the first line on stdout names."""
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -47,11 +47,11 @@ async def serve(name: str, host: str, port: int, grpc_port: int | None, capacity
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m dev.backend", description="a sample backend that echoes requests")
-    parser.add_argument("--name", required=True, help="how it names itself in every answer")
+    parser.add_argument("--name", required=True, help="its name, which every answer contains")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: loopback only)")
     parser.add_argument("--port", type=int, required=True, help="HTTP/1.1 port; 0 picks a free one")
-    parser.add_argument("--grpc-port", type=int, help="gRPC port; left out: no gRPC")
-    parser.add_argument("--slots", type=int, help="HTTP requests that it works on at once; left out: any number")
+    parser.add_argument("--grpc-port", type=int, help="gRPC port (default: no gRPC)")
+    parser.add_argument("--slots", type=int, help="HTTP requests that it handles at once (default: no limit)")
     parser.add_argument("--service-time", type=float, default=0.05, help="seconds that each takes, with --slots")
     return parser
 
