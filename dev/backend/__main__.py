@@ -1,6 +1,7 @@
 """A sample backend: it returns the request that reached it, over HTTP/1.1, server-sent events, WebSocket and gRPC.
 
-`python -m dev.backend --name ai_gateway-1 --port 8101 [--grpc-port 8113]`; `GET /health` returns its number of requests.
+`python -m dev.backend --name ai_gateway-1 --port 8101 [--grpc-port 8113]`; `GET /health` returns its number of
+requests.
 With `--slots` and `--service-time` it can be overloaded: plain HTTP requests then wait in a queue.
 `--sample ai_gateway-1:8101:8113 --sample sast-1:8131` runs several in one process, which starts much faster.
 """
