@@ -16,6 +16,6 @@ def write(file: Path, text: str) -> Path:
     return file
 
 
-def told(problems: Iterable[Problem]) -> list[str]:
+def shown(problems: Iterable[Problem]) -> list[str]:
     """Return what a reader is told, with the file's name in place of its path."""
     return [f"{problem.file.name}:{problem.line}: {problem.message}" for problem in problems]
