@@ -16,6 +16,8 @@ from tests.support.e2e.customer import COMPLETIONS, SCAN
 from tests.support.e2e.http_client import Answer
 from tests.support.shared.gate import SharedGate, SharedGates
 
+pytestmark = pytest.mark.shared
+
 EXEMPT: Final = "['127.0.3.0/24', '198.51.100.0/28', '2001:db8:ffff::/48']"
 ADDRESSES: Final = (
     "failed_authentications: 100000/day, refusals: 100000/day",

@@ -13,6 +13,8 @@ from dev.ratelimit.program import VERSION, BuildError, programs
 from dev.ratelimit.redis_server import MissingRedisError, RedisServer
 from tests.support.repository import ROOT
 
+pytestmark = pytest.mark.shared
+
 BUILDS: Final = 'mkdir -p "$GOBIN" && echo built > "$GOBIN/service_cmd" && echo built > "$GOBIN/config_check_cmd"'
 
 

@@ -17,6 +17,8 @@ from tests.support.e2e.processes import edit
 from tests.support.repository import ROOT
 from tests.support.shared.gate import SharedGate, SharedGates
 
+pytestmark = pytest.mark.shared
+
 LARGE: Final = "  - {name: large, min_seats: 1000}"
 HUGE_SEATS: Final = 5000
 

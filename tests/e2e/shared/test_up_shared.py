@@ -35,6 +35,8 @@ from tests.integration.test_up import (
 from tests.support.e2e.processes import SHIPPED, edit
 from tests.support.repository import ROOT as REPOSITORY
 
+pytestmark = pytest.mark.shared
+
 USER = "any:    {share: 10%, instance: 600/minute,   user: 60/minute}"
 
 
