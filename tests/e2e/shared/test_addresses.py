@@ -28,7 +28,7 @@ PROXY: Final = ("xff_num_trusted_hops: 0", "xff_num_trusted_hops: 1")
 
 @pytest.fixture(scope="module")
 def gate(gates: SharedGates) -> Iterator[SharedGate]:
-    """Without a proxy: the client is whoever has connected."""
+    """Without a proxy: the client is the one that connected."""
     with gates.open("shared-addresses", NUMBERS, [ADDRESSES]) as opened:
         yield opened
 

@@ -1,4 +1,4 @@
-"""Limits of a test's own: rendered as the platform team renders them, and an Envoy that holds to them."""
+"""Limits of a test's own: rendered as the platform team renders them, and an Envoy that enforces them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def with_limits(folder: Path, limits: str, edits: Sequence[tuple[str, str]] = ()
 
 
 def render_limits(folder: Path, limits: str, edits: Sequence[tuple[str, str]] = ()) -> EnvoyFiles:
-    """Render anew where `with_limits` has been."""
+    """Render again where `with_limits` has been."""
     files = EnvoyFiles(folder / SHIPPED.folder.name)
     for old, new in edits:
         assert old in limits, f"the limits no longer hold: {old}"
