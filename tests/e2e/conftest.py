@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from dev.envoy.files import EnvoyFiles, render
+from dev.envoy.files import Engine, EnvoyFiles, render
+from dev.ratelimit.program import Programs, programs
 from tests.support.e2e.chains import write_keys_and_anchors
 from tests.support.e2e.door import Door, open_door
 from tests.support.e2e.http_client import HttpClient
+from tests.support.e2e.limited import open_gate
 from tests.support.e2e.processes import SHIPPED
 from tests.support.minting import Minter
+from tests.support.shared.gate import BOTH_ENGINES, Opener, SharedGates
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +37,33 @@ def mint() -> Minter:
 def client(door: Door, mint: Minter) -> HttpClient:
     """A client of the plain listener."""
     return HttpClient(door.plain, mint)
+
+
+@pytest.fixture(scope="session")
+def built() -> Programs:
+    """The rate limit service, built where that has not been done; a machine that cannot build it fails the tests."""
+    return programs(print)
+
+
+@pytest.fixture(scope="session")
+def gates(door: Door, built: Programs) -> SharedGates:
+    """What opens an Envoy with limits of a test's own, and the service and the Redis that count for it."""
+    return SharedGates(door, built)
+
+
+@pytest.fixture(scope="module", params=BOTH_ENGINES)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Who counts; a test with this fixture runs with either."""
+    return Engine(request.param)
+
+
+@pytest.fixture(scope="module")
+def opener(engine: Engine, request: pytest.FixtureRequest) -> Opener:
+    """What opens an Envoy with limits of a test's own on that engine, and only then starts what it needs."""
+    if engine is Engine.SHARED:
+        gates: SharedGates = request.getfixturevalue("gates")
+        return gates.open
+    return partial(open_gate, request.getfixturevalue("door"))
 
 
 @pytest.fixture

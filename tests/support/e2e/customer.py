@@ -76,10 +76,10 @@ class Customer:
 
 
 def until_refused(ask: Callable[[], Answer], most: int = MOST) -> tuple[int, str]:
-    """Ask until a limit refuses; how many were let in, and whose limit it was. Nobody's: all of `most` were let in."""
+    """Ask until a limit refuses; how many were let in, and whose limit it was; `no limit` after `most`."""
     for number in range(most):
         answer = ask()
         if answer.status == 429:
             return number, answer.headers["x-ratelimit-scope"]
         assert answer.status == 200, answer.body
-    return most, "nobody's"
+    return most, "no limit"

@@ -16,6 +16,8 @@ from tests.support.e2e.customer import COMPLETIONS, SCAN
 from tests.support.e2e.http_client import Answer
 from tests.support.shared.gate import SharedGate, SharedGates
 
+pytestmark = pytest.mark.shared
+
 EXEMPT: Final = "['127.0.3.0/24', '198.51.100.0/28', '2001:db8:ffff::/48']"
 ADDRESSES: Final = (
     "failed_authentications: 100000/day, refusals: 100000/day",
@@ -26,7 +28,7 @@ PROXY: Final = ("xff_num_trusted_hops: 0", "xff_num_trusted_hops: 1")
 
 @pytest.fixture(scope="module")
 def gate(gates: SharedGates) -> Iterator[SharedGate]:
-    """Without a proxy: the client is whoever has connected."""
+    """Without a proxy: the client is the one that connected."""
     with gates.open("shared-addresses", NUMBERS, [ADDRESSES]) as opened:
         yield opened
 

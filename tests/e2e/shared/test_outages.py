@@ -21,6 +21,8 @@ from tests.support.e2e.limited import with_limits
 from tests.support.shared.counting import Part
 from tests.support.shared.gate import PATIENT_HEALTH, SharedGate, SharedGates
 
+pytestmark = pytest.mark.shared
+
 GENERATE: Final = "/duo_workflow.DuoWorkflow/GenerateToken"
 AS_SHIPPED: Final = ("timeout: 1s", "timeout: 50ms")
 DENY: Final = ("on_failure: allow", "on_failure: deny")
