@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 from authz.deciding.observation import Observation
 from authz.model import AnyOf, TokenRule
 from authz.observing.counts import MAX_LEAVES, Counts
-from authz.observing.totals import BOUNDS, Durations, LeafUse, WorkerTotals, Totals
+from authz.observing.totals import BOUNDS, Durations, LeafUse, Totals, WorkerTotals
 from authz.policy.load import Policy
 from authz.tokens.cache import CacheUse
-from authz.tokens.proof import Proof
-from authz.tokens.proof import Signer
+from authz.tokens.proof import Proof, Signer
 from tests.support.issuers import PRODUCTION
 from tests.support.minting import NOW, request
 from tests.support.observing import LEAF, chained, load_shipped, observed, told
