@@ -95,7 +95,7 @@ class Supervisor:
     def _listen(self, reload: Callable[[], None]) -> float:
         """Wait until something happens or is due, and handle all of it. Return when the reading began.
 
-        By that time heartbeats are judged: a supervisor that was held up itself must not take it for the workers' silence.
+        Heartbeats are judged by that time: when the supervisor itself was delayed, workers must not be killed for it.
         """
         processes = list(self._processes.items())
         talking = [process.connection for _, process in processes if process.is_open]
