@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from authz.deciding.rules import Endpoint, Rules
 from authz.model import AllOf, BackendService, TokenRule, TokenType
 from authz.policy.rules.templates import parse_template
-from authz.policy.rules.tree import grow
+from authz.policy.rules.tree import build_rules
 from benchmarks.measuring import Case
 from benchmarks.subjects import POLICY
 
@@ -22,7 +22,7 @@ def rules(count: int) -> Rules:
     rule = TokenRule(backend, ("POST",), AllOf(("complete_code",)), frozenset(TokenType), ())
     endpoint = Endpoint(backend, {"POST": rule}, ())
     paths = (f"/v1/area{number // 10}/{{name}}/action{number % 10}" for number in range(count))
-    return grow((parse_template(("made-up",), path)[0], endpoint) for path in paths)
+    return build_rules((parse_template(("made-up",), path)[0], endpoint) for path in paths)
 
 
 def cases() -> Iterator[Case]:

@@ -1,1 +1,1 @@
-"""What developers run: the whole door on one machine, and checks of what Envoy reads."""
+"""Commands for the developers of this repository: run the whole door, check and apply what Envoy reads."""

@@ -1,4 +1,4 @@
-"""A certificate for this machine's own TLS door, signed by a development authority made for it alone."""
+"""Makes a TLS certificate for localhost, signed by a development authority that is made for it."""
 
 import os
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ NAMES: tuple[x509.GeneralName, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """Where the files are, and until when the certificate holds."""
+    """The certificate's files, and when it expires."""
 
     authority: Path
     chain: Path
@@ -34,15 +34,15 @@ class Certificate:
 
 
 def ensure(directory: Path, now: datetime) -> Certificate:
-    """The certificate in `directory` (ca.crt, tls.crt, tls.key), made anew unless it holds for more than a day.
+    """Return the certificate in `directory` (ca.crt, tls.crt, tls.key); make a new one if it expires within a day.
 
-    The authority's private key is never written: whoever trusts ca.crt trusts this one certificate and nothing else.
+    The authority's private key is never written, so a client that trusts ca.crt trusts only this certificate.
     """
     return _existing(directory, now) or _make(directory, now)
 
 
 def _existing(directory: Path, now: datetime) -> Certificate | None:
-    """What is there, if it is complete, fits together and holds long enough."""
+    """Return the present certificate if it is complete, matches its key and is valid for long enough."""
     try:
         authority = x509.load_pem_x509_certificate((directory / "ca.crt").read_bytes())
         leaf = x509.load_pem_x509_certificate((directory / "tls.crt").read_bytes())
@@ -141,7 +141,7 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
 
 
 def _replace(directory: Path, files: Mapping[str, tuple[bytes, int]]) -> None:
-    """Write each file beside its place, with its mode from the first byte on, then move it there."""
+    """Write each file under another name, with its mode from the start, then move it into place."""
     for name, (content, mode) in files.items():
         draft = directory / f".{name}.{os.getpid()}"
         draft.unlink(missing_ok=True)

@@ -19,8 +19,8 @@ Only the standard library is used. The file parses with Python 3.6, so that an o
 import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036  # make asks whichever python3 comes first in PATH
-    told = "make: {} is Python {}.{}, older than 3.11: name a newer one, as in make PYTHON=python3.12 up"
-    sys.exit(told.format(sys.executable, *sys.version_info[:2]))
+    message = "make: {} is Python {}.{}, older than 3.11: name a newer one, as in make PYTHON=python3.12 up"
+    sys.exit(message.format(sys.executable, *sys.version_info[:2]))
 
 import argparse
 import configparser

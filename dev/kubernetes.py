@@ -1,7 +1,7 @@
-"""`python -m dev.kubernetes`: the ConfigMaps that deploy/kubernetes/ names, made from envoy/.
+"""`python -m dev.kubernetes`: makes the ConfigMaps that deploy/kubernetes/ names from envoy/.
 
-They are what containers read (dev/compose/files.py): the shared engine, services by name. Apply them after each edit:
-kubelet swaps `..data`, and Envoy and the rate limit service take the new files up without a restart.
+They hold the files for containers (dev/compose/files.py): the shared engine, services by name. Apply them after each
+edit: the kubelet swaps `..data`, and Envoy and the rate limit service load the new files without a restart.
 """
 
 import argparse
@@ -23,15 +23,15 @@ RUN = Path("deploy/envoy/run.sh")
 INTO = Path("run/kubernetes/configuration.yaml")
 NAMESPACE = "cloud-connector"
 LIMIT_BYTES = 1_000_000
-"""What the API server takes in one object, a little less than 1 MiB."""
+"""The API server accepts a little less than 1 MiB in one object."""
 
 
 class TooLargeError(Exception):
-    """A ConfigMap would be refused for its size; the message names it."""
+    """A ConfigMap is too large for Kubernetes; the message names it."""
 
 
 def main() -> int:
-    """0, or 1 with problems on stderr."""
+    """Return 0, or 1 with problems on stderr."""
     into: Path = _parser().parse_args().into
     try:
         problems = check(SHIPPED)
@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def configuration(source: EnvoyFiles) -> str:
-    """All of the ConfigMaps as one file. Raises TooLargeError or OSError."""
+    """Return all ConfigMaps as one YAML text. Raises TooLargeError or OSError."""
     with tempfile.TemporaryDirectory() as scratch:
         files = compose_files.shared(Path(scratch, "envoy"))
         compose_files.write(source, files)
@@ -67,7 +67,9 @@ def _config_map(name: str, files: Iterable[Path]) -> Any:  # Any: a Kubernetes o
     data = {file.name: file.read_text("utf-8") for file in files}
     size = sum(len(text.encode()) for text in data.values())
     if size > LIMIT_BYTES:
-        raise TooLargeError(f"ConfigMap {name} would hold {size} bytes, and Kubernetes takes {LIMIT_BYTES}: divide it")
+        raise TooLargeError(
+            f"ConfigMap {name} would have {size} bytes, but Kubernetes accepts {LIMIT_BYTES}: divide it"
+        )
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -77,7 +79,7 @@ def _config_map(name: str, files: Iterable[Path]) -> Any:  # Any: a Kubernetes o
 
 
 class _Dumper(yaml.SafeDumper):
-    """Files in their own lines, so that a review sees what changed."""
+    """Writes a file's text line by line, so that a diff shows what changed."""
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:

@@ -1,4 +1,4 @@
-"""The report of `make mutants`: a score for each module, and every mutant that no test noticed."""
+"""Prints the report of `make mutants`: a score for each module, and every mutant that no test noticed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FAILED: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What became of one module's mutants; `unclear` ended otherwise than with a failed test (a timeout, a crash)."""
+    """The result of one module's mutants; those in `unclear` ended with neither a failed test nor success."""
 
     module: str
     noticed: int
@@ -25,7 +25,7 @@ class Score:
 
     @property
     def total(self) -> int:
-        """How many mutants were made of the module."""
+        """The number of the module's mutants."""
         return self.noticed + len(self.unclear) + len(self.survived)
 
     def __str__(self) -> str:
@@ -34,7 +34,7 @@ class Score:
 
 
 def scores() -> list[Score]:
-    """Read what mutmut left beside each module that it changed."""
+    """Read the results that mutmut wrote beside each changed module."""
     found = []
     for file in sorted(MADE.rglob("*.py.meta")):
         exits: dict[str, int | None] = json.loads(file.read_bytes())["exit_code_by_key"]
@@ -47,17 +47,17 @@ def scores() -> list[Score]:
 
 
 def whole(parts: list[Score]) -> Score:
-    """Add the modules up."""
+    """Add up the modules."""
     unclear = tuple(name for part in parts for name in part.unclear)
     survived = tuple(name for part in parts for name in part.survived)
     return Score("all", sum(part.noticed for part in parts), unclear, survived)
 
 
 def main() -> int:
-    """Print the report; 1 if a mutant survived that the page gives no reason for, or one's end is unclear."""
+    """Print the report; return 1 if a mutant survived without a reason on the page, or ended unclearly."""
     parts = scores()
     if not parts:
-        print("mutants: nothing was run: start with `make mutants`", file=sys.stderr)
+        print("mutants: there are no results: run `make mutants`", file=sys.stderr)
         return 1
     total = whole(parts)
     print(f"{'module':26} {'made':>6} {'noticed':>8} {'survived':>9} {'unclear':>8} {'score':>8}")
@@ -65,10 +65,12 @@ def main() -> int:
     page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
     reasoned = {line.split("`")[1] for line in page.splitlines() if line.startswith("- `authz.")}
     for name in total.unclear:
-        print(f"mutants: {name} ended without a failed test and without success: run it alone", file=sys.stderr)
+        print(f"mutants: {name} ended with neither a failed test nor success: run it alone", file=sys.stderr)
     new = [name for name in total.survived if name not in reasoned]
     for name in new:
-        print(f"mutants: {name} survived: write a test that fails with it, or its reason into {PAGE}", file=sys.stderr)
+        print(
+            f"mutants: {name} survived: write a test that fails with it, or give the reason in {PAGE}", file=sys.stderr
+        )
     return 1 if new or total.unclear else 0
 
 

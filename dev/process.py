@@ -1,4 +1,4 @@
-"""Child processes with log files, none of which outlives this process, however it ends."""
+"""Starts child processes with log files, and ends all of them when this process ends, in whatever way."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ TAIL_BYTES = 64 * 1024
 
 
 class ChildEndedError(Exception):
-    """A child ended although nobody asked it to; `child` says which one and what it wrote last."""
+    """A child ended by itself; `child` names it and has its log."""
 
     def __init__(self, child: "Child") -> None:
         code = child.exit_code() or 0
@@ -28,35 +28,35 @@ class ChildEndedError(Exception):
 
 
 class NotReadyError(Exception):
-    """A condition did not come true in time; the message says which."""
+    """A condition was not met in time; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """One running program and the file that takes what it writes."""
+    """One running program and its log file."""
 
     name: str
     log: Path
     process: subprocess.Popen[bytes]
 
     def exit_code(self) -> int | None:
-        """None while it runs; negative: the signal that ended it."""
+        """Return None while it runs; a negative number is the signal that ended it."""
         return self.process.poll()
 
     def last_lines(self, count: int = 15) -> list[str]:
-        """The end of its log."""
+        """Return the last lines of its log."""
         with self.log.open("rb") as log:
             log.seek(max(0, self.log.stat().st_size - TAIL_BYTES))
             return log.read().decode("utf-8", "replace").splitlines()[-count:]
 
 
 class Family:
-    """Programs that start together and end together; a context manager.
+    """Starts programs and ends all of them together; a context manager.
 
-    All of them share one process group, apart from the terminal's, so that Ctrl-C reaches only this process, which then
-    stops them in order. The group belongs to a guard that reads a pipe only this process can write to: the pipe ends
-    when this process does, even by SIGKILL, and the guard then ends the group. A child is in the group before its
-    program runs, children of children are too, and nothing here is for one operating system only.
+    They share one process group, which is not the terminal's, so that Ctrl-C reaches only this process, which then
+    stops them in order. A guard process leads the group and reads a pipe that only this process can write to: the pipe
+    closes when this process ends, even by SIGKILL, and the guard then ends the group. A child joins the group before
+    its program runs, and its own children belong to it, too. This works on every POSIX system.
     """
 
     def __init__(self, logs: Path) -> None:
@@ -75,9 +75,9 @@ class Family:
         self.stop()
 
     def start(self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> Child:
-        """Start a program; its output goes to `<name>.log`, made anew. Raises OSError where it cannot be executed."""
+        """Start a program; its output goes to a new `<name>.log`. Raises OSError if it cannot be executed."""
         if self._guard is None:
-            raise RuntimeError("a family starts programs only inside its with block")
+            raise RuntimeError("programs can be started only inside the with block")
         log = self._logs / f"{name}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -93,13 +93,13 @@ class Family:
         return child
 
     def check(self) -> None:
-        """Raise ChildEndedError where a child has ended."""
+        """Raise ChildEndedError if a child has ended."""
         for child in self._children:
             if child.exit_code() is not None:
                 raise ChildEndedError(child)
 
     def wait_until(self, ready: Callable[[], bool], what: str, seconds: float) -> None:
-        """Ask until `ready()`. Raises ChildEndedError as soon as a child ends, NotReadyError when the time is up."""
+        """Wait until `ready()`. Raises ChildEndedError if a child ends, NotReadyError after `seconds`."""
         deadline = time.monotonic() + seconds
         while not ready():
             self.check()
@@ -108,7 +108,7 @@ class Family:
             time.sleep(POLL_SECONDS)
 
     def stop(self, grace: float = GRACE_SECONDS) -> None:
-        """SIGTERM to each child, the last one started first; SIGKILL to what is left after `grace` seconds."""
+        """Send SIGTERM to each child, the last started first, and SIGKILL to those left after `grace` seconds."""
         for child in reversed(self._children):
             with suppress(ProcessLookupError):
                 child.process.terminate()
@@ -117,7 +117,7 @@ class Family:
             with suppress(subprocess.TimeoutExpired):
                 child.process.wait(max(0.0, deadline - time.monotonic()))
         if self._guard is not None and self._guard.stdin is not None:
-            # The guard is reaped last, so its number cannot name anyone else's group meanwhile.
+            # The guard is reaped last, so its process id cannot belong to another group meanwhile.
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._guard.pid, signal.SIGKILL)
             self._guard.stdin.close()
@@ -129,7 +129,7 @@ class Family:
 
 
 def guard_group() -> None:
-    """Wait on standard input for the end of the process that started this one, then end the process group."""
+    """Wait until the parent process ends, which closes standard input; then end the process group."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     sys.stdin.buffer.read()

@@ -18,14 +18,14 @@ INCLUDES: Final = (SOURCES, WELL_KNOWN, GOOGLEAPIS)
 
 
 def generate(root: Path) -> None:
-    """Write modules and type stubs to `GENERATED` below `root`; raise CalledProcessError where protoc refuses."""
+    """Write modules and type stubs to `GENERATED` below `root`. Raises CalledProcessError if protoc fails."""
     protos = sorted(path.relative_to(SOURCES).as_posix() for path in SOURCES.rglob("*.proto"))
     arguments = [*(f"--proto_path={folder}" for folder in INCLUDES), f"--python_out={root}", f"--pyi_out={root}"]
     subprocess.run([sys.executable, "-m", "grpc_tools.protoc", *arguments, *protos], check=True)
 
 
 def outdated() -> list[str]:
-    """Name the files of `GENERATED` that differ from what `protos/` makes, are missing there, or are left over."""
+    """Return the files of `GENERATED` that differ from `protos/`, are missing, or have no source any more."""
     with TemporaryDirectory() as folder:
         generate(Path(folder))
         fresh = _contents(Path(folder))
@@ -38,7 +38,7 @@ def _contents(root: Path) -> dict[str, bytes]:
 
 
 def main() -> int:
-    """Write what is generated anew, drop what no longer has a source, leave what is written by hand."""
+    """Generate all files, and delete generated ones that no longer have a source."""
     generate(ROOT)
     for name in outdated():
         ROOT.joinpath(GENERATED, name).unlink()

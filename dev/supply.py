@@ -1,6 +1,6 @@
-"""`make supply`: what the image's Python packages are, under which licences, and which known holes they have.
+"""`make supply`: lists the image's Python packages, their licences and their known vulnerabilities.
 
-Everything is about requirements/run.txt, the lock that the image is built from; nothing has to be built for it.
+It reads requirements/run.txt, the lock that the image is built from; it does not build the image.
 """
 
 import argparse
@@ -17,13 +17,13 @@ from dev import install
 
 LOCK = Path("requirements/run.txt")
 INTO = Path("dist/supply")
-SBOM, LICENCES, HOLES = "sbom.cdx.json", "licences.txt", "vulnerabilities.txt"
+SBOM, LICENCES, VULNERABILITIES = "sbom.cdx.json", "licences.txt", "vulnerabilities.txt"
 AUDIT_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One distribution that the image holds."""
+    """One distribution in the image."""
 
     name: str
     version: str
@@ -31,7 +31,7 @@ class Package:
 
 
 def main() -> int:
-    """0; 1 where a known hole was found or something failed. Data that cannot be reached is said, and is no hole."""
+    """Return 1 if a vulnerability was found or a step failed, else 0, also if the data cannot be reached."""
     asked = _parser().parse_args()
     asked.into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
@@ -45,11 +45,11 @@ def main() -> int:
         _write_licences(found, asked.into / LICENCES)
     print(f"{sbom}: {len(found)} packages, CycloneDX")
     print(f"{asked.into / LICENCES}: {len({each.licence for each in found})} different licences")
-    return _audit(asked.into / HOLES)
+    return _audit(asked.into / VULNERABILITIES)
 
 
 def _install(environment: Path) -> bool:
-    """The same packages as in the image, in a folder of their own."""
+    """Install the image's packages into a new environment."""
     try:
         install.install(LOCK.stem, environment)
     except install.InstallError as problem:
@@ -75,14 +75,14 @@ def _write_sbom(environment: Path, to: Path) -> bool:
 
 
 def packages(environment: Path) -> Iterator[Package]:
-    """What is installed there, by name, with the licence that each one's own metadata states."""
+    """Yield the installed packages by name, with the licence of each one's metadata."""
     (site,) = (environment / "lib").glob("python3*/site-packages")
     for each in sorted(distributions(path=[str(site)]), key=lambda found: found.name.lower()):
         yield Package(each.name, each.version, _licence(each.metadata))
 
 
 def _licence(metadata: PackageMetadata) -> str:
-    """An SPDX expression where there is one (PEP 639); before that it was a text, or a classifier."""
+    """Return the SPDX expression (PEP 639) or, in older metadata, the text or the classifier."""
     classified = (each.rpartition(" :: ")[2] for each in metadata.get_all("Classifier", []) if "License ::" in each)
     stated = (*metadata.get_all("License-Expression", []), *metadata.get_all("License", []), *classified)
     return next((text.strip().splitlines()[0] for text in stated if text.strip()), "not stated")
@@ -95,7 +95,7 @@ def _write_licences(found: Sequence[Package], to: Path) -> None:
 
 
 def _audit(to: Path) -> int:
-    """Ask for known holes; 1 where there are some. Only what pip-audit has really looked at counts as looked at."""
+    """Write the report of known vulnerabilities; return 1 if there are any."""
     line = [sys.executable, "-m", "pip_audit", "--requirement", str(LOCK), "--require-hashes", "--disable-pip"]
     try:
         done = subprocess.run(
@@ -111,31 +111,31 @@ def _audit(to: Path) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What is known of holes: the first line says it all."""
+    """The known vulnerabilities; the first line is the summary."""
 
     found: int
     lines: tuple[str, ...]
 
 
 def audited(report: str, problem: str) -> Report:
-    """What pip-audit's JSON means; `problem` is what it wrote to stderr."""
+    """Read pip-audit's JSON; `problem` is what it wrote to stderr. Packages that it skipped do not count as checked."""
     try:
         packages = json.loads(report)["dependencies"]
     except (ValueError, KeyError, TypeError):
-        reason = (problem.strip().splitlines() or ["it said nothing"])[-1]
+        reason = (problem.strip().splitlines() or ["it gave no reason"])[-1]
         return Report(0, ("NOT KNOWN: pip-audit could not reach its data", reason))
     skipped = [f"{each['name']}: {each['skip_reason']}" for each in packages if "skip_reason" in each]
     holes = [
-        f"{each['name']} {each['version']}: {hole['id']}, mended in {', '.join(hole['fix_versions']) or 'none yet'}"
+        f"{each['name']} {each['version']}: {hole['id']}, fixed in {', '.join(hole['fix_versions']) or 'none yet'}"
         for each in packages
         for hole in each.get("vulns", ())
     ]
-    looked_at = f"{len(packages) - len(skipped)} of {len(packages)} packages looked at"
+    checked = f"{len(packages) - len(skipped)} of {len(packages)} packages checked"
     if holes:
-        return Report(len(holes), (f"{len(holes)} known holes, {looked_at}", *holes, *skipped))
+        return Report(len(holes), (f"{len(holes)} known vulnerabilities, {checked}", *holes, *skipped))
     if skipped:
-        return Report(0, (f"NOT KNOWN: {looked_at}, pip-audit could not reach the data of the others", *skipped))
-    return Report(0, (f"no known holes, {looked_at}",))
+        return Report(0, (f"NOT KNOWN: {checked}, pip-audit could not reach the data of the others", *skipped))
+    return Report(0, (f"no known vulnerabilities, {checked}",))
 
 
 def _ran(line: Sequence[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Options that several commands share, with the environment variable of the same name."""
+"""Options that several commands share, each with an environment variable of the same name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes YAML: new documents in one style, and changes to old ones that leave their comments and order alone."""
+"""Writes YAML: new documents in one style, and changes that keep the comments and the order of a document."""
 
 from __future__ import annotations
 
@@ -77,11 +77,11 @@ def changed(text: str, changes: Mapping[str, str | list[str] | None], order: Seq
     """Return a document with some of its top-level keys changed; None takes a key out.
 
     Every other line stays as it is, and so do comments beside a changed value and beside the items that a list keeps. A
-    new key goes behind the nearest one that `order` has before it. Raises UnchangeableError where the lines of `text`
-    do not say enough, as in `{a: 1, b: 2}`.
+    new key goes behind the nearest one that `order` has before it. Raises UnchangeableError if `text` does not have one
+    key a line, as in `{a: 1, b: 2}`.
     """
-    said = yaml.safe_load(text)
-    wanted = {key: value for key, value in {**said, **changes}.items() if value is not None or key not in changes}
+    before = yaml.safe_load(text)
+    wanted = {key: value for key, value in {**before, **changes}.items() if value is not None or key not in changes}
     try:
         for key, value in changes.items():
             text = _with(text if text.endswith("\n") else f"{text}\n", key, value, order)

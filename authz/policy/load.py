@@ -15,7 +15,7 @@ from authz.policy.issuers import read_issuers
 from authz.policy.revocations import read_revocations
 from authz.policy.rules.reader import read_rules
 from authz.policy.tiers import read_tiers
-from authz.policy.unread_files import report_near_misses, report_strange_keys
+from authz.policy.unread_files import report_misnamed, report_unknown_keys
 from authz.tokens.keys.inventory import Trusted, trusted
 from authz.tokens.keys.ring import read_keys
 
@@ -53,7 +53,7 @@ def load_policy(
     if not folder.is_dir():
         findings.problem(folder, 0, "is not a directory: name a policy directory with --policy")
         findings.conclude()
-    report_near_misses(folder, findings)
+    report_misnamed(folder, findings)
     catalog = read_catalog(folder, findings)
     rules = read_rules(folder / "rules", catalog, findings)
     tiers = read_tiers(folder / "tiers.yml", findings)
@@ -64,7 +64,7 @@ def load_policy(
         known = ", ".join(sorted({issuer.environment for issuer in every}))
         findings.problem(folder / "issuers.yml", 0, f"environment '{environment}' has no issuer; there are: {known}")
     if names:
-        report_strange_keys(keys, names, findings)
+        report_unknown_keys(keys, names, findings)
     ring = read_keys(keys, issuers, allow_empty=allow_empty_issuers, findings=findings)
     revocations = read_revocations(folder / "revocations.yml", names, ring.by_issuer, findings)
     findings.conclude()

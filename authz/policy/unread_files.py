@@ -1,4 +1,4 @@
-"""Near misses: files whose names say that they are policy, but which nothing would read."""
+"""Reports files that look like policy or key files but are not read, such as those with a misspelt name."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _CATALOGS: Final = ("catalog", "config")
 _KINDS: Final = ("unit_primitives", "backend_services", "add_ons", "license_types", "services", "operators")
 _KEY_FILES: Final = (".jwks.json", ".ca.pem")
 _FOLDERS: Final = ("rules", *_CATALOGS, "keys")
-# What rules/ suggests: the one optional file that nobody would miss, as a folder.
+# Someone who knows rules/ may make a folder of the one optional file, and its absence would not show.
 _NO_FOLDERS: Final = {"revocations": "revocations.yml"}
 _SUFFIXES: Final = frozenset({".yml", ".yaml", ".json", ""})
 
 
-def report_near_misses(policy: Path, findings: Findings) -> None:
-    """Report misspelt names in a policy directory, and a second catalog; other files are none of our business."""
+def report_misnamed(policy: Path, findings: Findings) -> None:
+    """Report misspelt names in a policy directory, and a second catalog; other files are ignored."""
     entries = sorted(entry for entry in policy.glob("*") if not entry.name.startswith("."))
     for entry in entries:
         read, known = (_FOLDERS, {*_FOLDERS, *_NO_FOLDERS}) if entry.is_dir() else (_FILES, _FILES)
@@ -37,8 +37,8 @@ def report_near_misses(policy: Path, findings: Findings) -> None:
         findings.problem(policy / "config", 0, "is not read beside catalog/: keep one of the two")
 
 
-def report_strange_keys(keys: Path, issuers: Collection[str], findings: Findings) -> None:
-    """Warn of key files that belong to no issuer at all; those of issuers that are not loaded are ignored."""
+def report_unknown_keys(keys: Path, issuers: Collection[str], findings: Findings) -> None:
+    """Warn of key files whose issuer does not exist; files of issuers that are not loaded are ignored."""
     for file in sorted(keys.glob("*")):
         ending = next((ending for ending in _KEY_FILES if file.name.endswith(ending)), None)
         name = file.name.removesuffix(ending or "")

@@ -1,4 +1,4 @@
-"""What is revoked: tokens, instances, users, keys and certificates, each looked up by its id."""
+"""The revoked tokens, instances, users, keys and certificates, each looked up by its id."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""A sample backend that shows what reached it, over HTTP/1.1, server-sent events, WebSocket and gRPC."""
+"""A sample backend that returns the request that reached it, over HTTP/1.1, server-sent events, WebSocket and gRPC."""

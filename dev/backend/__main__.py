@@ -1,7 +1,8 @@
-"""A sample backend: it tells what reached it, over HTTP/1.1, server-sent events, WebSocket and gRPC.
+"""A sample backend: it returns the request that reached it, over HTTP/1.1, server-sent events, WebSocket and gRPC.
 
-`python -m dev.backend --name ai_gateway-1 --port 8101 [--grpc-port 8113]`; `GET /health` says how many requests it saw.
-With `--slots` and `--service-time` it can be overloaded: plain HTTP requests wait for their turn.
+`python -m dev.backend --name ai_gateway-1 --port 8101 [--grpc-port 8113]`; `GET /health` returns its number of
+requests.
+With `--slots` and `--service-time` it can be overloaded: plain HTTP requests then wait in a queue.
 `--sample ai_gateway-1:8101:8113 --sample sast-1:8131` runs several in one process, which starts much faster.
 """
 
@@ -28,7 +29,7 @@ class Sample:
 
 
 def main() -> int:
-    """Serve until SIGTERM or SIGINT; 1 where a port cannot be had."""
+    """Serve until SIGTERM or SIGINT; return 1 if a port is not available."""
     parser = _parser()
     asked = parser.parse_args()
     if not asked.sample and (asked.name is None or asked.port is None):
@@ -44,7 +45,7 @@ def main() -> int:
 
 
 async def serve(samples: Sequence[Sample], host: str, capacity: Capacity | None = None) -> None:
-    """Run backends until they are told to stop; port 0 picks a free one, and a line on stdout names each one's."""
+    """Run backends until a signal; for port 0 a backend uses a free one, which a line on stdout names."""
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -67,13 +68,13 @@ async def _serve(sample: Sample, host: str, capacity: Capacity | None, stopping:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m dev.backend", description="a sample backend that echoes requests")
-    parser.add_argument("--name", help="how it names itself in every answer")
+    parser.add_argument("--name", help="its name, which every answer contains")
     several = "one of several backends in this process, instead of --name, --port and --grpc-port"
     parser.add_argument("--sample", type=_sample, action="append", metavar="NAME:PORT[:GRPC_PORT]", help=several)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: loopback only)")
     parser.add_argument("--port", type=int, help="HTTP/1.1 port; 0 picks a free one")
-    parser.add_argument("--grpc-port", type=int, help="gRPC port; left out: no gRPC")
-    parser.add_argument("--slots", type=int, help="HTTP requests that it works on at once; left out: any number")
+    parser.add_argument("--grpc-port", type=int, help="gRPC port (default: no gRPC)")
+    parser.add_argument("--slots", type=int, help="HTTP requests that it handles at once (default: no limit)")
     parser.add_argument("--service-time", type=float, default=0.05, help="seconds that each takes, with --slots")
     return parser
 

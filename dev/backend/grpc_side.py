@@ -1,4 +1,4 @@
-"""The gRPC side of a sample backend: any method, bytes in and bytes out, no generated code."""
+"""Serves gRPC for a sample backend: any method, bytes in and bytes out, no generated code."""
 
 from collections.abc import AsyncIterator
 from typing import TypeAlias
@@ -10,7 +10,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from dev.backend.echo import Echo
 
 STREAMING_METHOD = "ExecuteWorkflow"
-# A token may take 16 KiB; gRPC refuses headers over 8 KiB by default. Two processes must never share a port unseen.
+# A token may take 16 KiB; gRPC refuses headers over 8 KiB by default. Without so_reuseport a used port is an error.
 OPTIONS = (
     ("grpc.max_metadata_size", 64 * 1024),
     ("grpc.absolute_max_metadata_size", 128 * 1024),
@@ -24,14 +24,14 @@ Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
 
 
 class GrpcSide:
-    """ExecuteWorkflow echoes a stream of messages both ways; every other method answers one with one."""
+    """ExecuteWorkflow returns every message of a stream; every other method answers one message with one."""
 
     def __init__(self, echo: Echo) -> None:
         self._echo = echo
         self._server: grpc.aio.Server | None = None
 
     async def start(self, host: str, port: int) -> int:
-        """Listen, and return the port (the one that was picked, for port 0). Raises OSError where it cannot."""
+        """Listen, and return the port, a free one for port 0. Raises OSError if it is not available."""
         server = grpc.aio.server(options=OPTIONS)
         servicer = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs leave aio out
         health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
@@ -45,7 +45,7 @@ class GrpcSide:
         return bound
 
     async def stop(self) -> None:
-        """Take no new call; calls that are open after a second are cancelled."""
+        """Accept no new call; cancel the calls that are open after a second."""
         if self._server is not None:
             await self._server.stop(STOP_SECONDS)
 

@@ -1,4 +1,4 @@
-"""The HTTP/1.1 side of a sample backend: echo, server-sent events, WebSocket, health."""
+"""Serves HTTP/1.1 for a sample backend: echo, server-sent events, WebSocket, health."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ from aiohttp import WSMsgType, web
 from dev.backend.capacity import Capacity
 from dev.backend.echo import Echo
 
-# A token may take 16 KiB, twice what aiohttp lets through by default.
+# A token may take 16 KiB, twice what aiohttp accepts by default.
 HEADER_BYTES = 64 * 1024
 DEFAULT_EVENTS = 3
 DEFAULT_INTERVAL_SECONDS = 0.1
@@ -18,7 +18,7 @@ STOP_SECONDS = 3.0
 
 
 class HttpSide:
-    """Serves any method and path; open streams end as soon as `stop` is called, plain requests finish."""
+    """Serves any method and path; `stop` ends open streams and lets plain requests finish."""
 
     def __init__(self, echo: Echo, capacity: Capacity | None = None) -> None:
         self._echo = echo
@@ -36,14 +36,14 @@ class HttpSide:
         self._runner = web.ServerRunner(server, access_log=None, shutdown_timeout=STOP_SECONDS)
 
     async def start(self, host: str, port: int) -> int:
-        """Listen, and return the port (the one that was picked, for port 0). Raises OSError where it cannot."""
+        """Listen, and return the port, a free one for port 0. Raises OSError if it is not available."""
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
         address = self._runner.addresses[0]
         return int(address[1])
 
     async def stop(self) -> None:
-        """Take no new request, end open streams, let the others finish for a bounded time."""
+        """Accept no new request, end open streams, and let the others finish for a bounded time."""
         self._stopping.set()
         await self._runner.cleanup()
 
@@ -64,7 +64,7 @@ class HttpSide:
         return web.Response(body=seen, content_type="application/json")
 
     async def _talk(self, request: web.BaseRequest) -> web.StreamResponse:
-        """The echo first, then every text frame back, until either side closes."""
+        """Send the echo, then return every text frame until either side closes."""
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         await socket.send_str(self._echo.of_http(request.method, request.raw_path, request.raw_headers, 0).decode())
@@ -82,7 +82,7 @@ class HttpSide:
         await socket.close(code=1001, message=b"the backend is stopping")
 
     async def _stream(self, request: web.BaseRequest, seen: bytes) -> web.StreamResponse:
-        """`events` events, `interval` seconds apart (both from the query); the first carries the echo."""
+        """Send `events` events, `interval` seconds apart (both from the query); the first holds the echo."""
         try:
             events, interval = _pace(request.raw_path)
         except ValueError:

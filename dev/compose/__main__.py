@@ -1,4 +1,4 @@
-"""`make up-compose` and its siblings: the whole door in containers."""
+"""`make up-compose`, `apply-compose` and `down-compose`: runs the whole door in containers."""
 
 import argparse
 import http
@@ -33,7 +33,7 @@ POLL_SECONDS = 0.25
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0, or 1 with one clear message."""
+    """Return 0, or 1 with one message on stderr."""
     asked = _parser().parse_args(arguments)
     os.chdir(ROOT)
     try:
@@ -45,10 +45,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def prepare(source: EnvoyFiles, files: Path) -> Path:
-    """Make what the containers read below `files`, but for the keys, and return the authority behind the certificate.
+    """Write what the containers read below `files`, except the keys; return the file of the certificate's authority.
 
-    The folder is this user's alone; what is in it must be readable for the users inside the containers. Raises
-    ComposeError where Envoy would refuse its files, or OSError.
+    Only this user may enter the folder; the files in it must be readable for the users inside the containers. Raises
+    ComposeError if Envoy would refuse its files, or OSError.
     """
     problems = check(source)
     if problems:
@@ -62,7 +62,7 @@ def prepare(source: EnvoyFiles, files: Path) -> Path:
 
 
 def copy_public_keys(keys: Path, target: Path) -> None:
-    """Put the public halves, and nothing else, where authz reads them. Raises OSError."""
+    """Copy the public keys, and nothing else, to where authz reads them. Raises OSError."""
     target.mkdir(parents=True, exist_ok=True)
     for file in (file for pattern in PUBLIC for file in keys.glob(pattern)):
         draft = target / f".{file.name}"
@@ -71,24 +71,23 @@ def copy_public_keys(keys: Path, target: Path) -> None:
 
 
 def start(stack: Stack, *options: str) -> None:
-    """Build what is built here and start everything; raises ComposeError that names each container that is not well."""
+    """Build and start everything. Raises ComposeError, which names each unhealthy container."""
     try:
         stack.run("build")
         stack.run("up", "--detach", *options)
     except ComposeError as problem:
-        ailments = tuple(stack.ailments())
-        raise ComposeError("\n".join((str(problem), *ailments))) from problem
+        raise ComposeError("\n".join((str(problem), *stack.unhealthy()))) from problem
 
 
 def _up(asked: argparse.Namespace) -> None:
     output = screen()
-    output.line("Opening the door in containers")
+    output.line("Starting the door in containers")
     command = compose_command()
     check_engine()
     authority = prepare(SHIPPED, FILES)
     make_keys(KEYS)
     copy_public_keys(KEYS, FILES / "keys")
-    output.step("files", f"{FILES}: keys, certificate, what Envoy and the rate limit service read")
+    output.step("files", f"{FILES}: keys, certificate, files of Envoy and the rate limit service")
     observed = ["--profile", "observability"] if asked.observability else []
     stack = Stack((*command, *observed), environment=OBSERVED if asked.observability else {})
     output.step("containers", "building and starting, a few minutes the first time")
@@ -102,23 +101,23 @@ def _present(stack: Stack, authority: Path, output: Screen) -> None:
     ports = sorted(each.ports[TLS_PORT] for each in stack.containers("envoy"))
     good = TlsRequest(ports[0], authority, issue_token(KEYS, NEEDED_SCOPE))
     bad = TlsRequest(ports[0], authority, issue_token(KEYS, OTHER_SCOPE))
-    let_in = _until(good.send, http.HTTPStatus.OK, stack)
+    allowed = _until(good.send, http.HTTPStatus.OK, stack)
     refused = _until(bad.send, http.HTTPStatus.FORBIDDEN, stack)
-    output.heading("The door is open")
+    output.heading("The door is running")
     for port in ports:
         output.step("TLS", f"https://localhost:{port} (curl --cacert {authority})")
-    output.heading(f"Let in, {let_in.status}: {let_in.member('name')} echoes what reached it")
+    output.heading(f"Allowed, {allowed.status}: {allowed.member('name')} returns the request that reached it")
     output.line(good.curl())
-    output.heading(f"Refused, {refused.status}: this token is good, but does not hold the scope {NEEDED_SCOPE}")
+    output.heading(f"Refused, {refused.status}: this token is valid, but lacks the scope {NEEDED_SCOPE}")
     output.line(bad.curl())
     output.line(refused.body.strip())
-    output.heading("Limited, 429: the same good request until it is one too many")
+    output.heading("Limited, 429: the first request again and again, until the limit refuses it")
     output.line(good.curl_until_limited())
-    output.heading("make down-compose ends all of it. The tokens are good for a day.")
+    output.heading("make down-compose stops and removes all of it. The tokens are valid for a day.")
 
 
 def _until(ask: Callable[[], Answer], wanted: int, stack: Stack) -> Answer:
-    """The answer once it is the wanted one. Raises ComposeError with what was answered, and what is not well."""
+    """Return the answer once it has the wanted status. Raises ComposeError with the last answer."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
@@ -128,8 +127,8 @@ def _until(ask: Callable[[], Answer], wanted: int, stack: Stack) -> Answer:
         if isinstance(answer, Answer) and answer.status == wanted:
             return answer
         if time.monotonic() > deadline:
-            said = f"{answer.status} {answer.body}" if isinstance(answer, Answer) else str(answer)
-            raise ComposeError("\n".join((f"the door answers {said} where {wanted} is due", *stack.ailments())))
+            last = f"{answer.status} {answer.body}" if isinstance(answer, Answer) else str(answer)
+            raise ComposeError("\n".join((f"the door answers {last} instead of {wanted}", *stack.unhealthy())))
         time.sleep(POLL_SECONDS)
 
 
@@ -140,7 +139,7 @@ def _apply(_: argparse.Namespace) -> None:
         raise ComposeError("\n".join(map(str, problems)))
     compose_files.write_watched(SHIPPED, compose_files.shared(FILES / "envoy"))
     copy_public_keys(KEYS, FILES / "keys")
-    print(f"limits, clusters, routes and keys of {FILES} are those of {SHIPPED.folder} and {KEYS} now")
+    print(f"{FILES} now has the limits, clusters and routes of {SHIPPED.folder} and the keys of {KEYS}")
 
 
 def _down(_: argparse.Namespace) -> None:
@@ -148,12 +147,12 @@ def _down(_: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m dev.compose", description="the whole door in containers")
+    parser = argparse.ArgumentParser(prog="python -m dev.compose", description="run the whole door in containers")
     commands = parser.add_subparsers(dest="what", required=True)
     for name, run, does in (
-        ("up", _up, "make what the containers read, build, start, and show what the door does"),
-        ("apply", _apply, "hand edited limits, routes, clusters and new keys to the running containers"),
-        ("down", _down, "end all of it"),
+        ("up", _up, "write what the containers read, build and start them, and show what the door does"),
+        ("apply", _apply, "give edited limits, routes, clusters and new keys to the running containers"),
+        ("down", _down, "stop and remove all of it"),
     ):
         command = commands.add_parser(name, help=does, description=does)
         command.set_defaults(run=run)

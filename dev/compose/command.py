@@ -1,4 +1,4 @@
-"""Docker Compose, whichever version this machine has, and what its containers have to say."""
+"""Runs Docker Compose, v1 or v2, and reports the state of its containers."""
 
 import json
 import os
@@ -13,27 +13,27 @@ LAST_LINES = 8
 
 
 class ComposeError(Exception):
-    """Compose is not there, or something it was asked for went wrong; the message says what to mend."""
+    """Compose is missing or a command failed; the message says what to correct."""
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """One container of the stack, as Docker sees it now."""
+    """The present state of one container of the stack."""
 
     id: str
     service: str
     image: str
     status: str  # created, running, restarting, exited, ...
-    health: str  # healthy, unhealthy, starting; empty where it has no health check
+    health: str  # healthy, unhealthy, starting; empty without a health check
     exit_code: int
     ports: Mapping[str, int]  # "8443/tcp" -> the port on this machine
 
-    def is_well(self) -> bool:
-        """It runs, and where it is asked for its health it is healthy."""
+    def is_healthy(self) -> bool:
+        """Whether it runs and, if it has a health check, is healthy."""
         return self.status == "running" and self.health in {"", "healthy"}
 
     def last_lines(self) -> list[str]:
-        """The end of what it wrote to stdout and stderr."""
+        """Return the last lines of its stdout and stderr."""
         logs = subprocess.run(
             ["docker", "logs", "--tail", str(LAST_LINES), self.id],
             stdout=subprocess.PIPE,
@@ -47,39 +47,39 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """One project of the compose file in the working directory; `environment` comes on top of this process's."""
+    """One project of the compose file in the working directory; `environment` is added to this process's."""
 
     command: Sequence[str]
     project: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, *arguments: str) -> None:
-        """Let Compose do something. Raises ComposeError with the end of all that it wrote where it fails."""
+        """Run a Compose command. Raises ComposeError with the end of its output if it fails."""
         line = self._line(arguments)
         done = subprocess.run(
             line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self._environment(), check=False
         )
         if done.returncode:
-            said = [each for each in done.stdout.splitlines() if each.strip()]
-            raise ComposeError("\n".join((f"{shlex.join(line)} failed:", *_indented(said[-LAST_LINES:]))))
+            output = [each for each in done.stdout.splitlines() if each.strip()]
+            raise ComposeError("\n".join((f"{shlex.join(line)} failed:", *_indented(output[-LAST_LINES:]))))
 
     def read(self, *arguments: str) -> str:
-        """What Compose writes to stdout. Raises ComposeError with what it wrote to stderr where it fails."""
+        """Return what Compose writes to stdout. Raises ComposeError with its stderr if it fails."""
         return _output(self._line(arguments), self._environment())
 
     def containers(self, service: str | None = None) -> tuple[Container, ...]:
-        """All of them, those that have ended too; or those of one service. Raises ComposeError."""
+        """Return all containers, also ended ones, or those of one service. Raises ComposeError."""
         ids = self.read("ps", "--all", "--quiet", *([service] if service else [])).split()
         if not ids:
             return ()
         return tuple(_container(each) for each in json.loads(_output(["docker", "inspect", *ids])))
 
-    def ailments(self) -> Iterator[str]:
-        """For each container that is not well: which, how it is, and its last words."""
+    def unhealthy(self) -> Iterator[str]:
+        """Yield the service, the state and the end of the log of each unhealthy container."""
         for each in self.containers():
-            if not each.is_well():
-                how = each.health if each.status == "running" else f"{each.status}, exit code {each.exit_code}"
-                yield "\n".join((f"{each.service} is {how}; the end of its log:", *_indented(each.last_lines())))
+            if not each.is_healthy():
+                state = each.health if each.status == "running" else f"{each.status}, exit code {each.exit_code}"
+                yield "\n".join((f"{each.service} is {state}; the end of its log:", *_indented(each.last_lines())))
 
     def _line(self, arguments: Sequence[str]) -> list[str]:
         project = ["--project-name", self.project] if self.project else []
@@ -90,7 +90,7 @@ class Stack:
 
 
 def compose_command() -> tuple[str, ...]:
-    """$COMPOSE, else the first of `docker compose` and `docker-compose` that answers. Raises ComposeError."""
+    """Return $COMPOSE, else the first of `docker compose` and `docker-compose` that answers. Raises ComposeError."""
     asked = tuple(shlex.split(os.environ.get("COMPOSE", "")))
     for candidate in (asked,) if asked else CANDIDATES:
         try:
@@ -103,7 +103,7 @@ def compose_command() -> tuple[str, ...]:
 
 
 def check_engine() -> None:
-    """Raises ComposeError where no Docker Engine answers."""
+    """Raise ComposeError if no Docker Engine answers."""
     try:
         _output(["docker", "info", "--format", "{{.ServerVersion}}"])
     except ComposeError as problem:

@@ -1,7 +1,7 @@
-"""What containers read, made from envoy/: the same files, with the addresses of a container network in them.
+"""Copies envoy/ for containers, with names of a container network in place of loopback addresses.
 
-Only addresses differ. In envoy/ everything stands on one machine, so a sample backend or the rate limit service is a
-port on loopback; in a network of containers each is a name. Any other address stays as the platform team wrote it.
+Only addresses differ. In envoy/ everything runs on one machine, so a sample backend or the rate limit service is a port
+on loopback; in a network of containers each has a name. All other addresses stay as the platform team wrote them.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -20,11 +20,11 @@ RATELIMIT = "ratelimit"
 RATELIMIT_PORT = 8081
 STATS_PORT = 9902
 
-Tree = Any  # YAML that `make check-envoy` has looked at
+Tree = Any  # YAML that `make check-envoy` has checked
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Address:
     """A name and a port in a container network."""
 
     host: str
@@ -32,9 +32,9 @@ class Place:
 
 
 def write(source: EnvoyFiles, target: EnvoyFiles) -> None:
-    """Write all that Envoy and the rate limit service read to `target`, by atomic moves. Raises OSError.
+    """Write the files of Envoy and the rate limit service to `target`, by atomic moves. Raises OSError.
 
-    Both are of the shared engine (`authz limits render`): several Envoys, one count.
+    Both use the shared engine (`authz limits render`): several Envoys, one count.
     """
     _replace(target.tls, source.tls.read_text("utf-8"))
     write_watched(source, target)
@@ -42,7 +42,7 @@ def write(source: EnvoyFiles, target: EnvoyFiles) -> None:
 
 
 def write_watched(source: EnvoyFiles, target: EnvoyFiles) -> None:
-    """The part that is taken up without a restart: limits, clusters, then the routes that need them. Raises OSError."""
+    """Write what is loaded without a restart: limits, clusters, then the routes that need them. Raises OSError."""
     for file in (*_service_files(source), *source.limits):
         _replace(target.folder / file.relative_to(source.folder), file.read_text("utf-8"))
     kept = {file.name for file in (*_service_files(source), *source.limits)}
@@ -54,7 +54,7 @@ def write_watched(source: EnvoyFiles, target: EnvoyFiles) -> None:
 
 
 def shared(folder: Path) -> EnvoyFiles:
-    """A folder's files for the engine that containers use."""
+    """Return a folder's files for the engine that containers use."""
     return EnvoyFiles(folder, Engine.SHARED)
 
 
@@ -63,20 +63,20 @@ def _service_files(files: EnvoyFiles) -> tuple[Path, ...]:
 
 
 def _replace(file: Path, text: str) -> None:
-    """Only what differs is moved: Envoy begins to count anew where a limit's file is."""
+    """Replace a file only if it differs: a replaced file of limits makes Envoy count from zero."""
     if not file.is_file() or file.read_text("utf-8") != text:
         file.parent.mkdir(parents=True, exist_ok=True)
         replace(file, text)
 
 
 def of_clusters(text: str) -> str:
-    """clusters.yaml with a sample backend's name where a loopback address was."""
+    """Return clusters.yaml with a sample backend's name in place of each loopback address."""
     tree: Tree = yaml.safe_load(text)
     return _dumped({**tree, "resources": [_moved(each, _sample) for each in tree["resources"]]})
 
 
 def of_bootstrap(text: str) -> str:
-    """The bootstrap with the rate limit service by name, and a port that shows Envoy's statistics and nothing else."""
+    """Return the bootstrap with the rate limit service's name, and a port that shows only Envoy's statistics."""
     tree: Tree = yaml.safe_load(text)
     resources = tree["static_resources"]
     admin = tree["admin"]["address"]["socket_address"]["port_value"]
@@ -84,25 +84,25 @@ def of_bootstrap(text: str) -> str:
     static = {
         **resources,
         "listeners": [*resources["listeners"], _stats_listener()],
-        "clusters": [*clusters, _cluster("admin", Place(LOOPBACK, admin), "STATIC")],
+        "clusters": [*clusters, _cluster("admin", Address(LOOPBACK, admin), "STATIC")],
     }
     return _dumped({**tree, "static_resources": static})
 
 
-def _sample(cluster: str) -> Place | None:
+def _sample(cluster: str) -> Address | None:
     service = cluster.removesuffix(GRPC_SUFFIX).replace("_", "-")
-    return Place(service, SAMPLE_GRPC if cluster.endswith(GRPC_SUFFIX) else SAMPLE_HTTP)
+    return Address(service, SAMPLE_GRPC if cluster.endswith(GRPC_SUFFIX) else SAMPLE_HTTP)
 
 
-def _service(cluster: str) -> Place | None:
-    return Place(RATELIMIT, RATELIMIT_PORT) if cluster == RATELIMIT else None
+def _service(cluster: str) -> Address | None:
+    return Address(RATELIMIT, RATELIMIT_PORT) if cluster == RATELIMIT else None
 
 
-def _moved(cluster: Tree, place_of: Callable[[str], Place | None]) -> Tree:
-    place = place_of(cluster["name"])
-    if place is None or not _is_on_loopback(cluster):
+def _moved(cluster: Tree, address_of: Callable[[str], Address | None]) -> Tree:
+    moved_to = address_of(cluster["name"])
+    if moved_to is None or not _is_on_loopback(cluster):
         return cluster
-    return {**cluster, **_cluster(cluster["name"], place, "STRICT_DNS")}
+    return {**cluster, **_cluster(cluster["name"], moved_to, "STRICT_DNS")}
 
 
 def _is_on_loopback(cluster: Tree) -> bool:
@@ -116,14 +116,14 @@ def _addresses(cluster: Tree) -> Iterator[str]:
             yield endpoint["endpoint"]["address"].get("socket_address", {}).get("address", "")
 
 
-def _cluster(name: str, place: Place, kind: str) -> Mapping[str, Any]:
-    address = {"socket_address": {"address": place.host, "port_value": place.port}}
+def _cluster(name: str, at: Address, kind: str) -> Mapping[str, Any]:
+    address = {"socket_address": {"address": at.host, "port_value": at.port}}
     endpoints = [{"lb_endpoints": [{"endpoint": {"address": address}}]}]
     return {"name": name, "type": kind, "load_assignment": {"cluster_name": name, "endpoints": endpoints}}
 
 
 def _stats_listener() -> Tree:
-    """The admin interface can stop Envoy and stays on loopback; this is the one page of it that others may read."""
+    """Return a listener for one page of the admin interface, which itself can stop Envoy and stays on loopback."""
     route = {
         "match": {"path": "/stats/prometheus", "headers": [{"name": ":method", "string_match": {"exact": "GET"}}]},
         "route": {"cluster": "admin"},

@@ -1,7 +1,7 @@
-"""Which images the compose stack can have here: the public ones, else stand-ins that a script makes on this machine.
+"""Chooses the images of the compose stack: the public ones, else stand-ins that a script makes on this machine.
 
-`eval "$(python -m dev.compose.images)"`: the variables go to stdout, and what is going on to stderr. Nothing is
-skipped: where neither can be had it fails.
+`eval "$(python -m dev.compose.images)"`: the variables go to stdout, progress goes to stderr. It fails if neither can
+be had.
 """
 
 import os
@@ -17,13 +17,13 @@ from dev.envoy.program import MissingBinaryError, binary
 from dev.ratelimit.program import BuildError, programs
 
 COMPOSE_FILE = Path("docker-compose.yml")
-# Those of profiles are left out: no stand-in exists for them.
+# Without the images of profiles, which have no stand-ins.
 NEEDED = ("PYTHON_IMAGE", "ENVOY_IMAGE", "REDIS_IMAGE", "RATELIMIT_IMAGE")
 STANDINS = "../shared/standins/build"
 
 
 def main() -> int:
-    """0, or 1 with what was tried."""
+    """Return 0, or 1 with what was tried on stderr."""
     wanted = images(COMPOSE_FILE.read_text("utf-8"))
     try:
         print(_public(wanted) or _stand_ins(Path(os.environ.get("STANDINS", STANDINS))))
@@ -34,35 +34,37 @@ def main() -> int:
 
 
 def images(compose_file: str) -> Mapping[str, str]:
-    """Each variable's image: what the environment says, else the compose file's default."""
+    """Return the image of each variable: from the environment, else the compose file's default."""
     defaults = dict(re.findall(r"\$\{(\w+_IMAGE):-([^}]+)\}", compose_file))
     return {name: os.environ.get(name) or defaults[name] for name in NEEDED}
 
 
 def _public(wanted: Mapping[str, str]) -> str:
-    """The variables where every image is here or can be pulled, else nothing."""
+    """Return the variables if every image is here or can be pulled, else an empty text."""
     try:
         check_engine()
     except ComposeError as problem:
-        _tell(str(problem))
+        _report(str(problem))
         return ""
     for image in wanted.values():
         if not _runs("docker", "image", "inspect", image) and not _runs("docker", "pull", "--quiet", image):
-            _tell(f"{image} is not here and cannot be pulled")
+            _report(f"{image} is not here and cannot be pulled")
             return ""
     return "export " + shlex.join(f"{name}={image}" for name, image in wanted.items())
 
 
 def _stand_ins(script: Path) -> str:
-    """The variables that the script prints. Raises ComposeError, MissingBinaryError or BuildError."""
+    """Return the variables that the script prints. Raises ComposeError, MissingBinaryError or BuildError."""
     if not script.is_file():
-        raise ComposeError(f"the public images cannot be had, and STANDINS ({script}) is no script that makes others")
-    _tell(f"{script} makes stand-ins")
-    line = [str(script), "--envoy", str(binary()), "--ratelimit", str(programs(_tell).service)]
+        raise ComposeError(
+            f"the public images cannot be had, and there is no script STANDINS ({script}) to make stand-ins"
+        )
+    _report(f"{script} makes stand-ins")
+    line = [str(script), "--envoy", str(binary()), "--ratelimit", str(programs(_report).service)]
     made = subprocess.run(line, stdout=subprocess.PIPE, text=True, check=False)
     if made.returncode:
         raise ComposeError(f"{shlex.join(line)} ended with exit code {made.returncode}")
-    # What is built on top of stand-ins reaches package registries as this machine does.
+    # A build on top of stand-ins reaches package registries through this machine's network.
     return f"{made.stdout.strip()} BUILD_NETWORK=host"
 
 
@@ -70,7 +72,7 @@ def _runs(*line: str) -> bool:
     return subprocess.run(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
-def _tell(text: str) -> None:
+def _report(text: str) -> None:
     print(f"images: {text}", file=sys.stderr, flush=True)
 
 

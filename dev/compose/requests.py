@@ -1,4 +1,4 @@
-"""The requests that show what the door in containers does: one let in, one refused, and one too many."""
+"""Sends the sample requests of `make up-compose`, and prints them as curl commands."""
 
 import http.client
 import shlex
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dev.up.requests import PATH, TIMEOUT_SECONDS, Answer, SampleRequest
 
-ONE_TOO_MANY = "429"
+TOO_MANY_REQUESTS = "429"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,23 +21,23 @@ class TlsRequest:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Everything but what every HTTP client adds itself."""
+        """The headers, without those that every HTTP client adds itself."""
         return SampleRequest(self.port, self.token).headers
 
     def curl(self, *options: str) -> str:
-        """The same as a command to paste into a shell."""
+        """Return the request as a command to paste into a shell."""
         asked = f"curl {shlex.join(options or ('-i',))} --cacert {shlex.quote(str(self.authority))}"
         lines = [f"{asked} -X POST https://localhost:{self.port}{PATH}"]
         lines += [f"  -H {shlex.quote(f'{name}: {value}')}" for name, value in self.headers.items()]
         return " \\\n".join(lines)
 
     def curl_until_limited(self) -> str:
-        """A loop of shell that asks until the answer is 429, and shows that answer."""
+        """Return a shell loop that repeats the request until the answer is 429, and prints that answer."""
         status = self.curl("-s", "-o", "/dev/null", "-w", "%{http_code}")
-        return f'until [ "$({status})" = {ONE_TOO_MANY} ]; do :; done; \\\n{self.curl()}'
+        return f'until [ "$({status})" = {TOO_MANY_REQUESTS} ]; do :; done; \\\n{self.curl()}'
 
     def send(self) -> Answer:
-        """Ask the door. Raises OSError or HTTPException while nobody answers."""
+        """Send the request. Raises OSError or HTTPException without an answer."""
         trust = ssl.create_default_context(cafile=str(self.authority))
         connection = http.client.HTTPSConnection("localhost", self.port, timeout=TIMEOUT_SECONDS, context=trust)
         try:

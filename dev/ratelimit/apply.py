@@ -1,4 +1,4 @@
-"""Give changed limits to a running rate limit service, and see in its own list that they are in force."""
+"""Gives changed limits to a running rate limit service and waits until its own list shows them."""
 
 import time
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ from dev.process import POLL_SECONDS
 from dev.ratelimit.program import programs
 from dev.ratelimit.service import LimitsRefusedError, RateLimitService, as_enforced, check
 
-TAKE_SECONDS = 10.0
+ACCEPT_SECONDS = 10.0
 
 
 def apply(source: EnvoyFiles, running: EnvoyFiles, service: RateLimitService) -> Iterator[str]:
-    """Move each changed file to where the service watches, and yield a line for it; what was counted goes on.
+    """Move each changed file to where the service watches, and yield a line for it; counts are kept.
 
-    Only what it reads already: a domain more or less is a filter more or less, and needs a restart of Envoy. What the
-    service does not take is put back. Raises BuildError and LimitsRefusedError.
+    Only for files that it reads already: a new or removed domain is a new or removed filter, which needs a restart of
+    Envoy. A file that the service does not accept is put back. Raises BuildError and LimitsRefusedError.
     """
     files = [(file, running.service_folder / file.name) for file in source.service_limits]
     changed = [
@@ -27,24 +27,24 @@ def apply(source: EnvoyFiles, running: EnvoyFiles, service: RateLimitService) ->
     for file, target in changed:
         old = target.read_text("utf-8")
         replace(target, file.read_text("utf-8"))
-        if not _takes(service, target):
+        if not _accepts(service, target):
             replace(target, old)
             reason = "its log (run/logs/ratelimit.log) says why"
             raise LimitsRefusedError(
-                f"{target}: the rate limit service has not taken it; the old one is back, {reason}"
+                f"{target}: the rate limit service has not accepted it; the old one is back, {reason}"
             )
-        yield f"{target}: the rate limit service enforces it; what was counted goes on"
+        yield f"{target}: the rate limit service enforces it now; its counts are kept"
 
 
-def _takes(service: RateLimitService, target: Path) -> bool:
+def _accepts(service: RateLimitService, target: Path) -> bool:
     wanted = as_enforced(target)
     domain = next(iter(wanted)).partition(".")[0]
-    deadline = time.monotonic() + TAKE_SECONDS
+    deadline = time.monotonic() + ACCEPT_SECONDS
     while time.monotonic() < deadline:
         try:
             if {line for line in service.enforced() if line.startswith(f"{domain}.")} == wanted:
                 return True
-        except OSError:  # it may be about to start again
+        except OSError:  # it may be restarting
             pass
         time.sleep(POLL_SECONDS)
     return False

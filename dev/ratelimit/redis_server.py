@@ -1,4 +1,4 @@
-"""A Redis for one run: on loopback, and nothing of it on disk, for limits count in windows that end soon anyway."""
+"""Runs a Redis on loopback without a disk: counts of limits last only for a window."""
 
 import shutil
 import socket
@@ -11,17 +11,17 @@ TIMEOUT_SECONDS = 1.0
 
 
 class MissingRedisError(Exception):
-    """There is none on this machine; the message says how to get it."""
+    """There is no Redis on this machine; the message says how to get it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RedisServer:
-    """Where it listens."""
+    """A Redis and its port."""
 
     port: int
 
     def command(self) -> list[str]:
-        """What starts it. Raises MissingRedisError."""
+        """Return the command that starts it. Raises MissingRedisError."""
         program = shutil.which(PROGRAM)
         if program is None:
             raise MissingRedisError(
@@ -30,14 +30,14 @@ class RedisServer:
         return [program, "--bind", LOOPBACK, "--port", str(self.port), "--save", "", "--appendonly", "no"]
 
     def answers(self) -> bool:
-        """Whether it takes commands."""
+        """Whether it accepts commands."""
         try:
             return self.ask(b"PING") == b"+PONG"
         except OSError:
             return False
 
     def ask(self, command: bytes) -> bytes:
-        """The first line of its answer to a command without arguments. Raises OSError."""
+        """Return the first line of the answer to a command without arguments. Raises OSError."""
         with socket.create_connection((LOOPBACK, self.port), timeout=TIMEOUT_SECONDS) as connection:
             connection.sendall(command + b"\r\n")
             with connection.makefile("rb") as answer:

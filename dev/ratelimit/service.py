@@ -1,4 +1,4 @@
-"""The rate limit service of a run: how it is started, what it says of itself, and whether it may read a folder."""
+"""Configures the rate limit service, asks it for its health and limits, and checks its files."""
 
 import http.client
 import re
@@ -20,12 +20,12 @@ TIMEOUT_SECONDS = 5.0
 
 
 class LimitsRefusedError(Exception):
-    """The service would not take these limits, or has not; the message is what it said."""
+    """The service refuses these limits; the message has its reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimitService:
-    """Where it listens, on loopback all of it, and the Redis that it counts in."""
+    """The service's ports on loopback, and the port of its Redis."""
 
     grpc: int
     health: int
@@ -34,33 +34,33 @@ class RateLimitService:
     redis: int
 
     def environment(self, files: EnvoyFiles) -> Mapping[str, str]:
-        """How it is told; by itself it would listen on every address."""
+        """Return its settings; without them it would listen on every address."""
         folder = files.service_folder.absolute()
         return {
-            # --- what it counts: each file of the folder, one domain in it. It notices files that are moved there.
+            # --- the limits: one domain in each file of the folder. It notices files that are moved there.
             "CONFIG_TYPE": "FILE",
             "RUNTIME_ROOT": str(folder.parent),
             "RUNTIME_SUBDIRECTORY": "",
             "RUNTIME_APPDIRECTORY": folder.name,
             "RUNTIME_WATCH_ROOT": "false",
             "RUNTIME_IGNOREDOTFILES": "true",
-            # Trap: without this it is healthy with no limits at all, where it could read none.
+            # Trap: without this it is healthy without limits, if it could not read any.
             "HEALTHY_WITH_AT_LEAST_ONE_CONFIG_LOADED": "true",
-            # --- where
+            # --- addresses
             "HOST": LOOPBACK,
             "PORT": str(self.health),
             "GRPC_HOST": LOOPBACK,
             "GRPC_PORT": str(self.grpc),
             "DEBUG_HOST": LOOPBACK,
             "DEBUG_PORT": str(self.debug),
-            # --- Redis. The timeout is that of dialling; how long a request waits is Envoy's timeout alone. Trap: where
-            # the first dial takes longer, as on a busy machine, the service ends. Unhealthy without Redis: then Envoy
-            # stops asking, instead of waiting for each answer.
+            # --- Redis. This is the timeout of a connection attempt; only Envoy's timeout bounds a request. Trap: if
+            # the first attempt takes longer, as on a busy machine, the service ends. It is unhealthy without Redis,
+            # so that Envoy stops asking instead of waiting for each answer.
             "REDIS_SOCKET_TYPE": "tcp",
             "REDIS_URL": f"{LOOPBACK}:{self.redis}",
             "REDIS_TIMEOUT": "5s",
             "REDIS_HEALTH_CHECK_ACTIVE_CONNECTION": "true",
-            # --- what is seen of it. The access log knows by this metadata that the service has answered.
+            # --- metrics and logs. By this metadata the access log knows that the service has answered.
             "RESPONSE_DYNAMIC_METADATA": "true",
             "LOG_LEVEL": "warn",
             "USE_STATSD": "false",
@@ -70,18 +70,18 @@ class RateLimitService:
         }
 
     def is_healthy(self) -> bool:
-        """Whether it has limits, and a Redis to count in."""
+        """Whether it has limits and a Redis."""
         try:
             return self._get(self.health, "/healthcheck")[0] == http.HTTPStatus.OK
         except OSError:
             return False
 
     def enforced(self) -> frozenset[str]:
-        """The limits that are in force, a line each. Raises OSError."""
+        """Return the limits in force, one line each. Raises OSError."""
         return frozenset(filter(None, self._get(self.debug, "/rlconfig")[1].splitlines()))
 
     def counted(self, pattern: str) -> float:
-        """The sum of the metrics whose line matches the regular expression. Raises OSError."""
+        """Return the sum of the metrics whose line matches the regular expression. Raises OSError."""
         lines = self._get(self.metrics, "/metrics")[1].splitlines()
         return sum(float(line.rpartition(" ")[2]) for line in lines if re.match(pattern, line))
 
@@ -96,19 +96,19 @@ class RateLimitService:
 
 
 def as_enforced(file: Path) -> frozenset[str]:
-    """The limits of one of its files, as `enforced` tells them. Raises LimitsRefusedError."""
+    """Return the limits of one file in the form of `enforced`. Raises LimitsRefusedError."""
     document, problems = read(file)
     if document is None:
         raise LimitsRefusedError("\n".join(map(str, problems)))
-    return frozenset(_told(document.tree["domain"], document.tree["descriptors"]))
+    return frozenset(_lines(document.tree["domain"], document.tree["descriptors"]))
 
 
-def _told(above: str, descriptors: Tree) -> Iterator[str]:
+def _lines(above: str, descriptors: Tree) -> Iterator[str]:
     for each in descriptors:
         name = f"{above}.{each['key']}" + (f"_{each['value']}" if each.get("value") else "")
         if limit := each.get("rate_limit"):
             yield _line(name, limit, shadow=bool(each.get("shadow_mode")))
-        yield from _told(name, each.get("descriptors") or ())
+        yield from _lines(name, each.get("descriptors") or ())
 
 
 def _line(name: str, limit: Mapping[str, Any], *, shadow: bool) -> str:  # Any: as YAML has it
@@ -117,27 +117,27 @@ def _line(name: str, limit: Mapping[str, Any], *, shadow: bool) -> str:  # Any: 
 
 
 def check(files: EnvoyFiles, built: Programs) -> None:
-    """Ask the service's own check about its files. Raises LimitsRefusedError."""
+    """Check the files with the service's own program. Raises LimitsRefusedError."""
     folder = files.service_folder
     if not files.service_limits:
-        raise LimitsRefusedError(f"{folder}: holds no limits; make limits renders them")
+        raise LimitsRefusedError(f"{folder}: has no limits; make limits renders them")
     command = (str(built.config_check), "-config_dir", str(folder))
     try:
         run = subprocess.run(command, capture_output=True, text=True, timeout=CHECK_SECONDS, check=False)
     except (OSError, subprocess.SubprocessError) as problem:
         raise LimitsRefusedError(
-            f"{built.config_check} does not run: {problem}; remove its folder to build it anew"
+            f"{built.config_check} does not run: {problem}; remove its folder, and it is built again"
         ) from problem
     if run.returncode:
-        said = (run.stderr or run.stdout).strip().splitlines()
-        reason = next((line for line in said if line.startswith("panic:")), said[-1] if said else "it does not say why")
+        output = (run.stderr or run.stdout).strip().splitlines() or ["it gives no reason"]
+        reason = next((line for line in output if line.startswith("panic:")), output[-1])
         raise LimitsRefusedError(
             f"{folder}: the rate limit service would refuse this: {reason}; render it again (make limits)"
         )
 
 
 def main() -> int:
-    """Check what was rendered, with the real program; build that first where it is missing."""
+    """Check the rendered limits with the real program; build it first if it is missing."""
     files = EnvoyFiles(Path("envoy"), Engine.SHARED)
     try:
         check(files, programs(lambda text: print(f"  {text}", flush=True)))

@@ -14,7 +14,7 @@ INSTALLERS: Final = ("pip", "setuptools", "wheel", "ensurepip", "pkg_resources")
 PROGRAMS: Final = ("pip", "pip3", "gcc", "cc", "g++", "make", "ld", "uv", "easy_install")
 
 
-def test_nothing_in_it_builds_or_installs(door: Door) -> None:
+def test_the_image_has_no_tool_that_builds_or_installs(door: Door) -> None:
     program = (
         "import importlib.util, json, shutil\n"
         f"packages = [name for name in {INSTALLERS!r} if importlib.util.find_spec(name)]\n"
@@ -24,13 +24,13 @@ def test_nothing_in_it_builds_or_installs(door: Door) -> None:
         assert json.loads(door.execute("authz", *python.split(), "-c", program)) == []
 
 
-def test_its_user_is_a_number_and_not_root(door: Door) -> None:
+def test_the_images_user_is_a_number_and_not_root(door: Door) -> None:
     user, group = described(door)["Config"]["User"].split(":")
     assert int(user) > 0
     assert int(group) > 0
 
 
-def test_it_says_what_it_is_and_how_it_is(door: Door) -> None:
+def test_the_image_has_labels_and_a_health_check(door: Door) -> None:
     config = described(door)["Config"]
     assert {f"org.opencontainers.image.{name}" for name in ("title", "version", "revision", "base.name")} <= set(
         config["Labels"]
@@ -52,7 +52,7 @@ def test_no_container_may_write_or_has_a_capability_or_is_root(door: Door) -> No
         assert bool(seen["NetworkSettings"]["Ports"].get("8443/tcp")) == (each.service == "envoy")
 
 
-def test_its_size_and_start_up_time_are_told(door: Door, note: Callable[[str], None]) -> None:
+def test_the_images_size_and_start_up_time_are_printed(door: Door, note: Callable[[str], None]) -> None:
     image = described(door)
     base = json.loads(docker("image", "inspect", image["Config"]["Labels"]["org.opencontainers.image.base.name"]))[0]
     note(f"image: {(image['Size'] - base['Size']) / 1e6:.1f} MB above its base of {base['Size'] / 1e6:.1f} MB")

@@ -27,13 +27,13 @@ def statuses(*answers: Answer) -> list[int]:
     return [answer.status for answer in answers]
 
 
-def test_a_user_has_a_limit_and_others_of_the_instance_go_on(client: Client, caller: Caller) -> None:
+def test_a_users_limit_does_not_affect_others_of_the_instance(client: Client, caller: Caller) -> None:
     assert statuses(*(client.ask(caller) for _ in range(PER_USER))) == [200] * PER_USER
     assert limited(client.ask(caller), "user")
     assert client.ask(caller.another_user("somebody-else")).status == 200
 
 
-def test_an_instance_has_a_limit_and_other_instances_go_on(client: Client, caller: Caller, customer: Caller) -> None:
+def test_an_instances_limit_does_not_affect_other_instances(client: Client, caller: Caller, customer: Caller) -> None:
     users = (caller.another_user(f"user-{number}") for number in range(PER_INSTANCE))
     assert statuses(*map(client.ask, users)) == [200] * PER_INSTANCE
     assert limited(client.ask(caller.another_user("one-more")), "instance")
@@ -47,7 +47,7 @@ def test_an_exception_raises_one_instance(client: Client, caller: Caller) -> Non
     assert limited(client.ask(raised.another_user("one-more")), "instance")
 
 
-def test_a_tier_has_its_share_and_other_tiers_go_on(client: Client, caller: Caller, customer: Caller) -> None:
+def test_a_tiers_share_does_not_affect_other_tiers(client: Client, caller: Caller, customer: Caller) -> None:
     asked = ("/sast/scan", ("security_scans",))
     everyone = (replace(caller, instance=f"{caller.instance}-{number}") for number in range(PER_TIER))
     assert statuses(*(client.ask(each, *asked) for each in everyone)) == [200] * PER_TIER
@@ -55,7 +55,7 @@ def test_a_tier_has_its_share_and_other_tiers_go_on(client: Client, caller: Call
     assert client.ask(customer, *asked).status == 200
 
 
-def test_a_unit_primitive_has_a_limit_and_others_go_on(client: Client, caller: Caller) -> None:
+def test_a_unit_primitives_limit_does_not_affect_others(client: Client, caller: Caller) -> None:
     small = replace(caller, seats=5)
     asked = (CHAT, ("duo_chat",))
     assert statuses(*(client.ask(small, *asked) for _ in range(PER_UNIT_PRIMITIVE))) == [200] * PER_UNIT_PRIMITIVE
@@ -63,7 +63,7 @@ def test_a_unit_primitive_has_a_limit_and_others_go_on(client: Client, caller: C
     assert client.ask(small).status == 200
 
 
-def test_a_shadowed_limit_refuses_nobody(client: Client, caller: Caller) -> None:
+def test_a_limit_in_shadow_mode_refuses_no_request(client: Client, caller: Caller) -> None:
     asked = ("/duo-workflow/v1/workflows", ("duo_workflow_execute_workflow",))
     answers = [client.ask(caller, *asked) for _ in range(SHADOWED + 2)]
     assert statuses(*answers) == [200] * len(answers)

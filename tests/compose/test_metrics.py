@@ -41,7 +41,7 @@ def test_a_job_finds_its_metrics(door: Door, client: Client, customer: Caller, j
     assert told.count("# 1") == (ENVOYS if job == "envoy" else 1)
 
 
-def test_envoy_tells_statistics_and_nothing_else(door: Door) -> None:
+def test_envoy_serves_statistics_and_no_other_admin_page(door: Door) -> None:
     for path in ("/quitquitquit", "/config_dump", "/stats"):
         with pytest.raises(AssertionError, match="HTTP Error 404"):
             from_the_network(door, "envoy", "9902", path)

@@ -83,6 +83,6 @@ def test_a_port_that_is_taken_is_named(door: Door, files: Path) -> None:
 
 
 @pytest.mark.usefixtures("door")
-def test_without_redis_it_is_named(files: Path) -> None:
+def test_a_missing_redis_image_is_named(files: Path) -> None:
     with refused(files, REDIS_IMAGE="127.0.0.1:1/there-is-no/redis:7") as said:
         assert any("redis" in line or "127.0.0.1:1" in line for line in said), said

@@ -10,7 +10,7 @@ from tests.support.compose.client import Caller, Client
 from tests.support.compose.door import Door, docker, until
 
 
-def test_without_authz_nobody_is_let_in_until_it_is_back(door: Door, client: Client, customer: Caller) -> None:
+def test_without_authz_every_request_is_refused_until_it_is_back(door: Door, client: Client, customer: Caller) -> None:
     assert client.ask(customer).status == 200
     before = seen_by_backend(door)
     docker("kill", door.container("authz").id)
@@ -21,7 +21,7 @@ def test_without_authz_nobody_is_let_in_until_it_is_back(door: Door, client: Cli
     until(lambda: client.ask(customer).status == 200, "authz lets requests in again")
 
 
-def test_without_redis_requests_go_on_and_are_counted_again_once_it_is_back(
+def test_without_redis_requests_pass_and_are_counted_again_once_it_is_back(
     door: Door, client: Client, caller: Caller
 ) -> None:
     for _ in range(PER_USER):

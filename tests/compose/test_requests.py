@@ -33,14 +33,14 @@ def test_an_expired_token_is_refused(client: Client, customer: Caller, issuer: s
     assert (answer.status, answer.json()["reason"]) == (401, "invalid_token")
 
 
-def test_a_user_token_opens_nothing_that_is_for_instances(client: Client, customer: Caller) -> None:
+def test_a_user_token_is_refused_where_an_instance_token_is_needed(client: Client, customer: Caller) -> None:
     path, scopes = "/ai/v2/code/generations", ("generate_code",)
     assert client.ask(customer, path, scopes).status == 200
     answer = client.ask(replace(customer, issuer="ai-gateway"), path, scopes)
     assert (answer.status, answer.json()["reason"]) == (403, "token_type_not_allowed")
 
 
-def test_without_a_token_nobody_comes_in(client: Client, customer: Caller) -> None:
+def test_a_request_without_a_token_is_refused(client: Client, customer: Caller) -> None:
     answer = client.ask(customer, scopes=None)
     assert (answer.status, answer.json()["reason"]) == (401, "missing_authorization")
 

@@ -13,7 +13,7 @@ from tests.support.tiers import tier_of
 COMPLETIONS: Final = "/ai/v2/code/completions"
 
 
-def test_the_line_tells_who_was_let_in_to_what_and_where_it_went(door: Door, client: HttpClient) -> None:
+def test_the_line_of_an_allowed_request_names_caller_feature_and_backend(door: Door, client: HttpClient) -> None:
     answer = client.ask("POST", COMPLETIONS, ["complete_code"], headers={"user-agent": "a-client/1"})
     line = door.log_line(answer.request_id)
     told = {

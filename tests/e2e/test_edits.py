@@ -44,7 +44,7 @@ def test_an_edited_route_takes_effect_without_a_restart(door: Door, client: Http
     assert door.envoy.child.exit_code() is None
 
 
-def test_a_new_backend_and_its_route_arrive_in_one_go_and_leave_again(door: Door, client: HttpClient) -> None:
+def test_a_new_backend_and_its_route_are_added_and_removed_together(door: Door, client: HttpClient) -> None:
     with door.edited(routes=[("cluster: sast\n", "cluster: scanner\n")], clusters=[(FIRST, f"{SCANNER}{FIRST}")]):
         assert scanned_by(client) == "sast-1"
         assert door.envoy.admin.healthy_endpoints()["scanner"] == 1
@@ -52,7 +52,9 @@ def test_a_new_backend_and_its_route_arrive_in_one_go_and_leave_again(door: Door
     assert "scanner" not in door.envoy.admin.healthy_endpoints()
 
 
-def test_a_canary_arrives_before_its_route_and_leaves_after_it(door: Door, client: HttpClient, tmp_path: Path) -> None:
+def test_a_canary_is_added_before_its_route_and_removed_after_it(
+    door: Door, client: HttpClient, tmp_path: Path
+) -> None:
     split = "weighted_clusters: {clusters: [{name: sast, weight: 1}, {name: scanner, weight: 1}]}\n"
     canary = EnvoyFiles(tmp_path / "envoy")
     render(door.source, canary)
@@ -87,7 +89,7 @@ def test_a_backend_that_is_renamed_under_its_route_takes_two_steps(door: Door, c
     ],
     ids=["not yaml", "regular expression", "unknown cluster", "misspelt field", "duration"],
 )
-def test_a_broken_route_file_is_refused_while_the_old_one_serves(
+def test_envoy_refuses_a_broken_route_file_and_keeps_the_old_one(
     door: Door, client: HttpClient, broken: Callable[[str], str]
 ) -> None:
     good = door.envoy.files.routes.read_text("utf-8")
@@ -122,7 +124,7 @@ def test_apply_needs_a_running_envoy(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", Engine)
-def test_apply_says_at_once_that_the_door_which_left_its_files_has_ended(tmp_path: Path, engine: Engine) -> None:
+def test_apply_says_at_once_that_no_envoy_runs_any_more(tmp_path: Path, engine: Engine) -> None:
     source, left = EnvoyFiles(tmp_path / "envoy", engine), EnvoyFiles(tmp_path / "run", engine)
     render(SHIPPED, source)
     with socket.socket() as bound:

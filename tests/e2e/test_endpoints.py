@@ -63,7 +63,7 @@ def test_the_table_has_every_row_of_the_ai_gateway() -> None:
 
 
 @pytest.mark.parametrize("endpoint", GUARDED, ids=str)
-def test_its_scope_lets_an_instance_in_and_the_prefix_is_gone(client: HttpClient, endpoint: Endpoint) -> None:
+def test_its_scope_allows_an_instance_and_the_prefix_is_removed(client: HttpClient, endpoint: Endpoint) -> None:
     answer = client.ask(
         endpoint.method,
         f"{endpoint.path}?a=%2Fai&b=c%20d",
@@ -82,7 +82,7 @@ def test_its_scope_lets_an_instance_in_and_the_prefix_is_gone(client: HttpClient
 
 
 @pytest.mark.parametrize("endpoint", GUARDED, ids=str)
-def test_every_other_scope_together_does_not(client: HttpClient, endpoint: Endpoint) -> None:
+def test_all_other_scopes_together_do_not_allow_an_instance(client: HttpClient, endpoint: Endpoint) -> None:
     others = [scope for scope in EVERY_SCOPE if scope != endpoint.needs]
     answer = client.ask(endpoint.method, endpoint.path, others, headers={"x-gitlab-unit-primitive": endpoint.named})
     assert (answer.status, answer.json()) == (
@@ -121,7 +121,7 @@ def test_a_user_token_opens_no_backend_but_its_issuers(client: HttpClient, endpo
 
 
 @pytest.mark.parametrize("endpoint", [each for each in ENDPOINTS if not each.needs], ids=str)
-def test_a_public_endpoint_asks_for_no_token_and_names_nobody(client: HttpClient, endpoint: Endpoint) -> None:
+def test_a_public_endpoint_needs_no_token_and_gets_no_identity(client: HttpClient, endpoint: Endpoint) -> None:
     answer = client.ask(endpoint.method, endpoint.path)
     assert answer.status == 200
     assert not [name for name in answer.echoed() if name.startswith("x-gitlab-authorized-")]

@@ -87,7 +87,7 @@ def test_the_shipped_files_are_right() -> None:
         ("tls.yaml", "name: door", "name: gate", r"tls.yaml:\d+: Unknown static secret: door"),
     ],
 )
-def test_a_mistake_is_told_with_its_file_and_line(
+def test_a_mistake_is_reported_with_file_and_line(
     files: EnvoyFiles, capsys: pytest.CaptureFixture[str], file: str, old: str, new: str, found: str
 ) -> None:
     edit(files.folder / file, [(old, new)])
@@ -97,17 +97,17 @@ def test_a_mistake_is_told_with_its_file_and_line(
     assert said.out == ""
 
 
-def test_every_mistake_is_told_at_once(files: EnvoyFiles) -> None:
+def test_all_mistakes_are_reported_at_once(files: EnvoyFiles) -> None:
     edit(files.routes, [("^/sast/?", "^(/sast"), ("^/observability/?", "^/[observability")])
     assert [problem.message.split(":")[0] for problem in check(files)] == ["route observability", "route sast"]
 
 
-def test_a_missing_file_is_told(files: EnvoyFiles) -> None:
+def test_a_missing_file_is_reported(files: EnvoyFiles) -> None:
     files.clusters.unlink()
     assert "clusters.yaml: cannot be read" in str(check(files)[0])
 
 
-def test_apply_checks_first_and_then_tells_what_envoy_took(
+def test_apply_checks_first_and_then_reports_the_files_that_envoy_uses(
     door: Door, files: EnvoyFiles, capsys: pytest.CaptureFixture[str]
 ) -> None:
     running = str(door.envoy.files.folder)

@@ -25,7 +25,7 @@ CORS: Final = f"""{LABEL}
 PREFLIGHT: Final = [("origin", ORIGIN), ("access-control-request-method", "POST")]
 
 
-def test_load_balancers_are_answered_without_a_token(door: Door) -> None:
+def test_the_health_check_of_load_balancers_needs_no_token(door: Door) -> None:
     with door.nothing_let_through():
         assert get(door.plain, "/-/health").status == 200
 

@@ -30,7 +30,7 @@ def test_a_unary_call_reaches_the_backend_under_its_own_name(door: Door, client:
     assert dict(seen["metadata"])["x-gitlab-authorized-unit-primitive"] == "duo_workflow_generate_token"
 
 
-def test_a_stream_goes_both_ways_message_by_message(door: Door, client: HttpClient) -> None:
+def test_a_stream_carries_single_messages_both_ways(door: Door, client: HttpClient) -> None:
     with grpc_client(door.plain) as calls:
         stream = calls.stream(WORKFLOW, metadata(client, "duo_workflow_execute_workflow"))
         assert json.loads(stream.receive() or b"")["path"] == WORKFLOW
@@ -75,7 +75,7 @@ def test_a_user_token_calls_no_backend_but_its_issuers(door: Door, client: HttpC
         assert calls.refusal(TOKEN, mine) == (grpc.StatusCode.UNAUTHENTICATED, "Forbidden by auth provider")
 
 
-def test_a_backend_that_is_gone_is_unavailable(door: Door, client: HttpClient) -> None:
+def test_a_call_of_a_dead_backend_is_unavailable(door: Door, client: HttpClient) -> None:
     with door.edited(clusters=[("port_value: 8113", "port_value: 8114")]), grpc_client(door.plain) as calls:
         door.wait_until(lambda: door.envoy.healthy("duo_workflow_grpc") == 0, "no gRPC backend")
         refusal = calls.refusal(TOKEN, metadata(client, "duo_workflow_generate_token"))

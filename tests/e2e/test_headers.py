@@ -86,7 +86,7 @@ def test_an_override_header_never_arrives(client: HttpClient, name: str) -> None
 
 @pytest.mark.parametrize("path", [COMPLETIONS, "/ai/monitoring/healthz"], ids=["token", "public"])
 @pytest.mark.parametrize("names", [IDENTITIES, OTHERWISE_SPELT], ids=["identities", "other spellings"])
-def test_no_identity_arrives_that_authz_has_not_stated(client: HttpClient, path: str, names: str) -> None:
+def test_no_identity_header_of_a_client_arrives(client: HttpClient, path: str, names: str) -> None:
     """2026-11-22: a backend that is deployed behind other doors, too, believes one of their headers or its spelling."""
     method, scopes = ("POST", ["complete_code"]) if path == COMPLETIONS else ("GET", None)
     seen = client.ask(method, path, scopes, headers=dict.fromkeys(names.split(), "evil")).echoed()
@@ -163,7 +163,7 @@ def test_no_trailer_arrives_at_a_backend_over_http1(door: Door, client: HttpClie
     assert b"somebody" not in answer
 
 
-def test_a_backend_sees_one_client_address_and_it_is_not_the_clients_word(client: HttpClient) -> None:
+def test_a_backend_sees_one_client_address_which_the_client_cannot_set(client: HttpClient) -> None:
     headers = {"x-forwarded-for": "203.0.113.9, 198.51.100.7", "x-forwarded-proto": "https"}
     seen = client.ask("POST", COMPLETIONS, ["complete_code"], headers=headers).echoed()
     assert seen["x-forwarded-for"] == "127.0.0.1"
@@ -193,7 +193,7 @@ def test_a_request_without_an_id_is_given_one(door: Door, client: HttpClient) ->
     assert door.log_line(made)["status"] == 200
 
 
-def test_the_answer_tells_nothing_about_the_inside(client: HttpClient) -> None:
+def test_the_answer_reveals_nothing_about_the_programs_inside(client: HttpClient) -> None:
     answer = client.ask("POST", COMPLETIONS, ["complete_code"])
     assert answer.headers["server"] == "cloud-connector"
     assert not [name for name in answer.headers if name.startswith("x-envoy-")]

@@ -75,12 +75,12 @@ def missing(expected: Mapping[str, frozenset[str]], found: Mapping[str, frozense
     return {name: labels for name, labels in expected.items() if name not in found or not labels <= found[name]}
 
 
-def test_an_envoy_that_counts_itself_has_them(door: Door, client: HttpClient) -> None:
+def test_an_envoy_that_counts_limits_itself_has_the_metrics(door: Door, client: HttpClient) -> None:
     assert client.ask("POST", "/ai/v2/code/completions", ["complete_code"]).status == 200
     assert missing(ENVOY, shown(door.envoy)) == {}
 
 
-def test_an_envoy_that_asks_the_rate_limit_service_has_them(door: Door) -> None:
+def test_an_envoy_that_asks_the_rate_limit_service_has_the_metrics(door: Door) -> None:
     service = RateLimitService()
     source = replace(door.source, engine=Engine.SHARED)
     with serving(service) as port, Family(door.folder / "logs") as family:

@@ -31,7 +31,7 @@ def obedient(door: Door, client: HttpClient) -> Iterator[HttpClient]:
         yield HttpClient(envoy.plain, client.mint)
 
 
-def test_authz_sets_the_identity_and_nothing_else(obedient: HttpClient) -> None:
+def test_authz_can_set_identity_headers_and_nothing_else(obedient: HttpClient) -> None:
     """2026-11-22: nothing held decoder_header_mutation_rules, without which a check may rewrite the whole request."""
     answer = obedient.ask("POST", "/ai/v2/code/completions", ["complete_code"])
     seen = answer.echoed()

@@ -31,7 +31,7 @@ def dead_authz(door: Door) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("dead_authz")
-def test_nothing_is_let_through_while_the_service_is_dead(door: Door, client: HttpClient) -> None:
+def test_no_request_is_allowed_while_the_service_is_dead(door: Door, client: HttpClient) -> None:
     with door.nothing_let_through():
         for _ in range(3):  # before and after Envoy notices
             answer = client.ask("POST", COMPLETIONS, ["complete_code"])
@@ -69,7 +69,7 @@ def test_a_slow_service_is_not_asked_more_than_twice(door: Door, client: HttpCli
         assert len(slow.checks) == 2
 
 
-def test_it_works_again_when_the_service_is_back(client: HttpClient) -> None:
+def test_requests_are_allowed_again_when_the_service_is_back(client: HttpClient) -> None:
     assert client.ask("POST", COMPLETIONS, ["complete_code"]).status == 200
 
 
@@ -87,7 +87,7 @@ def test_a_backend_without_a_healthy_endpoint_is_unavailable(door: Door, client:
     assert (line["outcome"], line["cluster"]) == ("allowed", "sast")
 
 
-def test_a_request_that_meets_a_dead_endpoint_is_tried_at_another(door: Door, client: HttpClient) -> None:
+def test_a_request_to_a_dead_endpoint_is_retried_at_another(door: Door, client: HttpClient) -> None:
     unnoticed = "port_value: 8112}}, health_check_config: {disable_active_health_check: true}}"
     with door.edited(clusters=[("port_value: 8102}}}", unnoticed)]):
         answers = [client.ask("POST", COMPLETIONS, ["complete_code"]) for _ in range(10)]

@@ -82,7 +82,7 @@ def test_what_envoy_normalises_is_one_path_for_authz_and_backend(door: Door, cli
     assert door.log_line_of(refused)["details"] == AUTHZ
 
 
-def test_a_token_of_one_prefix_does_not_walk_into_another(door: Door, client: HttpClient) -> None:
+def test_a_path_below_one_prefix_does_not_reach_another(door: Door, client: HttpClient) -> None:
     headers = client.headers("/ai", ["complete_code", "security_scans"])
     with door.nothing_let_through():
         reply = http1(door.plain, "POST", b"/ai/../sast/scan", headers.items())
@@ -99,7 +99,7 @@ def test_raw_non_ascii_over_http2_is_refused(door: Door, client: HttpClient) -> 
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE", "PROPFIND"])
-def test_another_method_is_told_which_one_is_right(door: Door, client: HttpClient, method: str) -> None:
+def test_a_405_names_the_allowed_method(door: Door, client: HttpClient, method: str) -> None:
     headers = client.headers("/ai", ["complete_code"])
     with door.nothing_let_through():
         reply = http1(door.plain, method, b"/ai/v2/code/completions", headers.items())

@@ -135,7 +135,7 @@ CASES: Final = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_an_http_client_learns_status_reason_and_message(door: Door, client: HttpClient, case: Case) -> None:
+def test_an_http_client_gets_status_reason_and_message(door: Door, client: HttpClient, case: Case) -> None:
     with door.nothing_let_through():
         answer = client.ask(
             case.method, case.path, case.scopes, issuer=case.issuer, claims=case.claims, headers=case.headers
@@ -153,7 +153,7 @@ def test_an_http_client_learns_status_reason_and_message(door: Door, client: Htt
 
 
 @pytest.mark.parametrize("case", [each for each in CASES if each.id != "audience"], ids=str)
-def test_a_grpc_client_learns_code_and_message(door: Door, client: HttpClient, case: Case) -> None:
+def test_a_grpc_client_gets_code_and_message(door: Door, client: HttpClient, case: Case) -> None:
     further = {**case.headers, "content-type": "application/grpc", "te": "trailers"}
     sent = client.headers(case.path, case.scopes, case.issuer, case.claims, further)
     with door.nothing_let_through():
@@ -168,7 +168,7 @@ def test_a_grpc_client_learns_code_and_message(door: Door, client: HttpClient, c
 
 
 @pytest.mark.parametrize("label", ["{backend_service: ai_gateway}", "{}"], ids=["wrong", "absent"])
-def test_a_route_with_a_wrong_label_or_none_is_shut(door: Door, client: HttpClient, label: str) -> None:
+def test_a_route_with_a_wrong_label_or_none_refuses_every_request(door: Door, client: HttpClient, label: str) -> None:
     with door.edited(routes=[("{backend_service: sast}", label)]), door.nothing_let_through():
         answer = client.ask("POST", "/sast/scan", ["security_scans"])
     assert answer.status == 403
@@ -176,7 +176,7 @@ def test_a_route_with_a_wrong_label_or_none_is_shut(door: Door, client: HttpClie
     assert door.log_line(answer.request_id)["details"] == "ext_authz_denied"
 
 
-def test_a_refusal_does_not_tell_why_a_token_is_bad(client: HttpClient) -> None:
+def test_a_refusal_does_not_say_what_is_wrong_with_a_token(client: HttpClient) -> None:
     expired = client.ask("POST", COMPLETIONS, ["complete_code"], claims={"iat": 1, "nbf": 1, "exp": 2})
     garbage = client.ask("POST", COMPLETIONS, headers={"authorization": "Bearer a.b.c"})
     assert {**expired.json(), "request_id": ""} == {**garbage.json(), "request_id": ""}

@@ -74,7 +74,7 @@ def test_clients_are_refused_only_when_all_workers_are_full(
     assert counted(narrow, "upstream_rq_retry_success") > 0
 
 
-def test_after_that_every_worker_is_asked_again_at_once(narrow: Door, mint: Minter) -> None:
+def test_after_a_burst_every_worker_is_asked_again_at_once(narrow: Door, mint: Minter) -> None:
     """2026-11-22: Envoy took "full" for "broken", and left workers out for seconds."""
     assert counted(narrow, "membership_healthy") == WORKERS
     assert counted(narrow, "outlier_detection.ejections_enforced_total") == 0
@@ -96,7 +96,7 @@ class Full(StubAuthz):
         context.abort(grpc.StatusCode.UNAVAILABLE, "too many checks in flight")
 
 
-def test_one_full_worker_is_noticed_by_no_client(narrow: Door, mint: Minter) -> None:
+def test_clients_do_not_notice_one_full_worker(narrow: Door, mint: Minter) -> None:
     full, socket = Full(CheckResponse()), narrow.folder / "run" / "authz" / "full.sock"
     endpoints = EndpointsFile(socket.with_suffix(".json"))
     endpoints.write([f"unix:{socket}", "unix:run/authz/0.sock"])

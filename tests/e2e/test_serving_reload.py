@@ -106,7 +106,7 @@ ENDS: Final[dict[str, tuple[Callable[[HttpClient], Answer], tuple[str, str], str
 
 
 @pytest.mark.parametrize(("ask", "end", "auth_outcome"), ENDS.values(), ids=ENDS.keys())
-def test_a_token_that_is_remembered_is_refused_with_the_reload(
+def test_a_cached_token_is_refused_after_the_reload(
     door: Door, mint: Minter, ask: Callable[[HttpClient], Answer], end: tuple[str, str], auth_outcome: str | None
 ) -> None:
     client, (file, text) = HttpClient(door.plain, mint), end

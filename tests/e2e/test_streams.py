@@ -45,7 +45,7 @@ def test_server_sent_events_outlast_the_route_timeout(
     assert answer.headers["content-type"] == "text/event-stream"
 
 
-def test_the_route_timeout_holds_where_nothing_streams(door: Door, client: HttpClient) -> None:
+def test_the_route_timeout_applies_to_requests_that_do_not_stream(door: Door, client: HttpClient) -> None:
     with door.edited(routes=[SHORT_TIMEOUT]), pytest.raises(http.client.IncompleteRead) as cut:
         client.ask("POST", "/ai/v2/code/completions?events=4&interval=0.3", ["complete_code"], headers=STREAM)
     assert events(cut.value.partial) in (["echo"], ["echo", "tick"])
@@ -67,14 +67,14 @@ def test_no_stream_is_open_for_longer_than_its_maximum(door: Door, client: HttpC
     assert "tick" in events(cut.value.partial)
 
 
-def test_a_websocket_talks_both_ways(door: Door, client: HttpClient) -> None:
+def test_a_websocket_carries_messages_both_ways(door: Door, client: HttpClient) -> None:
     echo, answers = asyncio.run(_talk(door.plain, client.headers(SOCKET, WORKFLOW)))
     assert (echo["method"], echo["path"]) == ("GET", "/ws?a=b")
     assert dict(echo["headers"])["x-gitlab-authorized-unit-primitive"] == WORKFLOW[0]
     assert answers == ["one", "two"]
 
 
-def test_a_websocket_does_not_name_the_identity_as_a_matter_of_this_connection(door: Door, client: HttpClient) -> None:
+def test_the_connection_header_of_a_websocket_does_not_list_the_identity(door: Door, client: HttpClient) -> None:
     """2026-11-22: an intermediary before the backend would have removed what Connection lists (RFC 9110, 7.6.1)."""
     listed = {"connection": "Upgrade, x-gitlab-authorized-instance-id"}
     echo, answers = asyncio.run(_talk(door.plain, client.headers(SOCKET, WORKFLOW, overrides=listed)))
@@ -98,7 +98,7 @@ def test_a_websocket_is_not_open_for_longer_than_its_maximum(door: Door, client:
 
 
 @pytest.mark.parametrize(("scopes", "status"), [(None, 401), (["duo_chat"], 403)], ids=["no token", "other scope"])
-def test_a_websocket_without_leave_is_never_opened(
+def test_a_refused_websocket_is_never_opened(
     door: Door, client: HttpClient, scopes: list[str] | None, status: int
 ) -> None:
     with door.nothing_let_through(), pytest.raises(aiohttp.WSServerHandshakeError) as refused:

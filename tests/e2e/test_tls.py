@@ -29,7 +29,7 @@ def serial(door: Door) -> int:
 
 
 @pytest.mark.parametrize(("http2", "version"), [(True, "HTTP/2"), (False, "HTTP/1.1")])
-def test_tls_speaks_both_versions_of_http(door: Door, client: HttpClient, http2: bool, version: str) -> None:
+def test_tls_serves_both_versions_of_http(door: Door, client: HttpClient, http2: bool, version: str) -> None:
     headers = client.headers(COMPLETIONS, ["complete_code"])
     with httpx.Client(http1=not http2, http2=http2, verify=trusting(door)) as browser:
         allowed = browser.post(f"https://localhost:{door.envoy.tls}{COMPLETIONS}", headers=headers)

@@ -19,7 +19,7 @@ def bearing(client: HttpClient, token: str, issuer: str = "customers-dot") -> An
 
 
 @pytest.mark.parametrize("placement", ["header", "claims"])
-def test_a_token_that_brings_its_certificates_is_let_in(door: Door, client: HttpClient, placement: str) -> None:
+def test_a_token_with_its_certificate_chain_is_allowed(door: Door, client: HttpClient, placement: str) -> None:
     token = chain_token(client.mint, placement=placement)
     for _ in range(2):  # new, and remembered
         answer = bearing(client, token)
@@ -28,7 +28,7 @@ def test_a_token_that_brings_its_certificates_is_let_in(door: Door, client: Http
         assert door.log_line(answer.request_id)["issuer"] == "customers-dot"
 
 
-def test_a_sister_issuers_certificate_signs_for_nobody_else(door: Door, client: HttpClient) -> None:
+def test_a_sister_issuers_certificate_signs_only_for_that_issuer(door: Door, client: HttpClient) -> None:
     assert bearing(client, chain_token(client.mint, SISTER, issuer="gitlab-com"), "gitlab-com").status == 200
     with door.nothing_let_through():
         for placement in ("header", "claims"):

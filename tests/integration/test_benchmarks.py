@@ -39,7 +39,7 @@ def test_an_unknown_step_is_named() -> None:
     assert "pars" in ended.stderr
 
 
-def test_a_missing_h2load_is_said_in_one_line() -> None:
+def test_a_missing_h2load_is_reported_in_one_line() -> None:
     command = [sys.executable, "-m", "benchmarks.server"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": ""})
     assert (ended.returncode, ended.stdout) == (1, "")
@@ -59,7 +59,7 @@ def test_the_experiment_with_limits_runs_and_is_drawn(tmp_path: Path, capsys: py
     assert len(drawn.findall(".//{*}polyline")) == 16
 
 
-def test_memory_is_told_on_the_way_to_the_last_token(capsys: pytest.CaptureFixture[str]) -> None:
+def test_memory_is_printed_for_growing_numbers_of_tokens(capsys: pytest.CaptureFixture[str]) -> None:
     assert memory.main(["40"]) == 0
     rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in capsys.readouterr().out.splitlines()[2:-2]]
     assert [row[:2] for row in rows] == [[f"{seen}", f"{seen}"] for seen in (0, 2, 4, 10, 20, 30, 40)]
@@ -86,7 +86,9 @@ def test_a_soak_asks_every_kind_of_question_and_watches_every_process(capsys: py
         ([120.0, 100.0, 110.0, 100.0], True),
     ],
 )
-def test_flat_is_no_more_at_the_end_than_after_warming_up(samples: list[float], *, is_flat: bool) -> None:
+def test_memory_is_flat_if_it_is_no_larger_at_the_end_than_after_warming_up(
+    samples: list[float], *, is_flat: bool
+) -> None:
     grown = soak.growth("worker 0", [each for each in samples for _ in range(3)])
     assert grown.is_flat() is is_flat
     assert soak.faults([grown], {}, [{"level": "info", "event": "worker_listening"}]) == (
@@ -94,14 +96,14 @@ def test_flat_is_no_more_at_the_end_than_after_warming_up(samples: list[float], 
     )
 
 
-def test_a_soak_tells_wrong_answers_and_what_operators_were_warned_of() -> None:
+def test_a_soak_reports_wrong_answers_and_warnings() -> None:
     flat = soak.growth("worker 0", [1.0] * 4)
     events = [{"level": "info", "event": "worker_started"}, {"level": "warning", "event": "worker_restarted"}]
     found = soak.faults([flat], {"forged: 0 instead of 16": 2}, events)
     assert found == ["2 times forged: 0 instead of 16", "{'level': 'warning', 'event': 'worker_restarted'}"]
 
 
-def test_the_experiment_is_on_the_shipped_shares() -> None:
+def test_the_experiment_uses_the_shipped_shares() -> None:
     shares = {name: tier["share"] for name, tier in _shipped().items()}
     own = limits.experiment_limits(shadow=False)["backend_services"][limits.BACKEND]["tiers"]
     assert {name: tier["share"] for name, tier in own.items()} == shares

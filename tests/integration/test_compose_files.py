@@ -53,7 +53,7 @@ def test_every_backend_is_a_service_of_the_compose_file() -> None:
         assert cluster["type"] == "STRICT_DNS"
 
 
-def test_the_rate_limit_service_is_one_too(source: EnvoyFiles) -> None:
+def test_the_rate_limit_service_is_a_service_of_the_compose_file(source: EnvoyFiles) -> None:
     static = yaml.safe_load(of_bootstrap(source.started.read_text("utf-8")))["static_resources"]
     (cluster,) = (each for each in static["clusters"] if each["name"] == "ratelimit")
     assert list(places(cluster)) == [("ratelimit", 8081)]
@@ -86,14 +86,14 @@ def test_an_address_that_is_not_on_loopback_stays(source: EnvoyFiles) -> None:
     assert yaml.safe_load(of_clusters(text))["resources"][0] == before
 
 
-def test_envoy_accepts_it(source: EnvoyFiles, target: EnvoyFiles) -> None:
+def test_envoy_accepts_the_files_for_containers(source: EnvoyFiles, target: EnvoyFiles) -> None:
     write(source, target)
     shutil.copyfile(target.clusters, source.clusters)
     shutil.copyfile(target.started, source.started)
     assert check(source) == ()
 
 
-def test_the_statistics_are_the_one_page_of_the_admin_interface_that_others_see(source: EnvoyFiles) -> None:
+def test_other_containers_can_read_only_the_statistics_of_the_admin_interface(source: EnvoyFiles) -> None:
     static = yaml.safe_load(of_bootstrap(source.started.read_text("utf-8")))["static_resources"]
     stats = static["listeners"][-1]
     assert stats["address"]["socket_address"] == {"address": "0.0.0.0", "port_value": 9902}
@@ -111,7 +111,7 @@ def test_only_what_changed_is_moved(source: EnvoyFiles, target: EnvoyFiles) -> N
     assert {file for file in after if after[file] != before[file]} == {target.routes}
 
 
-def test_a_limit_that_is_gone_goes(source: EnvoyFiles, target: EnvoyFiles) -> None:
+def test_a_removed_limits_file_is_removed_for_containers(source: EnvoyFiles, target: EnvoyFiles) -> None:
     write(source, target)
     for file in (source.rendered / "unit_primitives.yaml", source.rendered / "ratelimit" / "unit_primitives.yaml"):
         file.unlink()

@@ -73,7 +73,7 @@ def test_a_schema_refuses_what_kubernetes_would() -> None:
 
 
 @pytest.mark.parametrize(("name", "container", "pod"), list(containers()), ids=[name for name, _, _ in containers()])
-def test_every_container_is_locked_down_and_looked_after(name: str, container: Any, pod: Any) -> None:
+def test_every_container_is_locked_down_and_has_probes(name: str, container: Any, pod: Any) -> None:
     security = {**pod["securityContext"], **container["securityContext"]}
     assert security["runAsNonRoot"]
     assert security["runAsUser"] > 0
@@ -87,7 +87,7 @@ def test_every_container_is_locked_down_and_looked_after(name: str, container: A
     assert pod["automountServiceAccountToken"] is False
 
 
-def test_every_volume_is_there_and_every_object_selects_a_pod() -> None:
+def test_every_volume_exists_and_every_object_selects_a_pod() -> None:
     for _, container, pod in containers():
         assert {each["name"] for each in container.get("volumeMounts", ())} <= {each["name"] for each in pod["volumes"]}
     apps = {name for name, _ in pods()}
@@ -101,7 +101,7 @@ def test_every_volume_is_there_and_every_object_selects_a_pod() -> None:
             assert each["metadata"]["namespace"] == "cloud-connector"
 
 
-def test_authz_is_there_before_envoy_and_after_it() -> None:
+def test_authz_starts_before_envoy_and_ends_after_it() -> None:
     door = dict(pods())["door"]
     (authz,) = door["initContainers"]
     assert (authz["name"], authz["restartPolicy"]) == ("authz", "Always")
@@ -120,7 +120,7 @@ def test_images_are_pinned_and_the_same_everywhere() -> None:
     assert CONTAINERS["authz"]["image"].endswith(f":{PROJECT['version']}")
 
 
-def test_the_image_says_the_version_of_the_project() -> None:
+def test_the_image_has_the_version_of_the_project() -> None:
     assert f'org.opencontainers.image.version="{PROJECT["version"]}"' in DOCKERFILE
 
 
@@ -141,7 +141,7 @@ def test_the_base_image_is_the_same_everywhere() -> None:
     assert len(bases | arguments) == 1
 
 
-def test_the_rate_limit_service_is_told_the_same_everywhere() -> None:
+def test_the_rate_limit_service_has_the_same_settings_everywhere() -> None:
     here = COMPOSE["services"]["ratelimit"]["environment"]
     there = environment(CONTAINERS["ratelimit"])
     # Probes come from outside in Kubernetes; in a compose network nobody else needs to ask.
@@ -158,7 +158,7 @@ def test_containers_may_hold_more_than_envoys_heap() -> None:
         assert heap * 1.1 < int(re.findall(r"\d+", text)[0]) * 2**20
 
 
-def test_every_container_of_the_stack_is_bounded_and_locked() -> None:
+def test_every_container_of_the_stack_has_limits_and_no_privileges() -> None:
     for name, service in COMPOSE["services"].items():
         assert {"mem_limit", "cpus", "pids_limit", "networks"} <= set(service), name
         assert service["read_only"], name
@@ -166,7 +166,7 @@ def test_every_container_of_the_stack_is_bounded_and_locked() -> None:
         assert service["restart"] == "on-failure:3", name
 
 
-def test_only_envoy_is_published_unless_somebody_wants_to_look() -> None:
+def test_only_envoy_and_the_dashboard_are_published() -> None:
     published = {name for name, service in COMPOSE["services"].items() if "ports" in service}
     assert published == {"envoy", "grafana"}
     assert COMPOSE["services"]["grafana"]["profiles"] == ["observability"]

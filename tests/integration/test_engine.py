@@ -87,7 +87,7 @@ def test_an_empty_answer_is_never_sent() -> None:
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-def test_what_ends_a_program_ends_the_run(error: type[BaseException]) -> None:
+def test_an_exception_that_ends_a_program_ends_the_run(error: type[BaseException]) -> None:
     def ending(_message: bytes) -> bytes:
         raise error
 
@@ -136,7 +136,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("data", MALFORMED.values(), ids=MALFORMED.keys())
-def test_a_malformed_frame_is_no_message_and_the_server_lives(served: Served, data: bytes) -> None:
+def test_a_malformed_frame_is_refused_and_the_server_goes_on(served: Served, data: bytes) -> None:
     with RawClient(served.address) as client:
         answer = client.answer(client.begin_with(data))
     assert answer.status != 0
@@ -144,14 +144,14 @@ def test_a_malformed_frame_is_no_message_and_the_server_lives(served: Served, da
     assert is_well(served)
 
 
-def test_of_two_messages_in_one_call_the_first_is_answered_and_no_other(served: Served) -> None:
+def test_only_the_first_of_two_messages_in_a_call_is_answered(served: Served) -> None:
     with RawClient(served.address) as client:
         answer = client.answer(client.begin_with(framed(b"one") + framed(b"two")))
     assert (answer.status, answer.body) == (0, framed(b"one"))
     assert is_well(served)
 
 
-def test_a_client_that_goes_in_the_middle_leaves_nothing_behind() -> None:
+def test_a_client_that_disconnects_during_a_call_leaves_no_state() -> None:
     gate = Gate()
     gate.open.set()
     with serving(gate) as served:
@@ -164,7 +164,7 @@ def test_a_client_that_goes_in_the_middle_leaves_nothing_behind() -> None:
     assert set(gate.seen) <= {b"all", b"ping"}, "of no part was anything decided"
 
 
-def test_calls_given_up_without_end_take_no_memory() -> None:
+def test_endless_cancelled_calls_take_no_memory() -> None:
     before = exchanges()
     with serving(echo) as served, RawClient(served.address) as client:
         for _ in range(100):
@@ -176,7 +176,7 @@ def test_calls_given_up_without_end_take_no_memory() -> None:
         assert exchanges() <= before + 1, "the last one may still be at hand"
 
 
-def test_a_call_that_is_given_up_while_it_waits_is_not_decided() -> None:
+def test_a_call_that_is_cancelled_while_it_waits_is_not_decided() -> None:
     gate = Gate()
     with serving(gate) as served, RawClient(served.address) as client:
         first = client.begin_with(framed(b"first"))
@@ -190,7 +190,7 @@ def test_a_call_that_is_given_up_while_it_waits_is_not_decided() -> None:
     assert gate.seen == [b"first", b"third"]
 
 
-def test_a_call_that_is_given_up_when_its_turn_is_next_is_not_decided() -> None:
+def test_a_call_that_is_cancelled_just_before_its_turn_is_not_decided() -> None:
     """The first check holds the loop until two more have come, and the second one until the third has gone."""
     gates = {b"first": Gate(), b"second": Gate()}
     others: list[bytes] = []
@@ -269,12 +269,12 @@ def test_health_is_answered_before_checks_that_wait() -> None:
     assert order[-1]
 
 
-def test_it_beats_when_it_has_nothing_to_do() -> None:
+def test_it_sends_heartbeats_when_it_is_idle() -> None:
     with serving(echo) as served:
         assert until(lambda: len(served.beats) >= 8)
 
 
-def test_it_beats_under_load(served: Served, channel: grpc.Channel) -> None:
+def test_it_sends_heartbeats_under_load(served: Served, channel: grpc.Channel) -> None:
     ends = threading.Event()
 
     def load() -> None:
@@ -290,7 +290,7 @@ def test_it_beats_under_load(served: Served, channel: grpc.Channel) -> None:
             finished.result(SECONDS)
 
 
-def test_a_check_that_hangs_stops_the_beats() -> None:
+def test_a_check_that_hangs_stops_the_heartbeats() -> None:
     gate = Gate()
     with serving(gate) as served, grpc.insecure_channel(served.address) as channel:
         waiting = channel.unary_unary(CHECK, bytes, bytes).future(b"x", timeout=SECONDS)

@@ -44,7 +44,7 @@ def listens(address: str) -> bool:
 
 
 @pytest.mark.parametrize("service", ["", SERVICE])
-def test_a_drain_says_so_and_serves(service: str) -> None:
+def test_a_draining_server_is_unhealthy_and_still_serves(service: str) -> None:
     with serving(echo) as served, grpc.insecure_channel(served.address) as channel:
         asked, health = health_pb2.HealthCheckRequest(service=service), health_pb2_grpc.HealthStub(channel)
         assert health.Check(asked, timeout=SECONDS).status == health_pb2.HealthCheckResponse.SERVING
@@ -76,7 +76,7 @@ def test_a_stop_closes_the_listeners_first_and_then_finishes_what_is_in_flight()
         assert not served.thread.is_alive()
 
 
-def test_what_has_come_when_it_is_stopped_is_answered_though_the_loop_has_not_seen_it_yet() -> None:
+def test_a_stop_answers_calls_that_have_arrived_but_are_not_accepted_yet() -> None:
     gate = Gate()
     with serving(gate) as served, RawClient(served.address) as client:
         client.begin_with(framed(b"first"))
@@ -93,7 +93,7 @@ def test_what_has_come_when_it_is_stopped_is_answered_though_the_loop_has_not_se
 
 
 @pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"])
-def test_a_connection_without_a_call_does_not_hold_a_stop(said: bytes) -> None:
+def test_a_connection_without_a_call_does_not_delay_a_stop(said: bytes) -> None:
     with serving(echo) as served:
         host, _, port = served.address.rpartition(":")
         with socket.create_connection((host, int(port))) as idle, grpc.insecure_channel(served.address) as channel:
@@ -102,14 +102,14 @@ def test_a_connection_without_a_call_does_not_hold_a_stop(said: bytes) -> None:
             served.stop(FOR_EVER)
 
 
-def test_an_http2_connection_that_never_goes_does_not_hold_a_stop() -> None:
+def test_an_http2_connection_that_stays_open_does_not_delay_a_stop() -> None:
     with serving(echo) as served, RawClient(served.address) as client:
         assert client.answer(client.begin_with(framed(b"x"))).body == framed(b"x")
         served.stop(FOR_EVER)
         client.rest()
 
 
-def test_a_call_that_never_ends_holds_a_stop_no_longer_than_its_grace() -> None:
+def test_a_call_that_never_ends_delays_a_stop_by_its_grace_at_most() -> None:
     with serving(echo) as served, RawClient(served.address) as client:
         client.begin()
         assert until(lambda: served.server.in_flight() == 1)
@@ -168,7 +168,7 @@ def test_under_load_every_check_that_was_decided_is_answered_when_it_stops() -> 
     assert len(answers) == len(seen)
 
 
-def test_an_address_that_the_core_refuses_is_one_line_and_the_others_are_given_back(tmp_path: Path) -> None:
+def test_an_address_that_the_core_refuses_is_one_line_and_the_other_addresses_are_freed(tmp_path: Path) -> None:
     """A path that is too long looks free."""
     long = f"unix:{tmp_path}/{'a' * 120}"
     with serving(echo) as other:

@@ -30,14 +30,14 @@ def test_beyond_the_checks_in_flight_the_answer_is_unavailable_at_once() -> None
         assert len(served.refusals) == 1
 
 
-def test_health_is_answered_when_no_check_has_room() -> None:
+def test_health_is_answered_when_checks_are_at_their_limit() -> None:
     with serving(echo, bounds=Bounds(max_in_flight=1, max_age=SECONDS)) as served, RawClient(served.address) as client:
         client.begin()
         assert until(lambda: served.server.in_flight() == 1)
         assert client.answer(client.begin_with(framed(b""), HEALTH)).status == 0
 
 
-def test_too_many_other_calls_are_refused_and_checks_go_on() -> None:
+def test_too_many_other_calls_are_refused_and_checks_are_answered() -> None:
     with serving(echo) as served, RawClient(served.address) as client:
         for _ in range(64):
             client.begin(HEALTH)

@@ -46,16 +46,16 @@ class Checkout:
 
     def install(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         with self.installing(*words, **variables) as process:
-            said, told = process.communicate(timeout=SECONDS)
-        return subprocess.CompletedProcess(process.args, process.returncode, said, told)
+            said, errors = process.communicate(timeout=SECONDS)
+        return subprocess.CompletedProcess(process.args, process.returncode, said, errors)
 
     def installing(self, *words: str, **variables: str) -> subprocess.Popen[str]:
         return self.start(str(self.python), "-I", "dev/install.py", *words, **variables)
 
     def make(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         with self.start("make", f"PYTHON={self.python}", *words, **variables) as process:
-            said, told = process.communicate(timeout=SECONDS)
-        return subprocess.CompletedProcess(process.args, process.returncode, said, told)
+            said, errors = process.communicate(timeout=SECONDS)
+        return subprocess.CompletedProcess(process.args, process.returncode, said, errors)
 
     def start(self, *line: str, **variables: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -174,9 +174,6 @@ def refusal(done: subprocess.CompletedProcess[str]) -> str:
     return line.removeprefix("make: ")
 
 
-# ---- the locks
-
-
 def test_a_package_has_one_version_in_all_locks() -> None:
     versions: dict[str, set[str]] = {}
     for lock in LOCKS:
@@ -197,9 +194,6 @@ def test_every_requirement_of_a_lock_is_pinned_and_hashed() -> None:
         text = (ROOT / "requirements" / f"{lock}.txt").read_text()
         named = re.findall(r"^[a-z0-9].*$", text, re.MULTILINE)
         assert len(named) == len(pins(ROOT / "requirements" / f"{lock}.txt")) > 0
-
-
-# ---- the future
 
 
 @pytest.mark.parametrize("age", ["pip 23.0.1", "the newest pip"])
@@ -223,12 +217,9 @@ def test_pip_alone_would_fail_on_that_index(whole_checkout: Checkout, old_python
     """What the tests above are worth: in hash mode pip asks for `coverage[toml]` again, and takes the newer one."""
     line = ("-m", "pip", "install", "--require-hashes", "--target", "into", "--requirement", "requirements/dev.txt")
     with whole_checkout.start(str(old_python), *line) as process:
-        _, told = process.communicate(timeout=SECONDS)
+        _, errors = process.communicate(timeout=SECONDS)
     assert process.returncode == 1
-    assert "all requirements must have their versions pinned" in told
-
-
-# ---- what is installed follows the lock
+    assert "all requirements must have their versions pinned" in errors
 
 
 def test_the_project_is_a_package_with_its_command_and_version(checkout: Checkout) -> None:
@@ -299,9 +290,9 @@ def test_a_run_that_was_cut_short_is_taken_up_by_the_next(
     with bare_checkout.installing("up") as cut:
         assert index.held.wait(SECONDS)
         os.killpg(cut.pid, number)
-        _, told = cut.communicate(timeout=SECONDS)
+        _, errors = cut.communicate(timeout=SECONDS)
     assert cut.returncode == (130 if number is signal.SIGINT else -9)
-    assert "Traceback" not in told
+    assert "Traceback" not in errors
     index.holds = ""
     index.release.set()
     index.asked.clear()
@@ -330,9 +321,6 @@ def test_two_at_once_install_once(bare_checkout: Checkout, index: PackageIndex) 
             assert (first.wait(SECONDS), second.wait(SECONDS)) == (0, 0)
             assert second.stderr.read() == ""
     assert sum(path.startswith("/files/uv-") for path in index.asked) == 1
-
-
-# ---- whose settings count
 
 
 def test_the_users_own_settings_decide_nothing(bare_checkout: Checkout, tmp_path: Path) -> None:
@@ -389,16 +377,13 @@ def test_one_setting_of_pip_reaches_uv_in_its_own_words(monkeypatch: pytest.Monk
     }
     for name, value in said.items():
         monkeypatch.setenv(f"PIP_{name}", value)
-    told = install.uv_settings()
-    assert told["SSL_CERT_FILE"] == "/ca.pem"
-    assert told["UV_INSECURE_HOST"] == "mirror"
-    assert told["HTTPS_PROXY"] == told["HTTP_PROXY"] == "http://proxy:3128"
-    assert told["UV_FIND_LINKS"] == "/a,/b"
-    assert "UV_NO_INDEX" not in told
-    assert not [name for name in told if name.startswith("PIP_") and name not in install.KEPT]
-
-
-# ---- what a machine may lack
+    passed = install.uv_settings()
+    assert passed["SSL_CERT_FILE"] == "/ca.pem"
+    assert passed["UV_INSECURE_HOST"] == "mirror"
+    assert passed["HTTPS_PROXY"] == passed["HTTP_PROXY"] == "http://proxy:3128"
+    assert passed["UV_FIND_LINKS"] == "/a,/b"
+    assert "UV_NO_INDEX" not in passed
+    assert not [name for name in passed if name.startswith("PIP_") and name not in install.KEPT]
 
 
 @pytest.mark.parametrize("refused", ["uv", "packages"])
@@ -496,10 +481,10 @@ def test_a_folder_that_cannot_be_written_is_one_line(checkout: Checkout) -> None
     checkout.folder.chmod(0o555)
     try:
         with checkout.start(*powerless, str(checkout.python), "-I", "dev/install.py", "up") as process:
-            said, told = process.communicate(timeout=SECONDS)
+            said, errors = process.communicate(timeout=SECONDS)
     finally:
         checkout.folder.chmod(0o755)
-    line = refusal(subprocess.CompletedProcess(process.args, process.returncode, said, told))
+    line = refusal(subprocess.CompletedProcess(process.args, process.returncode, said, errors))
     assert line == (
         f"{checkout.folder}/.installing cannot be written (Permission denied): use a checkout in a folder of your own"
     )
@@ -522,8 +507,8 @@ def test_a_full_disk_is_one_line(checkout: Checkout) -> None:
     disk = checkout.folder / "home"
     line = (*small_disk(disk), str(checkout.python), "-I", "dev/install.py", "dev")
     with checkout.start(*line, TMPDIR=str(disk), UV_CACHE_DIR=str(disk / "cache")) as process:
-        said, told = process.communicate(timeout=SECONDS)
-    line_told = refusal(subprocess.CompletedProcess(process.args, process.returncode, said, told))
+        said, errors = process.communicate(timeout=SECONDS)
+    line_told = refusal(subprocess.CompletedProcess(process.args, process.returncode, said, errors))
     assert line_told == "the disk is full: make room (df -h . shows how much there is)"
 
 

@@ -35,7 +35,7 @@ def test_every_config_map_that_is_mounted_is_made_and_no_other(maps: dict[str, d
     assert mounted == set(maps)
 
 
-def test_they_hold_what_containers_read(maps: dict[str, dict[str, str]], tmp_path: Path) -> None:
+def test_the_config_maps_hold_the_files_that_containers_read(maps: dict[str, dict[str, str]], tmp_path: Path) -> None:
     files = compose_files.shared(tmp_path / "envoy")
     compose_files.write(SOURCE, files)
     written = [file for file in files.folder.rglob("*.yaml") if file.parent.name != "ratelimit"]
@@ -48,7 +48,7 @@ def test_they_hold_what_containers_read(maps: dict[str, dict[str, str]], tmp_pat
     assert maps["ratelimit-limits"] == service
 
 
-def test_one_that_kubernetes_would_refuse_for_its_size_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_config_map_that_is_too_large_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(kubernetes, "LIMIT_BYTES", 10_000)
     with pytest.raises(kubernetes.TooLargeError, match="ConfigMap door-"):

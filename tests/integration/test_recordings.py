@@ -19,7 +19,7 @@ def test_every_recording_is_in_the_index() -> None:
 
 
 @each
-def test_our_messages_and_the_complete_ones_read_the_same(recording: Recording) -> None:
+def test_our_messages_and_the_complete_ones_have_the_same_content(recording: Recording) -> None:
     taken = recording.file.read_bytes()
     agree(CheckRequest.FromString(taken), auth.CheckRequest.parse(taken))
 

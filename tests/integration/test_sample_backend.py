@@ -50,7 +50,7 @@ def backend(family: Family) -> Running:
     return start(family, "sample-1")
 
 
-def test_any_method_and_path_comes_back_as_it_was_sent(backend: Running) -> None:
+def test_the_echo_has_method_and_path_as_they_were_sent(backend: Running) -> None:
     with socket.create_connection(("127.0.0.1", backend.http)) as client:
         client.sendall(
             b"PURGE //a/%2e%2e/b?x=1&&y HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nx-a: 2\r\nConnection: close\r\n\r\n"
@@ -88,7 +88,7 @@ def test_health_counts_requests_but_not_itself(backend: Running) -> None:
     assert seen == {"name": "sample-1", "requests": 3}
 
 
-def test_a_backend_of_one_slot_works_on_one_request_at_a_time(family: Family) -> None:
+def test_a_backend_with_one_slot_handles_one_request_at_a_time(family: Family) -> None:
     async def ask(session: aiohttp.ClientSession, path: str) -> float:
         async with session.get(path) as answer:
             await answer.read()
@@ -122,7 +122,7 @@ def test_an_event_stream_with_a_bad_pace_is_refused(backend: Running, query: str
     assert httpx.get(f"{backend.url}/?{query}", headers={"Accept": "text/event-stream"}).status_code == 400
 
 
-def test_a_websocket_greets_with_the_echo_and_repeats_text(backend: Running) -> None:
+def test_a_websocket_gets_the_echo_first_and_then_its_own_text(backend: Running) -> None:
     async def talk() -> list[str]:
         async with (
             aiohttp.ClientSession() as session,
@@ -152,7 +152,7 @@ def test_any_unary_grpc_method_answers_with_path_and_metadata(backend: Running) 
     assert seen["body_bytes"] == 5
 
 
-def test_execute_workflow_greets_with_the_echo_and_repeats_each_message(backend: Running) -> None:
+def test_execute_workflow_sends_the_echo_first_and_then_each_message(backend: Running) -> None:
     with grpc.insecure_channel(f"127.0.0.1:{backend.grpc}") as channel:
         call = channel.stream_stream("/duo_workflow.DuoWorkflow/ExecuteWorkflow", None, None)
         greeting, *repeated = call(iter([b"one", b"two"]), timeout=10)

@@ -270,7 +270,7 @@ def test_a_private_key_in_a_key_set_stops_the_start_and_is_not_shown(folder: Pat
     code, error = refused(folder, *SOCKET)
     assert code == 1
     assert error.splitlines() == [
-        "keys/gitlab-com.jwks.json: key 'gitlab-com-1' holds private members (d): ship the public key alone, "
+        "keys/gitlab-com.jwks.json: key 'gitlab-com-1' has private members (d): ship the public key alone, "
         "and replace this pair",
         "authz: 1 problem to fix",
     ]

@@ -81,9 +81,7 @@ def test_a_field_is_envoys_field_of_that_number(message: Descriptor, field: Fiel
 
 
 @pytest.mark.parametrize(("message", "field", "to"), LINKS, ids=lambda part: part.name)
-def test_a_field_leads_to_envoys_message_of_that_name(
-    message: Descriptor, field: FieldDescriptor, to: Descriptor
-) -> None:
+def test_a_fields_message_type_has_envoys_name(message: Descriptor, field: FieldDescriptor, to: Descriptor) -> None:
     """Numbers that agree prove little where they lead to another message."""
     declared = {known.name: str(known.type) for known in fields(complete(message))}
     assert re.search(rf"\b{complete(to).__name__}\b", declared[field.name])
@@ -141,7 +139,7 @@ def scalars(field: FieldDescriptor) -> st.SearchStrategy[Any]:
 
 @settings(deadline=None)
 @given(instances(described(CheckRequest)) | instances(described(CheckResponse)))
-def test_any_message_of_ours_means_the_same_to_envoy_and_comes_back(ours: Message) -> None:
+def test_envoy_reads_any_message_of_ours_alike_and_writes_the_same_bytes(ours: Message) -> None:
     theirs = complete(described(ours)).parse(ours.SerializeToString())
     agree(ours, theirs)
     assert type(ours).FromString(bytes(theirs)) == ours

@@ -59,7 +59,7 @@ def known() -> Mapping[str, frozenset[str]]:
     return {**own, **FOREIGN}
 
 
-def test_a_running_services_metrics_are_as_prometheus_wants_them(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_promtool_accepts_the_metrics_of_a_running_service(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("m")
     write_keys(folder / "keys")
     flags = ("--keys", "keys", "--listen", "unix:{worker}.sock", "--workers", "2", "--admin", "127.0.0.1:0")
@@ -97,7 +97,7 @@ def test_alerts_fire_when_they_should(file: Path) -> None:
     assert "SUCCESS" in promtool("test", "rules", str(file))
 
 
-def test_every_query_of_the_dashboard_is_one(tmp_path: Path) -> None:
+def test_prometheus_can_parse_every_query(tmp_path: Path) -> None:
     rules = [
         {"record": "a:query", "expr": without_macros(query), "labels": {"of": of}} for of, query in QUERIES.items()
     ]
@@ -107,7 +107,7 @@ def test_every_query_of_the_dashboard_is_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES.keys())
-def test_a_query_asks_for_what_there_is(query: str) -> None:
+def test_a_query_uses_existing_metrics_and_labels(query: str) -> None:
     asked = parse(query)
     assert asked.metrics, "the query names no metric"
     for metric, labels in asked.metrics.items():
@@ -117,7 +117,7 @@ def test_a_query_asks_for_what_there_is(query: str) -> None:
     assert asked.grouped_by <= there_are
 
 
-def test_what_others_are_relied_on_for_is_asked_for() -> None:
+def test_every_listed_foreign_metric_is_used_by_a_query() -> None:
     asked = {metric for query in QUERIES.values() for metric in parse(query).metrics}
     asked |= {found[1] for each in BOARD["templating"]["list"] if (found := LABEL_VALUES.fullmatch(each["definition"]))}
     assert asked - known().keys() == set()
@@ -125,7 +125,7 @@ def test_what_others_are_relied_on_for_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=[rule["alert"] for rule in RULES])
-def test_an_alert_says_how_urgent_it_is_and_what_to_do(rule: Member) -> None:
+def test_an_alert_has_a_severity_and_a_text_with_existing_labels(rule: Member) -> None:
     assert rule["labels"]["severity"] in {"page", "ticket", "look"}
     assert rule["annotations"].keys() == {"summary", "description"}
     asked = parse(rule["expr"])
@@ -134,7 +134,7 @@ def test_an_alert_says_how_urgent_it_is_and_what_to_do(rule: Member) -> None:
     assert named <= there_are, "the text names a label that the alert does not have"
 
 
-def test_a_variable_of_the_dashboard_lists_what_there_is() -> None:
+def test_a_variable_of_the_dashboard_lists_an_existing_label() -> None:
     for variable in BOARD["templating"]["list"]:
         found = LABEL_VALUES.fullmatch(variable["definition"])
         assert found is not None
@@ -142,12 +142,12 @@ def test_a_variable_of_the_dashboard_lists_what_there_is() -> None:
         assert variable["query"]["query"] == variable["definition"]
 
 
-def test_the_dashboard_asks_the_data_source_that_is_provided() -> None:
+def test_the_dashboard_uses_the_provisioned_data_source() -> None:
     text = DASHBOARD.read_text("utf-8")
     assert set(re.findall(r'"uid": "([^"]+)"', text)) == {BOARD["uid"], "prometheus"}
 
 
-def test_every_panel_is_described_and_has_its_own_place() -> None:
+def test_every_panel_has_a_description_and_no_panels_overlap() -> None:
     places = {panel["id"]: panel["gridPos"] for panel in BOARD["panels"]}
     assert len(places) == len(BOARD["panels"]), "two panels have one id"
     for panel in PANELS:

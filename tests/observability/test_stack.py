@@ -90,7 +90,7 @@ def test_a_file_has_the_shape_that_its_program_documents(kind: str) -> None:
         ("dashboard", lambda tree: tree.update(id=7)),
     ],
 )
-def test_a_schema_refuses_what_is_not_so(kind: str, bend: Callable[[Tree], object]) -> None:
+def test_a_schema_refuses_a_wrong_file(kind: str, bend: Callable[[Tree], object]) -> None:
     tree = copy.deepcopy(loaded(FILES[kind]))
     bend(tree)
     assert broken(kind, tree)
@@ -120,7 +120,7 @@ def test_grafana_finds_its_dashboards_and_its_data_source() -> None:
     assert source["jsonData"]["timeInterval"] == loaded(PROMETHEUS)["global"]["scrape_interval"]
 
 
-def test_prometheus_asks_services_of_the_stack_at_ports_that_they_have() -> None:
+def test_prometheus_scrapes_the_ports_on_which_the_services_listen() -> None:
     ports = {"authz": 9091, "envoy": STATS_PORT, "ratelimit": 9090, "collector": telemetry_port()}
     assert SERVICES["authz"]["environment"]["AUTHZ_ADMIN"] == f"0.0.0.0:{ports['authz']}"
     asked = {}
@@ -132,7 +132,7 @@ def test_prometheus_asks_services_of_the_stack_at_ports_that_they_have() -> None
     assert asked == ports
 
 
-def test_every_part_of_the_collector_is_in_its_pipeline_and_memory_is_looked_at_first() -> None:
+def test_the_collectors_pipeline_uses_every_part_and_checks_memory_first() -> None:
     tree = loaded(COLLECTOR)
     (pipeline,) = tree["service"]["pipelines"].values()
     for kind in ("receivers", "processors", "exporters"):
@@ -147,7 +147,7 @@ def test_the_collector_stays_within_its_containers_memory() -> None:
     assert mebibytes(SERVICES["collector"]["environment"]["GOMEMLIMIT"]) == limiter["limit_mib"] * 4 // 5
 
 
-def test_authz_is_told_where_the_collector_takes_spans_over_http() -> None:
+def test_authz_sends_spans_to_the_collectors_http_port() -> None:
     endpoint = loaded(COLLECTOR)["receivers"]["otlp"]["protocols"]["http"]["endpoint"]
     assert OBSERVED["OTLP_ENDPOINT"] == f"http://collector:{endpoint.rpartition(':')[2]}"
     assert SERVICES["authz"]["environment"]["AUTHZ_OTLP_ENDPOINT"] == "${OTLP_ENDPOINT:-}"

@@ -88,7 +88,7 @@ def test_a_remembered_token_is_judged_as_one_never_seen(policy: Policy, ring: Ke
         if isinstance(known, Refusal) or isinstance(new, Refusal):
             assert known == new
         else:
-            assert (known.claims, known.key.kid) == (new.claims, new.key.kid)
+            assert (known.claims, known.signer.key.kid) == (new.claims, new.signer.key.kid)
 
 
 @given(

@@ -68,7 +68,7 @@ def test_it_is_built_once_for_a_version_and_kept_in_the_cache(path: Path, tmp_pa
     said: list[str] = []
     built = programs(said.append)
     assert built.service == tmp_path / "cache" / "cloud-connector-authz" / f"ratelimit-{VERSION}" / "service_cmd"
-    assert built.are_there()
+    assert built.exist()
     assert len(said) == 1
     (path / "go").unlink()
     assert programs(said.append) == built

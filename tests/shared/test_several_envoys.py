@@ -84,7 +84,7 @@ def test_an_edited_number_is_in_force_at_once_and_what_was_counted_goes_on(
     users = gate.envoy.files.service_folder / "users.yaml"
     said = list(apply(edited(gate, USER, USER.replace("3/day", "9/day")), gate.envoy.files, gate.ports))
     try:
-        assert said == [f"{users}: the rate limit service enforces it; what was counted goes on"]
+        assert said == [f"{users}: the rate limit service enforces it now; its counts are kept"]
         assert as_enforced(users) <= gate.counting.service.enforced()
         assert at(second, one).until_refused(SCAN) == (5, "user")  # 3, and the one that was refused
     finally:

@@ -86,13 +86,13 @@ def are_free(ports: tuple[int, ...], offset: int) -> bool:
 
 @pytest.fixture
 def own(tmp_path: Path, built: Programs) -> SharedCheckout:
-    assert built.are_there()
+    assert built.exist()
     return copied(tmp_path)
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory, built: Programs) -> SharedCheckout:
-    assert built.are_there()
+    assert built.exist()
     return copied(tmp_path_factory.mktemp("checkout"))
 
 
@@ -133,7 +133,7 @@ def test_an_edited_limit_is_applied_and_confirmed(door: Opened, shared: SharedCh
     limits = door.checkout.folder / "envoy" / "limits.yaml"
     edit(limits, [(USER, USER.replace("60/minute}", "61/minute}"))])
     users = "run/envoy/rendered/shared/ratelimit/users.yaml"
-    assert apply(door.checkout) == f"{users}: the rate limit service enforces it; what was counted goes on\n"
+    assert apply(door.checkout) == f"{users}: the rate limit service enforces it now; its counts are kept\n"
     assert send(door.requests()[0]).headers["x-ratelimit-limit"] == "61, 61;w=60"
     assert "requests_per_unit=61," in "".join(up_shared.service(shared.offset).enforced())
     assert apply(door.checkout) == "run/envoy: nothing to apply\n"

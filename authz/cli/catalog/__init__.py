@@ -1,4 +1,4 @@
-"""`authz catalog`: what exists and who gets it, for people and for programs."""
+"""`authz catalog`: shows and changes the catalog."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _COMMANDS: Final = {
     "show": ("authz.cli.catalog.show:show", "Show one unit primitive: what its file says, and what uses it."),
     "add": ("authz.cli.catalog.add:add", "Add a unit primitive to the catalog."),
     "update": ("authz.cli.catalog.change:update", "Change a unit primitive."),
-    "deprecate": ("authz.cli.catalog.change:deprecate", "Say that a unit primitive will go."),
+    "deprecate": ("authz.cli.catalog.change:deprecate", "Mark a unit primitive as deprecated."),
     "remove": ("authz.cli.catalog.change:remove", "Remove a unit primitive that no rule and no legacy service uses."),
     "entitlements": (
         "authz.cli.catalog.entitlements:entitlements",
-        "Tell what a customer is entitled to, and what it lacks for the rest.",
+        "Show what a customer is entitled to, and what it lacks for the rest.",
     ),
     "export-legacy": ("authz.cli.catalog.export:export_legacy", "Print the catalog as legacy services."),
     "schema": (

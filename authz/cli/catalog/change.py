@@ -1,4 +1,4 @@
-"""`authz catalog update`, `deprecate`, `remove`: changes to a unit primitive that leave the rest of its file alone."""
+"""`authz catalog update`, `deprecate` and `remove`: change one unit primitive and keep the rest of its file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from authz.cli.catalog.check import check_text
-from authz.cli.catalog.fields import FIELDS, KEYS, REQUIRED, field_options, written
+from authz.cli.catalog.fields import FIELDS, KEYS, REQUIRED, field_options, given_values
 from authz.cli.catalog.open_catalog import OpenCatalog, open_catalog
 from authz.cli.catalog.uses import uses
 from authz.cli.options import POLICY
@@ -23,17 +23,17 @@ CLEARABLE: Final = tuple(key for key in KEYS if key not in {"name", *REQUIRED})
 @click.command()
 @click.argument("name")
 @field_options(key for key in KEYS if key != "name")
-@click.option("--clear", multiple=True, type=click.Choice(CLEARABLE), metavar="KEY", help="Take a key out; repeatable.")
+@click.option("--clear", multiple=True, type=click.Choice(CLEARABLE), metavar="KEY", help="Remove a key; repeatable.")
 @POLICY
-def update(name: str, policy: Path, clear: tuple[str, ...], **values: Any) -> None:  # Any: as the options have it
+def update(name: str, policy: Path, clear: tuple[str, ...], **values: Any) -> None:  # Any: as the options make it
     """Change a unit primitive.
 
     A list's flag, once or more, replaces the whole list. Comments, order and all other lines of the file stay.
     """
-    given = written(values)
-    twice = [key for key in clear if key in given]
-    if twice:
-        raise click.UsageError(f"{twice[0]} is both given and cleared")
+    given = given_values(values)
+    both = [key for key in clear if key in given]
+    if both:
+        raise click.UsageError(f"{both[0]} is both given and cleared")
     changes = {**given, **dict.fromkeys(clear)}
     if not changes:
         raise click.UsageError("say what to change; 'authz catalog update --help' lists the flags")
@@ -42,17 +42,17 @@ def update(name: str, policy: Path, clear: tuple[str, ...], **values: Any) -> No
 
 @click.command()
 @click.argument("name")
-@click.option("--message", type=FIELDS["deprecation_message"], help="Why it will go, and what takes its place.")
+@click.option("--message", type=FIELDS["deprecation_message"], help="Why it will be removed, and what replaces it.")
 @click.option("--url", type=FIELDS["deprecated_by_url"], help="Where that was decided.")
 @POLICY
 def deprecate(name: str, policy: Path, message: str | None, url: str | None) -> None:
-    """Say that a unit primitive will go. Tokens carry it, and rules ask for it, as before."""
+    """Mark a unit primitive as deprecated. Tokens and rules keep working."""
     opened = open_catalog(policy)
     opened.unit(name)
     asks = sys.stdin.isatty()
     if not asks and not (message and url):
-        raise click.UsageError("say why it will go, with --message, and where that was decided, with --url")
-    message = message or click.prompt("Why it will go, and what takes its place", err=True)
+        raise click.UsageError("say why it will be removed, with --message, and where that was decided, with --url")
+    message = message or click.prompt("Why it will be removed, and what replaces it", err=True)
     url = url or click.prompt("Where that was decided (URL)", value_proc=_url, err=True)
     _change(opened, name, {"deprecated_by_url": url, "deprecation_message": message})
 
@@ -65,13 +65,13 @@ def remove(name: str, policy: Path) -> None:
     opened = open_catalog(policy)
     file, used_by = opened.unit(name).file, uses(opened, name)
     if used_by:
-        raise click.ClickException("\n".join([f"'{name}' is in use; take it out first of", *used_by]))
+        raise click.ClickException("\n".join([f"'{name}' is in use; remove it from these places first:", *used_by]))
     try:
         file.unlink()
     except OSError as error:
         raise click.ClickException(f"{file}: {error.strerror}") from None
     if not opened.catalog.unit_primitives[name].is_deprecated:
-        click.echo(f"'{name}' had not been deprecated: tell those who use it", err=True)
+        click.echo(f"'{name}' was not deprecated before: tell its users", err=True)
     click.echo(f"removed {file}")
 
 

@@ -14,7 +14,7 @@ from authz.policy.catalog.legacy import REALMS, legacy_services
 
 
 @click.command("export-legacy")
-@click.option("--realm", type=click.Choice(REALMS), required=True, help="For which GitLab: services differ.")
+@click.option("--realm", type=click.Choice(REALMS), required=True, help="Which GitLab reads it: services differ.")
 @POLICY
 @click.option("--format", "format_", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
 def export_legacy(realm: str, policy: Path, format_: str) -> None:

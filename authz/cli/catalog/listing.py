@@ -29,7 +29,7 @@ class _Moment(click.ParamType[datetime]):
 
 
 AT: Final = click.option(
-    "--at", type=_Moment(), help="Answer for another moment than now, such as '2024-10-17 00:00:00 UTC'."
+    "--at", type=_Moment(), help="Show access at another time than now, such as '2024-10-17 00:00:00 UTC'."
 )
 
 
@@ -40,7 +40,7 @@ AT: Final = click.option(
 @click.option("--backend-service", "--backend", "backend_services", help="Only what this backend service serves.")
 @click.option("--operator", "operators", help="Only what lists this operator.")
 @click.option("--feature-category", help="Only what belongs to this category.")
-@click.option("--deprecated", is_flag=True, help="Only what will go.")
+@click.option("--deprecated", is_flag=True, help="Only what is deprecated.")
 @click.option("--free", is_flag=True, help="Only what needs no add-on.")
 @AT
 @FORMAT
@@ -70,11 +70,11 @@ def list_(
         rows = [(unit.name, joined(unit.backend_services), access(unit, now), unit.feature_category) for unit in units]
         click.echo(table([("UNIT PRIMITIVE", "BACKEND SERVICE", "ACCESS", "FEATURE CATEGORY"), *rows]))
     else:
-        click.echo("no unit primitive fits", err=True)
+        click.echo("no unit primitive matches", err=True)
 
 
 def access(unit: UnitPrimitive, now: datetime) -> str:
-    """Say what a unit primitive costs at `now`, and whether it will go."""
+    """Return whether a unit primitive is free at `now`, and whether it is deprecated, in words."""
     if unit.cut_off_date is None:
         price = "free"
     else:
@@ -83,7 +83,7 @@ def access(unit: UnitPrimitive, now: datetime) -> str:
 
 
 def unit_data(opened: OpenCatalog, unit: UnitPrimitive, now: datetime) -> dict[str, Any]:  # Any: JSON
-    """Return what a unit primitive's file says, keys that we do not know included, and what follows from it."""
+    """Return the keys of a unit primitive's file, unknown ones too, and whether it is free and deprecated."""
     content = opened.unit(unit.name).content.model_dump(mode="json", exclude_none=True)
     return {**content, "free": unit.is_free(now), "deprecated": unit.is_deprecated}
 

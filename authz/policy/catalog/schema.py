@@ -1,4 +1,4 @@
-"""The schema of catalog files: that of `gitlab-cloud-connector`'s `config/`, each kind with the value it describes."""
+"""The schema of catalog files, which is that of `gitlab-cloud-connector`'s `config/`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from authz.documents.schema import OpenSchema
 from authz.model import BackendService
-from authz.policy.catalog.model import Bundle, Operator, Service, UnitPrimitive
+from authz.policy.catalog.model import Operator, Service, UnitPrimitive
 from authz.policy.catalog.versions import Version
 
 
@@ -32,13 +32,13 @@ def moment(value: object) -> datetime:
     raise ValueError("should be a date such as 2024-10-17 00:00:00 UTC")
 
 
-def _matching(pattern: str, mend: str) -> Callable[[str], str]:
-    """Return a check that says what to write, where pydantic would show the pattern."""
+def _matching(pattern: str, message: str) -> Callable[[str], str]:
+    """Return a check whose message says what to write; pydantic would show the pattern."""
     compiled = re.compile(pattern)
 
     def check(value: str) -> str:
         if not compiled.search(value):
-            raise ValueError(mend)
+            raise ValueError(message)
         return value
 
     return check
@@ -46,7 +46,7 @@ def _matching(pattern: str, mend: str) -> Callable[[str], str]:
 
 def _version(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError("put it in quotes, as in '17.8': YAML takes 17.10 for 17.1")  # noqa: TRY004  pydantic collects ValueErrors
+        raise ValueError("put it in quotes, as in '17.8': YAML reads 17.10 as 17.1")  # noqa: TRY004  pydantic collects ValueErrors
     Version.parse(value)
     return value
 
@@ -70,7 +70,7 @@ VersionText = Annotated[
 
 
 class NamedFile(OpenSchema):
-    """What every catalog file holds."""
+    """The key that every catalog file has."""
 
     name: Annotated[Name, Field(description="The file's name without its ending.")]
 
@@ -120,10 +120,7 @@ class UnitPrimitiveFile(NamedFile):
         free = self.min_gitlab_version_for_free_access
         return UnitPrimitive(
             name=self.name,
-            description=self.description,
-            group=self.group,
             feature_category=self.feature_category,
-            documentation_url=self.documentation_url,
             license_types=tuple(self.license_types),
             backend_services=tuple(self.backend_services),
             add_ons=tuple(self.add_ons),
@@ -131,8 +128,7 @@ class UnitPrimitiveFile(NamedFile):
             cut_off_date=self.cut_off_date,
             min_gitlab_version=Version.parse(self.min_gitlab_version) if self.min_gitlab_version else None,
             min_gitlab_version_for_free_access=Version.parse(free) if free else None,
-            deprecation_message=self.deprecation_message,
-            deprecated_by_url=self.deprecated_by_url,
+            is_deprecated=self.deprecation_message is not None or self.deprecated_by_url is not None,
         )
 
 
@@ -154,10 +150,6 @@ class BundleFile(NamedFile):
 
     description: str = ""
 
-    def built(self) -> Bundle:
-        """Return the value."""
-        return Bundle(self.name, self.description)
-
 
 class ServiceFile(NamedFile):
     """One file of `services/`: a legacy grouping of unit primitives."""
@@ -174,7 +166,7 @@ class ServiceFile(NamedFile):
     def built(self) -> Service:
         """Return the value."""
         realms = None if self.gitlab_realm is None else tuple(self.gitlab_realm)
-        return Service(self.name, self.description, self.basic_unit_primitive, realms, tuple(self.unit_primitives))
+        return Service(self.name, self.basic_unit_primitive, realms, tuple(self.unit_primitives))
 
 
 class OperatorFile(NamedFile):

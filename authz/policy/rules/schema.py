@@ -1,4 +1,4 @@
-"""The form of a rule file: which keys may stand where, before anything is looked up."""
+"""The schema of a rule file: which keys it may have, before any name in it is looked up."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class AnyOfEntry(Schema):
 
 
 class ByPathEntry(Schema):
-    """`{by_path: name, values: {...}}`: the words of the path choose."""
+    """`{by_path: name, values: {...}}`: a part of the path decides."""
 
     by_path: str
     values: Annotated[dict[str, Names], Field(min_length=1)]
@@ -38,7 +38,7 @@ class ByHeaderEntry(Schema):
 
 
 def _shape(value: object) -> str:
-    """Return the form that is meant; in brackets, so that no problem takes it for a key of the file."""
+    """Return which form is meant, in brackets so that problems do not name it as a key of the file."""
     keys = value.keys() if isinstance(value, dict) else ()
     return next((f"<{key}>" for key in _FORMS if key in keys), "<list>")
 
@@ -46,7 +46,7 @@ def _shape(value: object) -> str:
 def _form(value: object) -> object:
     if isinstance(value, dict) and value.keys().isdisjoint(_FORMS):
         hint = next((hint for key in value if (hint := did_you_mean(str(key), _FORMS))), "")
-        raise ValueError(f"should be a list, or hold one of {', '.join(_FORMS)}{hint}")
+        raise ValueError(f"should be a list, or have one of {', '.join(_FORMS)}{hint}")
     return value
 
 
@@ -71,13 +71,13 @@ class RuleEntry(Schema):
     public: Literal[True] | None = None
 
     @model_validator(mode="after")
-    def _says_who_may_pass(self) -> RuleEntry:
+    def _check_access(self) -> RuleEntry:
         if self.public and (self.unit_primitives or self.token_types or self.required_headers):
             raise ValueError(
                 "a public rule looks at no token: remove its unit_primitives, token_types, required_headers"
             )
         if not self.public and not self.unit_primitives:
-            raise ValueError("key 'unit_primitives' is missing; an endpoint that anyone may use says 'public: true'")
+            raise ValueError("key 'unit_primitives' is missing; an endpoint that anyone may use has 'public: true'")
         return self
 
     def named_unit_primitives(self) -> Iterator[tuple[tuple[str | int, ...], list[str]]]:

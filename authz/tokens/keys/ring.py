@@ -65,14 +65,14 @@ def read_keys(folder: Path, issuers: Sequence[Issuer], *, allow_empty: bool, fin
         anchors[issuer.name] = _trusted(folder, issuer, Trust.CERTIFICATE_CHAIN, _read_anchors, (), findings)
         empty = not keys[issuer.name] and not anchors[issuer.name]
         if empty and not allow_empty and len(findings.problems) == before:
-            places = {Trust.PACKAGED_KEYS: "no key in {}", Trust.CERTIFICATE_CHAIN: "no certificate in {}"}
+            missing = {Trust.PACKAGED_KEYS: "no key in {}", Trust.CERTIFICATE_CHAIN: "no certificate in {}"}
             files = (
                 text.format(_file(folder, issuer, trust).name)
-                for trust, text in places.items()
+                for trust, text in missing.items()
                 if trust in issuer.trust
             )
-            mend = "put one there, or start with --allow-empty-issuers to refuse this issuer's tokens"
-            findings.problem(folder, 0, f"issuer '{issuer.name}' has {' and '.join(files)}: {mend}")
+            advice = "put one there, or start with --allow-empty-issuers to refuse this issuer's tokens"
+            findings.problem(folder, 0, f"issuer '{issuer.name}' has {' and '.join(files)}: {advice}")
     _report_shared(folder, keys, findings)
     return KeyRing(MappingProxyType(keys), MappingProxyType(anchors))
 
@@ -84,7 +84,7 @@ def _file(folder: Path, issuer: Issuer, trust: Trust) -> Path:
 def _trusted(
     folder: Path, issuer: Issuer, trust: Trust, read: Callable[[Path, Issuer, Findings], T], none: T, findings: Findings
 ) -> T:
-    """Read an issuer's file of that kind, if there is one; one that nothing would use is a warning."""
+    """Read an issuer's file of that kind, if there is one; a file that would not be used is a warning."""
     file = _file(folder, issuer, trust)
     if trust in issuer.trust:
         return read(file, issuer, findings)

@@ -51,7 +51,7 @@ def _cases(document: Document[CaseFile], findings: Findings) -> Iterator[Case]:
         case = Case(document.file, document.line(where), row)
         problem = contradiction(row)
         if row.id in lines:
-            problem = ("id", f"stands twice, first on line {lines[row.id]}")
+            problem = ("id", f"appears twice, first on line {lines[row.id]}")
         if problem:
             key, message = problem
             line = document.line((*where, *key.split(".")))

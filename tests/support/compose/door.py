@@ -102,7 +102,7 @@ def open_door(files: Path) -> Iterator[Door]:
         prepare(source, files)
         start(stack, "--scale", f"envoy={ENVOYS}")
         door = Door(stack, source, files, authority)
-        until(lambda: all(each.is_well() for each in stack.containers()), "every container is well")
+        until(lambda: all(each.is_healthy() for each in stack.containers()), "every container is well")
         yield door
     except ComposeError as problem:
         raise AssertionError(str(problem)) from problem

@@ -65,7 +65,7 @@ def admitted(line: OpenCalls, now: float = 0.0) -> FakeCall:
     return call
 
 
-def test_a_call_is_in_the_line_until_its_answer_is_sent() -> None:
+def test_a_call_is_counted_until_its_answer_is_sent() -> None:
     kept = Kept()
     line = kept.line(limit=1)
     call = admitted(line)
@@ -81,7 +81,7 @@ def test_a_call_is_in_the_line_until_its_answer_is_sent() -> None:
     assert (exchange.stage, len(line)) == (Stage.OVER, 0)
 
 
-def test_the_end_may_be_told_after_the_answer() -> None:
+def test_a_calls_end_may_be_reported_after_its_answer() -> None:
     kept = Kept()
     line = kept.line()
     call = admitted(line)
@@ -92,7 +92,7 @@ def test_the_end_may_be_told_after_the_answer() -> None:
     assert len(line) == 0
 
 
-def test_a_call_that_goes_before_its_message_is_never_handed_on() -> None:
+def test_a_call_that_ends_before_its_message_is_never_handed_on() -> None:
     kept = Kept()
     line = kept.line()
     call = admitted(line)
@@ -101,7 +101,7 @@ def test_a_call_that_goes_before_its_message_is_never_handed_on() -> None:
     assert (kept.taken, len(line)) == ([], 0)
 
 
-def test_a_call_that_goes_while_it_waits_lets_go_of_its_message() -> None:
+def test_a_call_that_ends_while_it_waits_frees_its_message() -> None:
     kept = Kept()
     line = kept.line()
     call = admitted(line)
@@ -120,7 +120,7 @@ def test_a_call_without_a_message_is_refused_and_not_handed_on() -> None:
     assert len(line) == 0
 
 
-def test_what_is_older_than_allowed_is_handed_out_oldest_first_and_the_rest_stays() -> None:
+def test_calls_that_are_too_old_are_handed_out_oldest_first_and_the_others_stay() -> None:
     kept = Kept()
     line = kept.line()
     calls = [admitted(line, now) for now in (1.0, 2.0, 3.0, 4.0)]
@@ -129,7 +129,7 @@ def test_what_is_older_than_allowed_is_handed_out_oldest_first_and_the_rest_stay
     assert [exchange.accepted_at for exchange in kept.late] == [1.0, 3.0]
 
 
-def test_an_answer_that_nobody_takes_is_given_up_in_the_end() -> None:
+def test_an_answer_that_is_not_read_is_abandoned_at_last() -> None:
     kept = Kept()
     line = kept.line()
     call = admitted(line, 1.0)

@@ -39,7 +39,7 @@ def test_the_status_codes_are_grpcs(name: str) -> None:
     assert getattr(core.Code, name) == grpc.StatusCode[name].value[0]
 
 
-def test_a_poll_whose_time_is_over_returns_an_event_without_a_tag() -> None:
+def test_a_poll_that_times_out_returns_an_event_without_a_tag() -> None:
     queue = core.make_queue()
     assert queue.poll(0.0).tag is None
     assert queue.poll(time.time() + 0.01).tag is None
