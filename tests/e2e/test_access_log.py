@@ -1,4 +1,4 @@
-"""One JSON line for every request: all that operators need, nothing that customers would mind."""
+"""The access log has one JSON line for each request, with what operators need and without secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The platform team edits a file: it takes effect without a restart, or the old one goes on serving."""
+"""An edit of Envoy's files takes effect without a restart; a refused one leaves the old file in force."""
 
 from __future__ import annotations
 
@@ -64,14 +64,14 @@ def test_a_canary_is_added_before_its_route_and_removed_after_it(
     arriving = list(apply(canary, running, door.ports))
     assert scanned_by(client) == "sast-1"
     leaving = list(apply(door.source, running, door.ports))
-    taken = [f"{file}: Envoy uses it now" for file in (running.clusters, running.routes)]
-    assert (arriving, leaving) == (taken, taken[::-1])
+    reports = [f"{file}: Envoy uses it now" for file in (running.clusters, running.routes)]
+    assert (arriving, leaving) == (reports, reports[::-1])
 
 
 def test_a_backend_that_is_renamed_under_its_route_takes_two_steps(door: Door, client: HttpClient) -> None:
     routes, clusters = [("cluster: sast\n", "cluster: scanner\n")], [("name: sast\n", "name: scanner\n")]
     with (
-        pytest.raises(ApplyError, match=r"in two steps: add cluster scanner .* remove cluster sast afterwards"),
+        pytest.raises(ApplyError, match=r"in two steps: first add cluster scanner .* then remove cluster sast"),
         door.edited(routes, clusters),
     ):
         pytest.fail("applied at once, requests in between would have had no backend")
@@ -128,7 +128,7 @@ def test_apply_says_at_once_that_no_envoy_runs_any_more(tmp_path: Path, engine: 
     source, left = EnvoyFiles(tmp_path / "envoy", engine), EnvoyFiles(tmp_path / "run", engine)
     render(SHIPPED, source)
     with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))  # and nobody listens
+        bound.bind(("127.0.0.1", 0))  # without listening
         port = bound.getsockname()[1]
         render(SHIPPED, left, {ADMIN: port})
         for file in source.all_limits:

@@ -1,4 +1,4 @@
-"""`python -m dev.envoy check` and `apply`: problems with file and line, from the real Envoy."""
+"""`python -m dev.envoy check` and `apply` report problems with file and line, found by the real Envoy."""
 
 from __future__ import annotations
 
@@ -123,5 +123,5 @@ def test_apply_checks_first_and_then_reports_the_files_that_envoy_uses(
 
 
 def test_apply_reloads_what_was_edited_in_place(door: Door) -> None:
-    """A linked folder, as `make up` has it: the running file is the edited one, and Envoy has not noticed."""
+    """In a linked folder, as `make up` uses, the running file is the edited one, and Envoy has not noticed the edit."""
     assert main(["apply", str(door.envoy.files.folder), "--to", str(door.envoy.files.folder)]) == 0

@@ -52,7 +52,7 @@ def refusal(call: Callable[[], object]) -> grpc.StatusCode:
     return code
 
 
-def is_well(served: Served) -> bool:
+def answers_and_is_idle(served: Served) -> bool:
     """Whether it holds nothing, and answers."""
     with grpc.insecure_channel(served.address) as channel:
         return ask(channel, b"ping") == b"ping" and until(served.is_idle)
@@ -111,14 +111,14 @@ def test_a_larger_message_is_refused_compressed_or_not(
     call = channel.unary_unary(CHECK, bytes, bytes)
     code = refusal(lambda: call(bytes(64 * 1024 * 1024), timeout=SECONDS, compression=compression))
     assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert is_well(served)
+    assert answers_and_is_idle(served)
 
 
 def test_a_call_without_a_message_is_refused(served: Served) -> None:
     with RawClient(served.address) as client:
         answer = client.answer(client.begin(ends=True))
     assert (answer.status, answer.body) == (INVALID_ARGUMENT, b"")
-    assert is_well(served)
+    assert answers_and_is_idle(served)
 
 
 def exchanges() -> int:
@@ -141,14 +141,14 @@ def test_a_malformed_frame_is_refused_and_the_server_goes_on(served: Served, dat
         answer = client.answer(client.begin_with(data))
     assert answer.status != 0
     assert answer.body == b""
-    assert is_well(served)
+    assert answers_and_is_idle(served)
 
 
 def test_only_the_first_of_two_messages_in_a_call_is_answered(served: Served) -> None:
     with RawClient(served.address) as client:
         answer = client.answer(client.begin_with(framed(b"one") + framed(b"two")))
     assert (answer.status, answer.body) == (0, framed(b"one"))
-    assert is_well(served)
+    assert answers_and_is_idle(served)
 
 
 def test_a_client_that_disconnects_during_a_call_leaves_no_state() -> None:
@@ -160,7 +160,7 @@ def test_a_client_that_disconnects_during_a_call_leaves_no_state() -> None:
             for _ in range(50):
                 client.send(client.begin(), sent, ends=False)
             client.close()
-        assert is_well(served)
+        assert answers_and_is_idle(served)
     assert set(gate.seen) <= {b"all", b"ping"}, "of no part was anything decided"
 
 
@@ -172,7 +172,7 @@ def test_endless_cancelled_calls_take_no_memory() -> None:
                 client.send(stream, framed(b"a" * 1_000)[:-1], ends=False)
                 client.cancel(stream)
             client.settle()
-        assert is_well(served)
+        assert answers_and_is_idle(served)
         assert exchanges() <= before + 1, "the last one may still be at hand"
 
 

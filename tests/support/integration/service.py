@@ -1,4 +1,4 @@
-"""`authz serve` as a real process, in a folder of its own, ended with the test."""
+"""Runs `authz serve` as a process in a temporary folder, and ends it with the test."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from typing import Final
 
 COMMAND: Final = (sys.executable, "-m", "authz", "serve")
 SECONDS: Final = 30.0
-"""Nothing takes that long; a hang becomes a failure."""
+"""Longer than any step takes, so that a hang becomes a failure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One running service, and the file that takes its log."""
+    """One running service and its log file."""
 
     process: subprocess.Popen[bytes]
     file: Path
 
     def log(self) -> str:
-        """Return what it has written so far, each line of JSON as its level and its event."""
-        return "".join(map(_told, self.file.read_text().splitlines(keepends=True)))
+        """Return its log so far, each JSON line as level and event."""
+        return "".join(map(_event, self.file.read_text().splitlines(keepends=True)))
 
     def addresses(self) -> list[str]:
-        """Return where it listens, in the order of its flags."""
+        """Return the addresses on which it listens, in the order of its flags."""
         return re.findall(r"INFO listening on (\S+)\n", self.log())
 
     def worker(self, number: int) -> int:
-        """Return the process that is worker `number` now."""
+        """Return the process id of worker `number`."""
         return int(re.findall(rf"INFO worker {number} is process (\d+)\n", self.log())[-1])
 
     def wait_for(self, text: str, times: int = 1) -> None:
-        """Wait until the log holds a text that often, or fail with what it holds instead."""
+        """Wait until the log has a text that often; else fail with the log."""
         deadline = time.monotonic() + SECONDS
         while self.log().count(text) < times:
             assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.log()}"
@@ -47,7 +47,7 @@ class Service:
             time.sleep(0.01)
 
     def ended(self) -> int:
-        """Wait for its end and return its exit code."""
+        """Wait until it ends and return its exit code."""
         return self.process.wait(SECONDS)
 
 
@@ -92,7 +92,7 @@ def refused(
     return done.returncode, done.stderr
 
 
-def _told(line: str) -> str:
+def _event(line: str) -> str:
     if not (line.startswith("{") and line.endswith("}\n")):
         return line
     members = json.loads(line)
