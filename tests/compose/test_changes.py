@@ -45,7 +45,7 @@ def test_a_key_is_rotated_without_a_restart_and_no_request_fails(door: Door, cli
             assert is_allowed("old")
         assert set(answered) == {"200"}, dict(answered)
         door.put_keys({ISSUER: [new]})
-        until(lambda: not is_allowed("old"), "the old key is trusted no more, even for a token that was let in before")
+        until(lambda: not is_allowed("old"), "the old key is not trusted any more, even for a cached token")
         assert is_allowed("new")
         assert (start_times(door), door.workers()) == (started, workers)
     finally:

@@ -83,7 +83,7 @@ def test_a_backend_that_is_renamed_under_its_route_takes_two_steps(door: Door, c
     [
         lambda text: text + "\n][",
         lambda text: text.replace("^/sast/?", "^(/sast"),
-        lambda text: text.replace("cluster: sast\n", "cluster: nobody\n"),
+        lambda text: text.replace("cluster: sast\n", "cluster: unknown\n"),
         lambda text: text.replace("num_retries: 2", "num_retriez: 2"),
         lambda text: text.replace("timeout: 0s", "timeout: soon"),
     ],
@@ -106,7 +106,7 @@ def test_envoy_refuses_a_broken_route_file_and_keeps_the_old_one(
 def test_apply_puts_back_what_envoy_refuses(door: Door, client: HttpClient, tmp_path: Path) -> None:
     broken = EnvoyFiles(tmp_path / "envoy")
     render(door.source, broken)
-    edit(broken.routes, [("cluster: sast\n", "cluster: nobody\n")])
+    edit(broken.routes, [("cluster: sast\n", "cluster: unknown\n")])
     good = door.envoy.files.routes.read_text("utf-8")
     with pytest.raises(ApplyError, match="Envoy refuses it and keeps the old one"):
         list(apply(broken, door.envoy.files, door.ports))
@@ -134,7 +134,7 @@ def test_apply_says_at_once_that_no_envoy_runs_any_more(tmp_path: Path, engine: 
         for file in source.all_limits:
             replace(file, f"{file.read_text('utf-8')}# edited\n")
         before = {file: file.read_bytes() for file in left.all()}
-        told = "no door runs; start it with make up (or make up-shared), which reads what is edited"
-        with pytest.raises(AdminError, match=rf"^{re.escape(told)} \(nothing listens on its admin port {port}\)$"):
+        message = "no door runs; start it with make up (or make up-shared), which reads the edited files"
+        with pytest.raises(AdminError, match=rf"^{re.escape(message)} \(nothing listens on its admin port {port}\)$"):
             list(apply(source, left))
     assert {file: file.read_bytes() for file in left.all()} == before

@@ -26,8 +26,8 @@ def test_the_shipped_files_are_right() -> None:
         (
             ROUTES,
             "cluster: sast\n",
-            "cluster: nobody\n",
-            r"routes.yaml:\d+: route sast: route: unknown cluster 'nobody'",
+            "cluster: unknown\n",
+            r"routes.yaml:\d+: route sast: route: unknown cluster 'unknown'",
         ),
         (ROUTES, "num_retries", "num_retriez", r"routes.yaml:\d+: route ai_stream: no such field: 'num_retriez'"),
         (
@@ -92,9 +92,9 @@ def test_a_mistake_is_reported_with_file_and_line(
 ) -> None:
     edit(files.folder / file, [(old, new)])
     assert main(["check", str(files.folder)]) == 1
-    said = capsys.readouterr()
-    assert re.search(found, said.err), said.err
-    assert said.out == ""
+    printed = capsys.readouterr()
+    assert re.search(found, printed.err), printed.err
+    assert printed.out == ""
 
 
 def test_all_mistakes_are_reported_at_once(files: EnvoyFiles) -> None:

@@ -62,7 +62,7 @@ def test_clients_are_refused_only_when_all_workers_are_full(
                 assert status != 503 or json.loads(answer)["reason"] == "not_ready"
     show(capsys, f"bursts of {CLIENTS} at {WORKERS} workers that accept {HELD}: {seen.summary()}")
     assert (seen.wrong_allows, seen.wrong_refusals, seen.unanswered) == (0, 0, 0), seen.found()
-    assert narrow.requests_seen() - before == seen.allowed, "what the backends have seen is what was let in"
+    assert narrow.requests_seen() - before == seen.allowed, "backends got other requests than the allowed ones"
     assert seen.allowed > 0
     assert seen.refused > 0
     assert seen.server_errors > 0, "that was no overload"

@@ -122,13 +122,13 @@ def test_a_cached_token_is_refused_after_the_reload(
     reload(door, file, text)
     with door.no_request_at_backends():
         answers = [ask(client) for _ in range(ASKED)]
-    said = {(answer.status, answer.json()["reason"], answer.json()["error"]) for answer in answers}
-    assert said == {(401, "invalid_token", "Forbidden by auth provider")}
+    refusals = {(answer.status, answer.json()["reason"], answer.json()["error"]) for answer in answers}
+    assert refusals == {(401, "invalid_token", "Forbidden by auth provider")}
     line = door.log_line(answers[0].request_id)
     assert (line["outcome"], line["auth_outcome"]) == ("denied", auth_outcome)
     reload(door, file, before)
     assert {ask(client).status for _ in range(ASKED)} == {200}
-    reload(door, REVOCATIONS, f"{NOTHING}# {uuid.uuid4()}: another policy, which remembers nothing\n")
+    reload(door, REVOCATIONS, f"{NOTHING}# {uuid.uuid4()}: another policy, with an empty cache\n")
 
 
 def test_others_pass(door: Door, mint: Minter) -> None:

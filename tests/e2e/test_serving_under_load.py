@@ -67,8 +67,8 @@ def loading(crew: Door, mint: Minter, capsys: pytest.CaptureFixture[str], reques
         seen = load.seen()
         show(capsys, f"{request.node.name.removeprefix('test_').replace('_', ' ')}: {seen.summary()}")
         assert not seen.details, seen.found()
-        let_in = seen.allowed + load.others
-        assert crew.requests_seen() - before == let_in, "what the backends have seen is what was let in"
+        allowed = seen.allowed + load.others
+        assert crew.requests_seen() - before == allowed, "backends got other requests than the allowed ones"
 
     return run
 

@@ -1,4 +1,4 @@
-"""The gRPC engine: each call gets one answer or a status, whatever its client does, and none that allows by mistake."""
+"""The gRPC server gives each call one answer or a status, whatever its client does, and never an allow by mistake."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ INVALID_ARGUMENT, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL = 3, 4, 12, 13
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    """A server that echoes."""
+    """Run a server that echoes."""
     with serving(echo) as served:
         yield served
 
 
 @pytest.fixture(scope="module")
 def channel(served: Served) -> Iterator[grpc.Channel]:
-    """A connection of gRPC's own client."""
+    """Connect with gRPC's own client."""
     with grpc.insecure_channel(served.address) as channel:
         yield channel
 
@@ -53,7 +53,7 @@ def refusal(call: Callable[[], object]) -> grpc.StatusCode:
 
 
 def answers_and_is_idle(served: Served) -> bool:
-    """Whether it holds nothing, and answers."""
+    """Whether no call is left and the server answers."""
     with grpc.insecure_channel(served.address) as channel:
         return ask(channel, b"ping") == b"ping" and until(served.is_idle)
 
@@ -122,7 +122,7 @@ def test_a_call_without_a_message_is_refused(served: Served) -> None:
 
 
 def exchanges() -> int:
-    """Return how many calls are in this process's memory."""
+    """Return the number of call objects in this process's memory."""
     return sum(isinstance(thing, Exchange) for thing in gc.get_objects())
 
 
@@ -191,7 +191,7 @@ def test_a_call_that_is_cancelled_while_it_waits_is_not_decided() -> None:
 
 
 def test_a_call_that_is_cancelled_just_before_its_turn_is_not_decided() -> None:
-    """The first check holds the loop until two more have come, and the second one until the third has gone."""
+    """The first check blocks the loop until two more have arrived, the second until the third is cancelled."""
     gates = {b"first": Gate(), b"second": Gate()}
     others: list[bytes] = []
 
@@ -218,7 +218,7 @@ def test_a_call_that_is_cancelled_just_before_its_turn_is_not_decided() -> None:
 
 
 def test_a_call_whose_deadline_passes_while_it_waits_is_not_decided() -> None:
-    """Envoy states its timeout; gRPC's core watches it, also while the loop is busy."""
+    """Envoy sends its timeout; gRPC's core enforces it, also while the loop is busy."""
     gate = Gate()
     with serving(gate) as served, RawClient(served.address) as client:
         first = client.begin_with(framed(b"first"))
@@ -245,7 +245,7 @@ def test_the_health_of_an_unknown_service_is_not_found(channel: grpc.Channel, me
 
 
 def test_health_is_answered_before_checks_that_wait() -> None:
-    """Each check takes longer than the loop answers in a row, so it looks at its queue between two of them."""
+    """Each check takes longer than the loop answers in a row, so the loop polls its queue between two of them."""
     gate, answered = Gate(), threading.Event()
     order: list[bool] = []
 

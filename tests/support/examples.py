@@ -1,4 +1,4 @@
-"""The smallest values of each kind; `dataclasses.replace` makes the others."""
+"""The smallest valid value of each type; tests make others with `dataclasses.replace`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The service's heart on the policies of the tables, with test keys and a clock that stands still."""
+"""Loads the policies of the tables with test keys and a fixed clock."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ PROFILES: Final = {"shipped": PRODUCTION, "unlabelled": PRODUCTION, "lab": profi
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """One policy in force, and the issuers that its callers have tokens from."""
+    """One loaded policy, and the issuers of its callers' tokens."""
 
     check: Check
     profiles: Mapping[str, Profile]
 
 
 def open_doors(folder: Path) -> dict[str, Door]:
-    """Return the door of each policy that a case may name; their files go into `folder`."""
+    """Load each policy that a case may name; their files are written to `folder`."""
     keys, lab = write_keys(folder / "keys"), _lab_policy(folder / "lab")
     write_anchors(keys, _chained(PRODUCTION))
     checks = {
