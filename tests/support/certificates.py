@@ -49,7 +49,7 @@ _USAGES: Final = (
 class Certificate:
     """Describes one certificate, which is made when it is first used; equal descriptions are one certificate.
 
-    `kind` is the kind of its key: an algorithm of `tests.support.signing`, `RSA-<bits>` or the name of a curve. `starts`
+    `kind` is the kind of its key: an algorithm of `tests.support.signing`, `RSA-<bits>` or a curve. `starts`
     and `ends` are seconds after `now`. Without `signed_by` it signs itself; `usages` of None leaves the extension out.
     """
 
