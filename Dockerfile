@@ -3,25 +3,26 @@
 #   docker build -t cloud-connector-authz .
 #
 # Only what every builder knows is used, the classic one too: no heredocs, no mounts in RUN. Wheels alone are installed,
-# each with the hash that requirements/ holds for it, so what was tested is what runs.
+# each with the hash that requirements/ holds for it, so what was tested is what runs. dev/install.py does that here as
+# it does for make: pip installs uv, and uv the rest. A pip.conf in the base image names its mirror to both.
 
-# Another image will do if its python3 is CPython 3.11 or newer with venv, and its pip 22.3 or newer.
+# Another image will do if its python3 is CPython 3.11 or newer with pip or ensurepip.
 ARG PYTHON_IMAGE=python:3.13-slim-bookworm
 
 # ------------------------------------------------------------------------------------------------------------- build
 FROM ${PYTHON_IMAGE} AS build
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore PIP_ONLY_BINARY=:all:
-RUN python3 -m venv --without-pip /opt/authz && python3 -m venv --without-pip /build/tools
 WORKDIR /build
 
-COPY requirements/build.txt requirements/run.txt requirements/
-RUN python3 -m pip --python /build/tools/bin/python3 install --quiet --require-hashes -r requirements/build.txt \
- && python3 -m pip --python /opt/authz/bin/python3 install --quiet --require-hashes -r requirements/run.txt
+COPY dev/install.py dev/
+COPY requirements/uv.txt requirements/build.txt requirements/run.txt requirements/
+RUN python3 -I dev/install.py build --into /build/tools && python3 -I dev/install.py run --into /opt/authz
 
 COPY pyproject.toml README.md ./
 COPY authz authz
 RUN tools/bin/python3 -m hatchling build -t wheel -d dist \
- && python3 -m pip --python /opt/authz/bin/python3 install --quiet --no-deps --no-index dist/*.whl
+ && .uv/bin/uv pip install --quiet --no-config --offline --no-index --no-deps --compile-bytecode \
+      --python /opt/authz/bin/python3 dist/*.whl \
+ && rm /opt/authz/.installed
 
 # ----------------------------------------------------------------------------------------------------------- service
 FROM ${PYTHON_IMAGE}

@@ -1,4 +1,4 @@
-"""The values that a decision is made from: a request, the rule it meets, and the token that came with it."""
+"""The values that a decision is made from: request, rule, issuer, claims and tiers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class TokenType(StrEnum):
-    """Whom a token speaks for."""
+    """Who a token was issued to."""
 
     INSTANCE = "instance"
     USER = "user"
@@ -31,7 +31,7 @@ class Trust(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What of an HTTP request a decision may look at.
+    """The parts of an HTTP request that a decision depends on.
 
     `target` is the path with its query, as Envoy received it; the names in `headers` are lower-case; `label` is the
     backend service that Envoy's route says it leads to, or None.
@@ -45,7 +45,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class BackendService:
-    """A service behind the door, and the audience that a token for it must carry."""
+    """A service behind Envoy, and the audience that a token for it must carry."""
 
     name: str
     audience: str
@@ -86,7 +86,7 @@ class PublicRule:
 
 @dataclass(frozen=True, slots=True)
 class TokenRule:
-    """What an endpoint demands of a token. `required_headers` keep the spelling that clients are told."""
+    """What an endpoint demands of a token. `required_headers` are spelt as clients read them."""
 
     backend: BackendService
     methods: tuple[str, ...]
@@ -100,7 +100,7 @@ Rule = PublicRule | TokenRule
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """Who signs tokens, and what it may say. Lifetimes and leeways are seconds.
+    """Who signs tokens, and what these may claim. Lifetimes and leeways are seconds.
 
     `realms` empty means any realm; `backend_services` None means all of them.
     """
@@ -120,15 +120,15 @@ class Issuer:
     certificate_identity: str
 
     def mints_for(self, backend: BackendService) -> bool:
-        """Whether this issuer's tokens may open that backend at all."""
+        """Whether this issuer may issue tokens for that backend."""
         return self.backend_services is None or backend.name in self.backend_services
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a token with a valid signature says. Dates are seconds since the epoch; an absent text is empty.
+    """The claims of a token with a valid signature. Dates are seconds since the epoch; an absent text is empty.
 
-    `seats` is None where the claim is absent or no number.
+    `seats` is None if the claim is absent or not a number.
     """
 
     issuer: Issuer

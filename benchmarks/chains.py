@@ -13,14 +13,13 @@ from dataclasses import replace
 from itertools import cycle
 from typing import Final
 
-from authz.policy.load import Policy
+from authz.deciding.judge import Judge
 from authz.tokens.cache import Cache
 from authz.tokens.proof import Proof, TokenError
 from benchmarks.measuring import Case
-from benchmarks.subjects import CHAIN, CLOCK, POLICY, ROOT, Forgetful, chain_token, policy_with, token
+from benchmarks.subjects import BACKEND, CHAIN, CLOCK, ROOT, Forgetful, chain_token, judge_with, token
 from tests.support.certificates import Certificate
 
-BACKEND: Final = POLICY.catalog.backend_services["ai_gateway"]
 SLOWEST: Final = "P-521"
 WEB: Final = tuple(Certificate("root", ca=True, key_name=f"web {n}", kind=SLOWEST) for n in range(3))
 HOSTILE: Final[dict[str, tuple[Certificate | bytes, ...]]] = {
@@ -46,19 +45,19 @@ def cases() -> Iterator[Case]:
     """Yield what is timed."""
     for placement in ("header", "claims"):
         signed = chain_token(placement=placement)
-        new = policy_with(Forgetful(), Forgetful())
+        new = judge_with(Forgetful(), Forgetful())
         yield Case(f"chain in the {placement}, all of it new", believed(new, [signed]))
     tokens = [chain_token(number=number) for number in range(64)]
-    yield Case("chain known, new token", believed(policy_with(Forgetful()), tokens))
-    yield Case("chain and token known", believed(policy_with(Cache(100)), tokens[:1]))
-    yield Case("no chain, new token", believed(policy_with(Forgetful()), [token()]))
+    yield Case("chain known, new token", believed(judge_with(Forgetful()), tokens))
+    yield Case("chain and token known", believed(judge_with(Cache(100)), tokens[:1]))
+    yield Case("no chain, new token", believed(judge_with(Forgetful()), [token()]))
     for name, chain in HOSTILE.items():
         yield Case(f"refuse: {name}", refused(chain_token(chain)))
 
 
-def believed(policy: Policy, tokens: Sequence[str]) -> Callable[[], object]:
+def believed(judge: Judge, tokens: Sequence[str]) -> Callable[[], object]:
     """Return the verification of one token after the other."""
-    verify, turns = policy.verifier.verify, cycle(tokens)
+    verify, turns = judge.verifier.verify, cycle(tokens)
     if not all(isinstance(verify(each, BACKEND, CLOCK), Proof) for each in tokens):
         raise TypeError("these tokens were to be valid")
     return lambda: verify(next(turns), BACKEND, CLOCK)
@@ -66,7 +65,7 @@ def believed(policy: Policy, tokens: Sequence[str]) -> Callable[[], object]:
 
 def refused(signed: str) -> Callable[[], object]:
     """Return the refusal of a token for its certificates."""
-    verify = policy_with(Forgetful(), Forgetful()).verifier.verify
+    verify = judge_with(Forgetful(), Forgetful()).verifier.verify
     verdict = verify(signed, BACKEND, CLOCK)
     if isinstance(verdict, Proof) or verdict.error is not TokenError.UNTRUSTED_CERTIFICATE:
         raise TypeError(f"this token was to be refused for its certificates, and is not: {verdict}")

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from authz.deciding.wire import to_request
-
-from authz.deciding.decision import credentials, decide
+from authz.deciding.access import decide, demand, identify
+from authz.deciding.decision import Decision
+from authz.deciding.judge import credentials
+from authz.deciding.request import to_request
 from authz.model import Request, TokenRule
 from authz.tokens.cache import Cache
 from authz.tokens.proof import Proof
 from benchmarks.measuring import Case
-from benchmarks.subjects import CLOCK, POLICY, check_request, policy_with, token
+from benchmarks.subjects import BACKEND, CLOCK, POLICY, check_request, judge_with, token
 
 PATHS: Final = {
     "allow by a scope": "/ai/v2/code/completions",
@@ -28,20 +29,24 @@ PATHS: Final = {
 def cases() -> Iterator[Case]:
     """Yield what is timed."""
     request = to_request(check_request(token()))
-    rule = POLICY.rules.match(request.method, request.target)
+    rule = POLICY.judge.rules.match(request.method, request.target)
     if not isinstance(rule, TokenRule):
         raise TypeError("code completions demand no token")
-    yield Case("take the token out of its header", lambda: credentials(request, rule))
+    yield Case("take the token out of its header", lambda: credentials(request.headers, rule.backend))
     for name, path in PATHS.items():
         yield decision(name, to_request(check_request(token(), path)))
 
 
 def decision(name: str, request: Request) -> Case:
     """Return the case of one request."""
-    policy = policy_with(Cache(100))
-    rule = policy.rules.match(request.method, request.target)
-    proof = policy.verifier.verify(token(), policy.catalog.backend_services["ai_gateway"], CLOCK)
+    judge = judge_with(Cache(100))
+    rule = judge.rules.match(request.method, request.target)
+    proof = judge.verifier.verify(token(), BACKEND, CLOCK)
     if not (isinstance(rule, TokenRule) and isinstance(proof, Proof)):
         raise TypeError(f"'{name}' never gets as far as a decision")
-    tier = policy.tiers.of(proof.claims.seats)
-    return Case(f"decide: {name}", lambda: decide(request, rule, proof.claims, tier))
+    headers, claims, tier = request.headers, proof.claims, judge.tiers.of(proof.claims.seats)
+
+    def decided() -> Decision:
+        return decide(headers, rule, demand(rule, headers), claims, identify(headers, claims, tier))
+
+    return Case(f"decide: {name}", decided)

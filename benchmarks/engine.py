@@ -21,8 +21,8 @@ import grpc
 from authz.deciding._proto.external_auth_pb2 import CheckResponse, OkHttpResponse
 from authz.deciding.check import Check
 from authz.policy.load import load_policy
-from authz.server.bounds import Bounds
 from authz.server.health import SERVICE
+from authz.server.loop import Bounds
 from authz.server.server import Server
 
 BOUNDS: Final = Bounds(max_in_flight=1_000, max_age=1.0)
@@ -54,7 +54,7 @@ def subject(keys: str | None) -> Callable[[bytes], bytes]:
         answer = CheckResponse(ok_response=OkHttpResponse()).SerializeToString()
         return lambda _message: answer
     policy = load_policy(POLICY, Path(keys), "production", allow_empty_issuers=False, allow_unlabelled_routes=False)
-    return Check(policy, time.time, report=lambda error: sys.exit(f"the check met a bug: {error!r}"))
+    return Check(policy.judge, time.time, report=lambda error: sys.exit(f"the check met a bug: {error!r}"))
 
 
 def main(engine: str, address: str, keys: str | None = None) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from authz.deciding.rules import Endpoint, Rules
 from authz.model import AllOf, BackendService, TokenRule, TokenType
 from authz.policy.rules.templates import parse_template
-from authz.policy.rules.tree import grow
+from authz.policy.rules.tree import build_rules
 from benchmarks.measuring import Case
 from benchmarks.subjects import POLICY
 
@@ -22,12 +22,12 @@ def rules(count: int) -> Rules:
     rule = TokenRule(backend, ("POST",), AllOf(("complete_code",)), frozenset(TokenType), ())
     endpoint = Endpoint(backend, {"POST": rule}, ())
     paths = (f"/v1/area{number // 10}/{{name}}/action{number % 10}" for number in range(count))
-    return grow((parse_template(("made-up",), path)[0], endpoint) for path in paths)
+    return build_rules((parse_template(("made-up",), path)[0], endpoint) for path in paths)
 
 
 def cases() -> Iterator[Case]:
     """Yield what is timed."""
-    few, many, shipped = rules(10), rules(10_000), POLICY.rules
+    few, many, shipped = rules(10), rules(10_000), POLICY.judge.rules
     yield Case("match among 10 rules", lambda: few.match("POST", "/made-up/v1/area0/x/action7"))
     yield Case("match among 10,000 rules", lambda: many.match("POST", "/made-up/v1/area0/x/action7"))
     yield Case("match code completions", lambda: shipped.match("POST", "/ai/v2/code/completions"))

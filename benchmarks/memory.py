@@ -20,14 +20,14 @@ from typing import Final
 
 from authz.deciding._proto.external_auth_pb2 import CheckRequest, CheckResponse
 from authz.deciding.check import Check
+from authz.deciding.policy_data import TOKENS_CACHED
 from authz.model import Algorithm
 from authz.observing.line_writer import LineWriter
 from authz.observing.observers import Observers
-from authz.policy.load import TOKENS_CACHED
 from authz.tokens.cache import Cache
 from authz.tokens.proof import Proof
 from benchmarks.resident import resident
-from benchmarks.subjects import CLOCK, KEYS, SCOPES, check_request, policy_with, token
+from benchmarks.subjects import CLOCK, KEYS, SCOPES, check_request, judge_with, token
 from tests.support.minting import Minter
 from tests.support.signing import encode
 
@@ -64,12 +64,12 @@ def requests(count: int) -> Iterator[bytes]:
 def marks(count: int) -> Iterator[Mark]:
     """Ask for that many callers and yield what is seen on the way. Raises RuntimeError where one is not let in."""
     memory: Cache[Proof] = Cache(TOKENS_CACHED)
-    policy = policy_with(memory)
+    judge = judge_with(memory)
     due = sorted({int(count * part) for part in PARTS})
     with Path(os.devnull).open("wb") as nothing, LineWriter(nothing.fileno()) as lines:
         observers = Observers(0, 1.0, lines, None)
-        observers.follow(policy)
-        check = Check(policy, lambda: CLOCK, fail, observers)
+        observers.follow(judge)
+        check = Check(judge, lambda: CLOCK, fail, observers)
         gc.collect()
         gc.freeze()
         yield Mark(0, 0, resident(os.getpid()))

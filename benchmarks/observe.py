@@ -8,21 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from authz.observing.decision_line import extract, render
-
-from authz.deciding.check import Check, untold
+from authz.deciding.check import Check, observed_by_nobody
 from authz.deciding.observation import Observation
 from authz.observing.counts import Counts
-from authz.observing.decision_log import DecisionLog
+from authz.observing.decision_log import DecisionLog, extract, render
 from authz.tokens.cache import Cache
 from benchmarks.measuring import Case
-from benchmarks.subjects import CLOCK, check_request, policy_with, token
+from benchmarks.subjects import CLOCK, check_request, judge_with, token
 from benchmarks.whole import fail
 
 
 def cases() -> Iterator[Case]:
     """Yield what is timed."""
-    policy = policy_with(Cache(100))
+    judge = judge_with(Cache(100))
     seen: list[Observation] = []
     requests = {
         "allow": check_request(token()),
@@ -30,15 +28,15 @@ def cases() -> Iterator[Case]:
         "refuse: no token": check_request(None),
     }
     tellings: dict[str, Callable[[Observation], None]] = {
-        "nobody": untold,
+        "nobody": observed_by_nobody,
         "counts": Counts().observe,
         "counts, sampled out": both(Counts(), DecisionLog(lambda _: None, 1e-6, 0)),
         "counts and log": both(Counts(), DecisionLog(lambda _: None, 1.0, 0)),
     }
     for name, message in requests.items():
-        Check(policy, lambda: CLOCK, fail, seen.append)(message)
+        Check(judge, lambda: CLOCK, fail, seen.append)(message)
         for telling, tell in tellings.items():
-            yield whole(f"{name}, {telling}", Check(policy, lambda: CLOCK, fail, tell), message)
+            yield whole(f"{name}, {telling}", Check(judge, lambda: CLOCK, fail, tell), message)
     for name, observation in zip(requests, seen, strict=True):
         entry = extract(observation)
         yield Case(f"render the line: {name}", lambda entry=entry: render(entry, 0))  # type: ignore[misc]  # no default of a lambda has a type

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from authz.deciding import wire
+from authz.deciding.request import to_request
 from benchmarks.measuring import Case
 from benchmarks.subjects import check_request, token
 from tests.support.envoy_messages import auth
@@ -17,5 +17,5 @@ from tests.support.envoy_messages import auth
 def cases() -> Iterator[Case]:
     """Yield what is timed."""
     message = check_request(token())
-    yield Case(f"parse {len(message):,} bytes", lambda: wire.to_request(message))
+    yield Case(f"parse {len(message):,} bytes", lambda: to_request(message))
     yield Case("parse them with envoy-data-plane", lambda: auth.CheckRequest.parse(message))

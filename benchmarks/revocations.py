@@ -15,9 +15,8 @@ from authz.tokens.cache import Cache
 from authz.tokens.proof import Proof
 from authz.tokens.revocations import NO_REVOCATIONS, Revocations
 from benchmarks.measuring import Case
-from benchmarks.subjects import CLOCK, POLICY, policy_with, token
+from benchmarks.subjects import BACKEND, CLOCK, judge_with, token
 
-BACKEND: Final = POLICY.catalog.backend_services["ai_gateway"]
 FOREVER: Final = float("inf")
 
 
@@ -38,7 +37,7 @@ def cases() -> Iterator[Case]:
     """Yield what is timed."""
     signed = token()
     for count, revocations in ((0, NO_REVOCATIONS), (100_000, revoked(100_000))):
-        verify = policy_with(Cache(100), revocations=revocations).verifier.verify
+        verify = judge_with(Cache(100), revocations=revocations).verifier.verify
         proof = verify(signed, BACKEND, CLOCK)
         if not isinstance(proof, Proof):
             raise TypeError("the token was to be valid")

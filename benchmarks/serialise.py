@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from authz.deciding.wire import to_request, to_response
-
+from authz.deciding.request import to_request
+from authz.deciding.response import to_response
 from authz.tokens.cache import Cache
 from benchmarks.measuring import Case
-from benchmarks.subjects import CLOCK, check_request, policy_with, token
+from benchmarks.subjects import CLOCK, check_request, judge_with, token
 
 LINES: Final = {
     "an allow": ("POST", "/ai/v2/code/completions"),
@@ -31,5 +31,6 @@ def cases() -> Iterator[Case]:
 def serialisation(name: str, method: str, path: str) -> Case:
     """Return the case of the answer to one request."""
     request = to_request(check_request(token(), path, method))
-    decision = policy_with(Cache(100)).authorize(request, CLOCK)
-    return Case(f"serialise {name}", lambda: to_response(decision, request.headers))
+    judgement = judge_with(Cache(100)).judge(request, CLOCK)
+    decision, request_id, headers = judgement.decision, judgement.ids.request_id, request.headers
+    return Case(f"serialise {name}", lambda: to_response(decision, request_id, headers))

@@ -28,7 +28,7 @@ from typing import Final
 from benchmarks.resident import resident
 from benchmarks.soak_traffic import KEY, Client
 from tests.support.cases.case_file import POLICY
-from tests.support.e2e.processes import Service, edit
+from tests.support.e2e.processes import LogLine, Service, edit
 from tests.support.minting import write_keys
 
 LENGTH: Final = 600.0
@@ -78,7 +78,7 @@ def serving(folder: Path) -> Iterator[Service]:
     service = Service(folder, policy, WORKERS, ("--log-allow-sample", "0"))
     service.start()
     try:
-        wait_until(lambda: service.events().count("listening on unix:") == WORKERS)
+        wait_until(lambda: len(service.events("worker_listening")) == WORKERS)
         yield service
     finally:
         service.stop()
@@ -102,12 +102,12 @@ def watch(service: Service, revocations: Path, length: float) -> Mapping[str, Sa
     return samples
 
 
-def faults(grown: Sequence[Growth], wrong: Mapping[str, int], events: str) -> list[str]:
+def faults(grown: Sequence[Growth], wrong: Mapping[str, int], events: Sequence[LogLine]) -> list[str]:
     """Return what should not be; `events` is what the service has told its operators."""
     return [
         *(f"{each.process} has grown" for each in grown if not each.is_flat()),
         *(f"{times:,} times {what}" for what, times in wrong.items()),
-        *(line for line in events.splitlines() if line.startswith(("WARNING", "ERROR"))),
+        *(str(line) for line in events if line["level"] in {"warning", "error"}),
     ]
 
 
@@ -141,7 +141,8 @@ def main(arguments: Sequence[str]) -> int:
     wrong = sum((client.wrong for client in clients), Counter[str]())
     grown = [growth(name, found) for name, found in samples.items()]
     kinds = ", ".join(f"{kind} {times:,}" for kind, times in answers.most_common())
-    print(f"{table(grown)}\n\n{length:,.0f} s, {answers.total():,} answers ({kinds}), {events.count(' -> ')} reloads")
+    reloads = sum(line["event"] == "policy_in_force" for line in events)
+    print(f"{table(grown)}\n\n{length:,.0f} s, {answers.total():,} answers ({kinds}), {reloads} reloads")
     found = faults(grown, wrong, events)
     flat = "flat: no process has grown by more than the noise, and every answer was the one that is due"
     print("\n".join(["not flat:", *found]) if found else flat)

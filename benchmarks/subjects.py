@@ -9,8 +9,11 @@ from typing import Final, TypeVar
 
 import authz
 from authz.deciding._proto.external_auth_pb2 import CheckRequest
+from authz.deciding.judge import Judge
+from authz.documents.findings import Findings
 from authz.model import Algorithm, Trust
-from authz.policy.load import Policy, load_policy
+from authz.policy.catalog.reader import read_catalog
+from authz.policy.load import load_policy
 from authz.tokens.cache import Cache
 from authz.tokens.keys.chains import ChainProof, ChainVerifier
 from authz.tokens.keys.key import VerificationKey
@@ -31,6 +34,7 @@ SCOPES: Final = ["complete_code", "generate_code", "duo_chat", "documentation_se
 POLICY: Final = load_policy(
     FOLDER, FOLDER / "keys", "production", allow_empty_issuers=True, allow_unlabelled_routes=False
 )
+BACKEND: Final = read_catalog(FOLDER, Findings()).backend_services["ai_gateway"]
 POST: Final = next(known for known in recording.recordings() if known.name == "post")
 
 
@@ -53,10 +57,10 @@ class Forgetful(Cache[V]):
         del key
 
 
-def policy_with(
+def judge_with(
     proofs: Cache[Proof], chains: Cache[ChainProof] | None = None, revocations: Revocations = NO_REVOCATIONS
-) -> Policy:
-    """Return the shipped policy with those caches; its customers' issuer signs with any of `KEYS`, or by `CHAIN`."""
+) -> Judge:
+    """Return the shipped judge with those caches; its customers' issuer signs with any of `KEYS`, or by `CHAIN`."""
     shipped = next(issuer for issuer in POLICY.issuers if issuer.name == "customers-dot")
     issuer = replace(shipped, algorithms=frozenset(Algorithm), trust=frozenset(Trust))
     keys = {
@@ -66,7 +70,7 @@ def policy_with(
     anchors = {issuer.name: (ROOT.signed,)}
     known = Cache[ChainProof](1_000) if chains is None else chains
     signers = Signers(KeyRing({issuer.name: keys}, anchors), ChainVerifier(anchors, known))
-    return replace(POLICY, issuers=(issuer,), verifier=Verifier((issuer,), signers, revocations, proofs))
+    return replace(POLICY.judge, verifier=Verifier((issuer,), signers, revocations, proofs))
 
 
 def token(algorithm: Algorithm = Algorithm.RS256) -> str:

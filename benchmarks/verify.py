@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from typing import Final
 
 import jwt
 
@@ -16,9 +15,7 @@ from authz.model import Algorithm
 from authz.tokens.cache import Cache
 from authz.tokens.proof import Proof
 from benchmarks.measuring import Case
-from benchmarks.subjects import CLOCK, KEYS, POLICY, Forgetful, policy_with, token
-
-BACKEND: Final = POLICY.catalog.backend_services["ai_gateway"]
+from benchmarks.subjects import BACKEND, CLOCK, KEYS, Forgetful, judge_with, token
 
 
 def cases() -> Iterator[Case]:
@@ -33,7 +30,7 @@ def cases() -> Iterator[Case]:
 
 def verifying(memory: Cache[Proof], algorithm: Algorithm) -> Callable[[], object]:
     """Return the verification of one token."""
-    verify, signed = policy_with(memory).verifier.verify, token(algorithm)
+    verify, signed = judge_with(memory).verifier.verify, token(algorithm)
     if not isinstance(verify(signed, BACKEND, CLOCK), Proof):
         raise TypeError(f"the {algorithm} token was to be valid")
     return lambda: verify(signed, BACKEND, CLOCK)

@@ -13,7 +13,7 @@ from authz.deciding.check import Check
 from authz.tokens.cache import Cache
 from authz.tokens.proof import Proof
 from benchmarks.measuring import Case
-from benchmarks.subjects import CLOCK, Forgetful, check_request, policy_with, token
+from benchmarks.subjects import CLOCK, Forgetful, check_request, judge_with, token
 
 
 def cases() -> Iterator[Case]:
@@ -30,7 +30,7 @@ def cases() -> Iterator[Case]:
 
 def check_with(memory: Cache[Proof]) -> Check:
     """Return the heart with that memory; a bug ends the benchmark."""
-    return Check(policy_with(memory), lambda: CLOCK, fail)
+    return Check(judge_with(memory), lambda: CLOCK, fail)
 
 
 def fail(error: Exception) -> None:

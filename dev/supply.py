@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageMetadata, distributions
 from pathlib import Path
 
+from dev import install
+
 LOCK = Path("requirements/run.txt")
 INTO = Path("dist/supply")
 SBOM, LICENCES, VULNERABILITIES = "sbom.cdx.json", "licences.txt", "vulnerabilities.txt"
@@ -48,12 +50,12 @@ def main() -> int:
 
 def _install(environment: Path) -> bool:
     """Install the image's packages into a new environment."""
-    return _ran([sys.executable, "-m", "venv", "--without-pip", str(environment)]) and _ran(
-        [
-            *(sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python"), "install", "--quiet"),
-            *("--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:", "--requirement", str(LOCK)),
-        ]
-    )
+    try:
+        install.install(LOCK.stem, environment)
+    except install.InstallError as problem:
+        print(f"supply: {problem}", file=sys.stderr)
+        return False
+    return True
 
 
 def _write_sbom(environment: Path, to: Path) -> bool:

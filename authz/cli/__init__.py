@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Any
+from typing import Any, Final
 
 import click
 
-from authz.cli.catalog import catalog
-from authz.cli.keys import keys
-from authz.cli.limits import limits
-from authz.cli.serve import serve
-from authz.cli.token import token
+from authz.cli.lazy import LazyGroup
 from authz.documents.findings import ConfigurationError
 
 __all__ = ["main"]
 
+_COMMANDS: Final = {
+    "serve": (
+        "authz.cli.serve:serve",
+        "Answer Envoy's checks until SIGTERM; SIGHUP reads policy and keys anew, and so does a change of their files.",
+    ),
+    "catalog": ("authz.cli.catalog:catalog", "See and change the catalog of unit primitives."),
+    "keys": ("authz.cli.keys:keys", "Make key pairs and certificates for development."),
+    "limits": (
+        "authz.cli.limits:limits",
+        "Render the limits for Envoy and the rate limit service, and check that this has been done.",
+    ),
+    "token": ("authz.cli.token:token", "Sign tokens for development."),
+}
 
-class _Commands(click.Group):
-    """Reports a broken configuration as what to mend, not as a traceback."""
+
+class _Commands(LazyGroup):
+    """Reports a broken configuration as a list of problems, not as a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:  # Any: as click types it
+        # Otherwise pydantic reads the metadata of every installed package, to look for plugins of its own.
+        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
         try:
             return super().invoke(ctx)
         except ConfigurationError as error:
@@ -29,15 +42,11 @@ class _Commands(click.Group):
             for warning in error.warnings:
                 click.echo(f"{warning} (a warning)", err=True)
             count = len(error.problems)
-            click.echo(f"authz: {count} problem{'s' if count > 1 else ''} to mend", err=True)
+            click.echo(f"authz: {count} problem{'s' if count > 1 else ''} to fix", err=True)
             sys.exit(1)
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, table=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="cloud-connector-authz", prog_name="authz")
 def main() -> None:
     """Decide who may pass a Cloud Connector's Envoy, and which limits count for them."""
-
-
-for command in (serve, catalog, keys, limits, token):
-    main.add_command(command)

@@ -1,4 +1,4 @@
-"""The flags that describe a customer, for every command that asks what one is entitled to."""
+"""The flags that describe a customer, for the commands that need to know what it is entitled to."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def customer_options(command: C) -> C:
 
 @dataclass(frozen=True, slots=True)
 class CustomerFlags:
-    """What the flags say."""
+    """A customer as the flags describe it."""
 
     license_type: str | None
     add_ons: tuple[str, ...]
@@ -57,7 +57,7 @@ class CustomerFlags:
 
     @property
     def are_given(self) -> bool:
-        """Whether any of them was used."""
+        """Whether any of them was given."""
         return any((self.license_type, self.add_ons, self.operator, self.gitlab_version))
 
     def customer(self, catalog: Catalog) -> Customer:
@@ -66,7 +66,7 @@ class CustomerFlags:
             raise click.UsageError("say which license the customer has: --license-type")
         operator = self.operator or DEFAULT_OPERATOR
         units = catalog.unit_primitives.values()
-        # A folder that a catalog does not have leaves the names that its unit primitives mention.
+        # If the catalog does not have one of these folders, the names in its unit primitives are known.
         license_types = {*catalog.license_types, *(name for unit in units for name in unit.license_types)}
         add_ons = {*catalog.add_ons, *(name for unit in units for name in unit.add_ons)}
         check_known("license_types", (self.license_type,), license_types)
@@ -77,9 +77,11 @@ class CustomerFlags:
 
 
 def check_known(key: str, names: Iterable[str], known: Iterable[str]) -> None:
-    """Raise UsageError for the first name that is not known, with those that are. `key` is what catalogs call them."""
-    there = sorted(known)
+    """Raise UsageError for the first unknown name, and list the known ones. `key` is their key in catalog files."""
+    sorted_known = sorted(known)
     for name in names:
-        if name not in there:
+        if name not in sorted_known:
             kind = key.removesuffix("s").replace("_", " ").replace("add on", "add-on")
-            raise click.UsageError(f"{kind} '{name}' is not in the catalog; there are: {', '.join(there) or 'none'}")
+            raise click.UsageError(
+                f"{kind} '{name}' is not in the catalog; there are: {', '.join(sorted_known) or 'none'}"
+            )

@@ -29,10 +29,10 @@ def generate(folder: Path, policy: Path) -> None:
     """Make a key pair for every issuer that has none in DIR yet, and a certificate for each that trusts chains.
 
     Public halves go to DIR/<issuer>.jwks.json and the root of all certificates to DIR/<issuer>.ca.pem, where
-    `authz serve --keys DIR` finds them; everything private to DIR/private, readable for its owner only.
+    `authz serve --keys DIR` finds them; everything private to DIR/private, which only its owner can read.
     """
     if folder == Path():
-        raise click.UsageError("DIR is empty or the current folder: private keys get a folder of their own, name one")
+        raise click.UsageError("DIR is empty or the current folder: private keys need a folder of their own, name one")
     if folder.resolve().is_relative_to(PACKAGED_POLICY.parent.resolve()):
         raise click.UsageError(f"{folder} is inside the package: private keys never belong there, name another folder")
     findings = Findings()

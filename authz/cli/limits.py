@@ -1,4 +1,4 @@
-"""`authz limits`: what Envoy and the rate limit service read, made of one file."""
+"""`authz limits`: renders one file of limits for Envoy and the rate limit service, and checks that it was done."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from authz.limits.model import Limits
 from authz.limits.reader import read_limits
 from authz.limits.rendering.bootstrap import read_bootstrap
 from authz.limits.rendering.files import rendered
-from authz.limits.rendering.text import Page
+from authz.limits.rendering.rendered_file import RenderedFile
 from authz.limits.report import report
-from authz.limits.vocabulary import Ground, answers
+from authz.limits.vocabulary import Vocabulary, answers
 from authz.policy.catalog.reader import read_catalog
 from authz.policy.rules.reader import read_rules
 from authz.policy.tiers import read_tiers
@@ -30,24 +30,28 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 @dataclass(frozen=True, slots=True)
 class _Rendering:
-    """Where everything stands, and what the limits come to."""
+    """The limits, and the files that they are rendered to."""
 
-    source: Path
-    into: Path
     limits: Limits
-    pages: Mapping[str, Page]
+    files: Mapping[str, RenderedFile]
 
 
 def _sources(command: Callable[..., None]) -> Callable[..., Any]:  # Any: as click types it
     for decorate in (
         POLICY,
-        click.option("--into", type=_FOLDER, default=Path("envoy/rendered"), show_default=True, help="Rendered files."),
+        click.option(
+            "--into",
+            type=_FOLDER,
+            default=Path("envoy/rendered"),
+            show_default=True,
+            help="The folder of rendered files.",
+        ),
         click.option(
             "--bootstrap",
             type=_FILE,
             default=Path("envoy/envoy.yaml"),
             show_default=True,
-            help="Envoy's bootstrap, with lines that say where limits belong.",
+            help="Envoy's bootstrap, with lines that mark where limits belong.",
         ),
         click.option(
             "--limits",
@@ -55,7 +59,7 @@ def _sources(command: Callable[..., None]) -> Callable[..., Any]:  # Any: as cli
             type=_FILE,
             default=Path("envoy/limits.yaml"),
             show_default=True,
-            help="The one place for limits.",
+            help="The file that all limits are written in.",
         ),
     ):
         command = decorate(command)
@@ -72,15 +76,15 @@ def limits() -> None:
 def render(source: Path, bootstrap: Path, into: Path, policy: Path) -> None:
     """Write what both engines read, everything or nothing, and print the files that changed.
 
-    A running Envoy of the embedded engine takes moved files at once; what a changed filter had counted begins anew.
+    A running Envoy of the embedded engine loads moved files at once. A changed filter starts again with full buckets.
     """
     findings = Findings()
     rendering = _rendering(source, bootstrap, into, policy, findings)
     _warn(findings)
-    texts = {into / name: page.text for name, page in rendering.pages.items()}
+    texts = {into / name: file.text for name, file in rendering.files.items()}
     try:
         changed = {file: text for file, text in texts.items() if not _holds(file, text)}
-        old = leftovers(rendering.pages, into)
+        old = leftovers(rendering.files, into)
         replace_all(changed)
         for file in old:
             file.unlink()
@@ -95,10 +99,10 @@ def render(source: Path, bootstrap: Path, into: Path, policy: Path) -> None:
 @limits.command()
 @_sources
 def check(source: Path, bootstrap: Path, into: Path, policy: Path) -> None:
-    """Fail if what is rendered is not what the limits say, telling the number; else print what each engine enforces."""
+    """Fail if the rendered files are not what the limits say, and name the numbers; else print what is enforced."""
     findings = Findings()
     rendering = _rendering(source, bootstrap, into, policy, findings)
-    compare(rendering.pages, into, source, findings)
+    compare(rendering.files, into, source, findings)
     findings.conclude()
     _warn(findings)
     for line in report(rendering.limits):
@@ -108,17 +112,17 @@ def check(source: Path, bootstrap: Path, into: Path, policy: Path) -> None:
 def _rendering(source: Path, bootstrap: Path, into: Path, policy: Path, findings: Findings) -> _Rendering:
     """Read everything. Raises ConfigurationError with every problem."""
     catalog = read_catalog(policy, findings)
-    ground = Ground(
+    vocabulary = Vocabulary(
         catalog, read_tiers(policy / "tiers.yml", findings), answers(read_rules(policy / "rules", catalog, findings))
     )
     # Limits checked against a broken policy would have problems that are not theirs.
     findings.conclude()
     text = read_bootstrap(bootstrap, findings)
-    read = read_limits(source, ground, findings)
+    read = read_limits(source, vocabulary, findings)
     if read is None:
         raise ConfigurationError(findings.problems, findings.warnings)
     findings.conclude()
-    return _Rendering(source, into, read, rendered(read, source, text, bootstrap, into))
+    return _Rendering(read, rendered(read, source, text, bootstrap, into))
 
 
 def _holds(file: Path, text: str) -> bool:

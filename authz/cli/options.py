@@ -1,4 +1,4 @@
-"""Options that several commands share, with the environment variable of the same name."""
+"""Options that several commands share, each with an environment variable of the same name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from authz.documents.schema import seconds
+from authz.documents.durations import seconds
 
 PACKAGED_POLICY: Final = Path(__file__).parent.parent / "data"
 

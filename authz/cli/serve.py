@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
@@ -14,14 +13,15 @@ from typing import Any, Final
 import click
 
 from authz.cli.options import DURATION, ENVIRONMENT, KEYS, POLICY, variable
-from authz.observing.json_log import LOG_LEVELS, STDERR, start_logging
+from authz.observing.events import AdminListening, CheckWeakened, PolicyLoaded
+from authz.observing.json_log import LOG_LEVELS, STDERR, EventLog
 from authz.observing.line_writer import LineWriter
 from authz.server.addresses import AddressUnusableError, make_free
 from authz.serving.admin import Admin
-from authz.serving.file_handles import TooFewHandlesError, make_room
+from authz.serving.file_handles import TooFewHandlesError, raise_soft_limit
 from authz.serving.release import release
 from authz.serving.reload.reloader import Reloader, Report, Watch
-from authz.serving.reload.scratch import Scratch, sweep
+from authz.serving.reload.scratch import Scratch, remove_leftovers
 from authz.serving.reload.snapshot import Snapshot, Sources, take
 from authz.serving.settings import (
     MAX_WORKERS,
@@ -40,7 +40,7 @@ SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class _Parsed(click.ParamType[Any]):  # Any: what the parser makes of a text
-    """What a parser of the settings makes of a text; a variable lists several, separated by commas."""
+    """A parameter that one of the parsers of the settings reads; a variable may list several, separated by commas."""
 
     envvar_list_splitter = ","
 
@@ -58,7 +58,7 @@ class _Parsed(click.ParamType[Any]):  # Any: what the parser makes of a text
 
 
 def _option(flag: str, **how: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:  # Any: as click has it
-    """Return an option with a variable of the same name, both of which its help shows."""
+    """Return an option that a variable of the same name sets too; its help shows both."""
     return click.option(flag, envvar=variable(flag), show_envvar=True, **{"show_default": True, **how})
 
 
@@ -83,13 +83,16 @@ def _option(flag: str, **how: Any) -> Callable[[Callable[..., None]], Callable[.
     "--max-in-flight",
     type=click.IntRange(1, 1_000_000),
     default=1_000,
-    help="Checks that a worker holds unanswered; beyond it Envoy is told at once to ask another.",
+    help="Unanswered checks that a worker holds; beyond it Envoy is sent to another worker at once.",
 )
 @_option(
-    "--max-age", type=DURATION, default="500ms", help="How long a check may have waited; past it Envoy asks another."
+    "--max-age",
+    type=DURATION,
+    default="500ms",
+    help="How long a check may wait; then Envoy is sent to another worker.",
 )
 @_option(
-    "--drain", type=DURATION, default="5s", help="Pause between SIGTERM, when health turns NOT_SERVING, and the end."
+    "--drain", type=DURATION, default="5s", help="Time between SIGTERM, when health turns NOT_SERVING, and the end."
 )
 @_option(
     "--endpoints-file",
@@ -106,13 +109,13 @@ def _option(flag: str, **how: Any) -> Callable[[Callable[..., None]], Callable[.
     "--log-level",
     type=click.Choice(LOG_LEVELS, case_sensitive=False),
     default="info",
-    help="Least severe lines to write; those of decisions are always written.",
+    help="Least severe events to log; decisions are always logged.",
 )
 @_option(
     "--log-allow-sample",
     type=click.FloatRange(0.0, 1.0),
     default=1.0,
-    help="Share of the allowed requests that the decision log holds, by lot; it holds every refused one.",
+    help="Share of allowed requests in the decision log, chosen at random; refused ones are all logged.",
 )
 @_option("--otlp-endpoint", type=_Parsed("url", parse_collector), help="Send traces to this OpenTelemetry collector.")
 @_option(
@@ -128,11 +131,11 @@ def _option(flag: str, **how: Any) -> Callable[[Callable[..., None]], Callable[.
     help="Weakens a check: let routes pass that do not name their backend service.",
 )
 def serve(workers: int | None, **flags: Any) -> None:  # Any: click hands over what the options above have made
-    """Answer Envoy's checks until SIGTERM; SIGHUP reads policy and keys anew, and so does a change of their files."""
+    """Answer Envoy's checks until SIGTERM. SIGHUP reloads policy and keys; so does a change of their files."""
     settings = ServeSettings(workers=workers or default_workers(flags["listen"]), **flags)
-    told = contradiction(settings)
-    if told is not None:
-        raise click.UsageError(told)
+    problem = contradiction(settings)
+    if problem is not None:
+        raise click.UsageError(problem)
     sys.exit(run(settings))
 
 
@@ -144,20 +147,20 @@ def run(settings: ServeSettings) -> int:
             Inbox[Report](*SIGNALS) as inbox,
             _scratch() as folder,
         ):
-            # Nobody may wait for the pipe behind the log, and least of all who replaces workers.
-            return _supervise(settings, inbox, folder, start_logging(settings.log_level, lines.put))
+            # Logging must never block, least of all in the supervisor.
+            return _supervise(settings, inbox, folder, EventLog(settings.log_level, lines.put))
     except (AddressUnusableError, EndpointsFileUnusableError, TooFewHandlesError) as error:
         raise click.ClickException(str(error)) from None
 
 
 def _scratch() -> Scratch:
-    """Return a folder for the copies of policy and keys that workers load."""
+    """Return a folder for what workers load."""
     try:
         parent = Path(tempfile.gettempdir())
-        sweep(parent, os.getuid())
+        remove_leftovers(parent, os.getuid())
         return Scratch(parent)
     except OSError as error:
-        raise click.ClickException(f"no folder for copies of policy and keys: {error.strerror}; set TMPDIR") from None
+        raise click.ClickException(f"no folder for a copy of policy and keys: {error.strerror}; set TMPDIR") from None
 
 
 def _first(sources: Sources, folder: Path) -> Snapshot:
@@ -167,13 +170,13 @@ def _first(sources: Sources, folder: Path) -> Snapshot:
         raise click.ClickException(f"policy and keys cannot be copied to {folder}: {error.strerror}") from None
 
 
-def _supervise(settings: ServeSettings, inbox: Inbox[Report], folder: Path, log: logging.Logger) -> int:
-    warning = make_room(settings.workers)
+def _supervise(settings: ServeSettings, inbox: Inbox[Report], folder: Path, log: EventLog) -> int:
+    warning = raise_soft_limit(settings.workers)
     if warning is not None:
-        log.warning("%s", warning)
+        log.write(warning)
     sources = Sources.of(settings)
     snapshot = _first(sources, folder / "0")
-    _tell(log, settings, snapshot)
+    _log_start(log, settings, snapshot)
     for worker in range(settings.workers):
         for address in settings.addresses(worker):
             make_free(address)
@@ -185,21 +188,18 @@ def _supervise(settings: ServeSettings, inbox: Inbox[Report], folder: Path, log:
     reloader = Reloader(sources, folder, supervisor.running, inbox.post)
     watch = Watch((settings.policy, settings.keys), reloader.changed, inbox.post)
     admin = Admin(settings.admin, supervisor.state, release())
-    log.info("admin on http://%s", admin.start())
+    log.write(AdminListening(admin.start()))
     reloader.start()
     watch.start()
     try:
-        return supervisor.run(reloader.ask)
+        return supervisor.run(reloader.request)
     finally:
         watch.stop()
         admin.stop()
 
 
-def _tell(log: logging.Logger, settings: ServeSettings, snapshot: Snapshot) -> None:
+def _log_start(log: EventLog, settings: ServeSettings, snapshot: Snapshot) -> None:
     for name in ("allow_empty_issuers", "allow_unlabelled_routes"):
         if getattr(settings, name):
-            log.warning("--%s is set: a check is weakened", name.replace("_", "-"))
-    issuers = ", ".join(issuer.name for issuer in snapshot.policy.issuers)
-    log.info(
-        "policy %s revision %s, environment %s: %s", settings.policy, snapshot.revision, settings.environment, issuers
-    )
+            log.write(CheckWeakened("--" + name.replace("_", "-")))
+    log.write(PolicyLoaded(settings.policy, snapshot.revision, settings.environment, snapshot.issuers))

@@ -119,7 +119,7 @@ def _compare(header: str | None, claims: Iterable[str]) -> Binding:
 
 _HOLDS: Final = frozenset({Binding.MATCH, Binding.NOT_CHECKED})
 _SPELLINGS: Final = ("X-Gitlab-Realm", "X-Gitlab-Instance-Id", "X-Gitlab-Global-User-Id")
-"""How clients are told the headers of `Bindings`, in its order."""
+"""How messages to clients spell the headers of `Bindings`, in its order."""
 
 
 def _first_mismatch(bindings: Bindings) -> str | None:
@@ -127,7 +127,7 @@ def _first_mismatch(bindings: Bindings) -> str | None:
 
 
 def _granted(demanded: AllOf | AnyOf, claims: Claims) -> str | None:
-    """Return what the backend is told was granted, or None if the scopes do not suffice."""
+    """Return the granted unit primitives as the backend reads them, or None if the scopes do not suffice."""
     names = demanded.unit_primitives
     if isinstance(demanded, AnyOf):
         return next((name for name in names if name in claims.scopes), None)

@@ -1,4 +1,4 @@
-"""The decision: allowed or denied, and what Envoy and the client are told about it."""
+"""The decision: allowed or denied, and what Envoy and the client learn about it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reasons: why a request was let in or refused, and what the client is told about it."""
+"""The reasons for an answer, and the status, code and message that a client gets for each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 
 class Reason(StrEnum):
-    """Why a request was let in or refused: metric label, log field and heading in the docs at once."""
+    """Why a request was allowed or denied: metric label, log field and heading in the docs at once."""
 
     ALLOWED = "allowed"
     PUBLIC = "public"
@@ -43,7 +43,7 @@ class GrpcCode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a reason looks like from outside; `message` may hold one `{}` for a name taken from the rule."""
+    """What a client gets for a reason; `message` may hold one `{}` for a name from the rule."""
 
     status: int
     code: GrpcCode

@@ -20,7 +20,7 @@ class UnreadableRequestError(Exception):
 
 
 def to_request(message: bytes) -> Request:
-    """Return the request that a CheckRequest describes; what is absent reads as empty. Raises UnreadableRequestError."""
+    """Return the request in a CheckRequest; what is absent reads as empty. Raises UnreadableRequestError."""
     try:
         check = CheckRequest.FromString(message)
     except DecodeError:

@@ -20,12 +20,11 @@ _CHALLENGED: Final = frozenset({Reason.INVALID_TOKEN, Reason.HEADER_MISMATCH})
 def to_response(decision: Decision, request_id: str | None, headers: Mapping[str, str]) -> bytes:
     """Return the answer to a request that had these headers; a denial repeats its id and speaks its protocol."""
     response = CheckResponse()
-    match decision:
-        case Denied():
-            _write_denial(response, decision, request_id, headers)
-        case Allowed():
-            _write_metadata(response, decision)
-            response.ok_response.headers.extend(_identity_headers(decision.identity))
+    if isinstance(decision, Denied):
+        _write_denial(response, decision, request_id, headers)
+    else:
+        _write_metadata(response, decision)
+        response.ok_response.headers.extend(_identity_headers(decision.identity))
     return response.SerializeToString()
 
 

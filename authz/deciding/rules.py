@@ -1,4 +1,4 @@
-"""The rules: which endpoint a request means. A tree walked once per path segment, however many rules there are."""
+"""Matches a request to its rule: a tree, walked once per path segment however many rules there are."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Span = tuple[int, int | None]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Rules that the path's own words choose between: the segments of `span`, joined by `/`, name the rule."""
+    """Rules that the path chooses between (`by_path`): the segments of `span`, joined by `/`, name the rule."""
 
     backend: BackendService
     methods: tuple[str, ...]
@@ -26,14 +26,14 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What stands at one place of the tree: rules by method, and those that also depend on the path's words."""
+    """The rules of one path template: by method, and those that also depend on words of the path."""
 
     backend: BackendService
     by_method: Mapping[str, Rule]
     choices: tuple[Choice, ...]
 
     def rules(self, path: Sequence[str]) -> Mapping[str, Rule]:
-        """Return the rules for exactly this path, by method; none means that the path is not served."""
+        """Return the rules for this path by method; empty if the path is not served."""
         if not self.choices:
             return self.by_method
         found = dict(self.by_method)
@@ -46,7 +46,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """One step into the tree. A literal segment beats a free one, which beats the rest of a path."""
+    """One node of the tree. A literal segment beats `{name}`, which beats `{name=**}`."""
 
     literals: Mapping[str, Branch]
     free: Branch | None

@@ -1,4 +1,4 @@
-"""The keys that a schema allows at one place of a document: for one unknown there, only these may be suggested."""
+"""The keys that a schema allows in one part of a document, to suggest one of them for an unknown key."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _Part = dict[str, Any]  # Any: a JSON Schema, as pydantic writes it
 
 
 def allowed_keys(schema: type[BaseModel], where: tuple[str | int, ...]) -> frozenset[str]:
-    """Return the keys that may stand in the part at `where`; where it may have several forms, those of any."""
+    """Return the keys that are allowed in the part at `where`; if it may have several forms, the keys of all."""
     described = _described(schema)
     definitions = described.get("$defs", {})
     parts = list(_forms(described, definitions))
@@ -27,7 +27,7 @@ def _described(schema: type[BaseModel]) -> _Part:
 
 
 def _forms(part: _Part, definitions: Mapping[str, _Part]) -> Iterator[_Part]:
-    """Yield what a part may be, references followed."""
+    """Yield each form that a part may have, with references followed."""
     if "$ref" in part:
         yield from _forms(definitions[part["$ref"].rpartition("/")[2]], definitions)
     for choice in (*part.get("anyOf", ()), *part.get("oneOf", ())):
@@ -36,7 +36,7 @@ def _forms(part: _Part, definitions: Mapping[str, _Part]) -> Iterator[_Part]:
 
 
 def _within(part: _Part, step: str | int) -> Iterator[_Part]:
-    """Yield what the schema says of one key, or of one position of a list."""
+    """Yield the schemas of one key, or of one position of a list."""
     inner = part.get("items") if isinstance(step, int) else part.get("properties", {}).get(step)
     if inner is None and isinstance(step, str):
         inner = part.get("additionalProperties")

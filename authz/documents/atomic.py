@@ -1,4 +1,4 @@
-"""Puts documents into their files whole or not at all, whatever interrupts it."""
+"""Writes files completely or not at all, even if it is interrupted."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def replace_all(texts: Mapping[Path, str]) -> None:
 
 @contextmanager
 def _prepared(file: Path, text: str) -> Iterator[Path]:
-    """Lend a complete file beside the one that is meant, under a name that no reader takes for a document."""
+    """Provide a complete file beside the target, with a name that no reader of documents reads."""
     prepared = file.with_name(f".{file.name}.{secrets.token_hex(4)}.tmp")
     descriptor = os.open(prepared, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
@@ -52,11 +52,11 @@ def _prepared(file: Path, text: str) -> Iterator[Path]:
         yield prepared
     finally:
         prepared.unlink(missing_ok=True)
-    _settle(file.parent)
+    _sync_folder(file.parent)
 
 
-def _settle(folder: Path) -> None:
-    """Let the folder's new entry outlive a loss of power."""
+def _sync_folder(folder: Path) -> None:
+    """Write the folder's entries to disk, so that a loss of power does not lose the new one."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Writes YAML: new documents in one style, and changes to old ones that leave their comments and order alone."""
+"""Writes YAML: new documents in one style, and changes that keep the comments and the order of a document."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Final
 import yaml
 
 _WIDE: Final = 1_000_000
+_ONE_LINE: Final = 80
 _NO_CONTENT: Final = re.compile(r"\s*(#.*)?")
 
 
@@ -23,6 +24,38 @@ class _Dumper(yaml.SafeDumper):
         super().increase_indent(flow, indentless=False)
 
 
+class _CompactDumper(yaml.SafeDumper):
+    """Puts the innermost collections on one line each if they are short, and writes out what occurs twice."""
+
+    def represent(self, data: object) -> None:
+        node = self.represent_data(data)
+        if isinstance(node, yaml.CollectionNode):
+            node.flow_style = False
+        self.serialize(node)
+        self.represented_objects = {}
+
+    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:
+        node = super().represent_mapping(tag, mapping, flow_style)
+        if node.flow_style and sum(len(each.value) for pair in node.value for each in pair) > _ONE_LINE:
+            node.flow_style = False
+        return node
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002
+        return True
+
+    def choose_scalar_style(self) -> str:
+        style = super().choose_scalar_style()
+        has_quotes = isinstance(self.event, yaml.ScalarEvent) and "'" in self.event.value
+        return '"' if style == "'" and has_quotes else style
+
+
+_CompactDumper.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"(?:[yYnN]|[-+]?[0-9][0-9_]*(\.[0-9]*)?([eE][-+]?[0-9]+)?|0[xob][0-9a-fA-F]+)$"),
+    [*"yYnN+-0123456789"],
+)
+
+
 def dumped(data: Mapping[str, Any]) -> str:  # Any: whatever YAML can hold
     """Return a mapping as YAML: its keys in their order, one item a line, text on one line however long."""
     return yaml.dump(
@@ -30,15 +63,25 @@ def dumped(data: Mapping[str, Any]) -> str:  # Any: whatever YAML can hold
     )
 
 
+def compact(data: Mapping[str, Any] | Sequence[Any]) -> str:  # Any: whatever YAML can hold
+    """Return data as YAML for other programs: keys in their order, the innermost mappings and lists on a line each.
+
+    Text that any version of YAML would read as a number or a boolean stands in quotes.
+    """
+    return yaml.dump(
+        data, Dumper=_CompactDumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=_WIDE
+    )
+
+
 def changed(text: str, changes: Mapping[str, str | list[str] | None], order: Sequence[str]) -> str:
     """Return a document with some of its top-level keys changed; None takes a key out.
 
     Every other line stays as it is, and so do comments beside a changed value and beside the items that a list keeps. A
-    new key goes behind the nearest one that `order` has before it. Raises UnchangeableError where the lines of `text`
-    do not say enough, as in `{a: 1, b: 2}`.
+    new key goes behind the nearest one that `order` has before it. Raises UnchangeableError if `text` does not have one
+    key a line, as in `{a: 1, b: 2}`.
     """
-    said = yaml.safe_load(text)
-    wanted = {key: value for key, value in {**said, **changes}.items() if value is not None or key not in changes}
+    before = yaml.safe_load(text)
+    wanted = {key: value for key, value in {**before, **changes}.items() if value is not None or key not in changes}
     try:
         for key, value in changes.items():
             text = _with(text if text.endswith("\n") else f"{text}\n", key, value, order)

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, collected and reported at once."""
+"""Problems and warnings of a configuration, collected and reported at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One thing to mend: the file, its line (from 1; 0 means the file as a whole) and what to do about it."""
+    """One thing to correct: the file, its line (from 1; 0 means the whole file) and a message that says what to do."""
 
     file: Path
     line: int
@@ -19,7 +19,7 @@ class Problem:
 
 
 class ConfigurationError(Exception):
-    """A configuration cannot be used; `problems` holds every reason in file order, `warnings` what may explain them."""
+    """A configuration cannot be used; `problems` are all reasons in file order, `warnings` may explain them."""
 
     def __init__(self, problems: list[Problem], warnings: list[Problem] | None = None) -> None:
         self.problems = tuple(sorted(set(problems)))
@@ -28,21 +28,21 @@ class ConfigurationError(Exception):
 
 
 class Findings:
-    """Collects problems (nothing may start) and warnings (a newer schema than ours) while files are read."""
+    """Collects problems (the configuration cannot be used) and warnings (it can) while files are read."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
 
     def problem(self, file: Path, line: int, message: str) -> None:
-        """Record what must be mended before the configuration can be used."""
+        """Record what must be corrected before the configuration can be used."""
         self.problems.append(Problem(file, line, message))
 
     def warning(self, file: Path, line: int, message: str) -> None:
-        """Record what is odd but harmless."""
+        """Record what is harmless but probably not intended."""
         self.warnings.append(Problem(file, line, message))
 
     def conclude(self) -> None:
-        """Raise `ConfigurationError` with everything found, or return if nothing was."""
+        """Raise `ConfigurationError` with everything that was found; return if there is no problem."""
         if self.problems:
             raise ConfigurationError(self.problems, self.warnings)

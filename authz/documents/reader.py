@@ -1,8 +1,7 @@
-"""The reader of YAML: a policy file becomes a checked value that remembers on which line each part stands."""
+"""Reads YAML: a file becomes a checked value with the line of each of its parts."""
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,10 +14,11 @@ from pydantic_core import ErrorDetails
 
 from authz.documents.allowed_keys import allowed_keys
 from authz.documents.findings import Findings
+from authz.documents.hints import did_you_mean
 from authz.documents.schema import Schema
 
 Where = tuple[str | int, ...]
-"""The way to a part of a document: keys and list positions, from its top."""
+"""The path to a part of a document: keys and list positions, from its top."""
 
 MAX_BYTES: Final = 32 * 1024 * 1024
 MAX_NODES: Final = 2_000_000
@@ -31,7 +31,7 @@ S_co = TypeVar("S_co", bound=BaseModel, covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Document(Generic[S_co]):
-    """A file's checked content, and the lines of its parts."""
+    """A file, its checked content, and the lines of its parts."""
 
     file: Path
     content: S_co
@@ -47,7 +47,7 @@ class Document(Generic[S_co]):
 def read_folder(folder: Path, schema: type[S], findings: Findings) -> list[Document[S]]:
     """Read every `*.yml` file in a folder, by name; a folder that does not exist holds none.
 
-    What looks like such a file but would not be read is a problem: someone believes that it is in force.
+    A file that looks like one of them but would not be read is a problem: someone expects it to have an effect.
     """
     try:
         names = sorted(name for name in os.listdir(folder) if not name.startswith("."))  # noqa: PTH208  names suffice
@@ -59,13 +59,13 @@ def read_folder(folder: Path, schema: type[S], findings: Findings) -> list[Docum
     entries = [folder / name for name in names]
     for entry in entries:
         if entry.suffix not in _SUFFIXES and (entry.is_dir() or entry.suffix.lower() in _SUFFIXES):
-            findings.problem(entry, 0, "is not read: policy files end in .yml and stand directly in their folder")
+            findings.problem(entry, 0, "is not read: policy files end in .yml and are directly in their folder")
     files = [entry for entry in entries if entry.suffix in _SUFFIXES]
     return [document for file in files if (document := read(file, schema, findings)) is not None]
 
 
 def read(file: Path, schema: type[S], findings: Findings) -> Document[S] | None:
-    """Read one file. Everything wrong with it goes to `findings`, and then the answer is None."""
+    """Read one file. Returns None if it has problems, which go to `findings`."""
     try:
         raw = file.read_bytes()
     except OSError as error:
@@ -75,12 +75,12 @@ def read(file: Path, schema: type[S], findings: Findings) -> Document[S] | None:
 
 
 def read_bytes(raw: bytes, file: Path, schema: type[S], findings: Findings) -> Document[S] | None:
-    """Check what a file holds, or would hold. Everything wrong with it goes to `findings`; then the answer is None."""
+    """Check the content of a file, or a new content for it. Returns None if it has problems, which go to `findings`."""
     before = len(findings.problems)
-    data, lines = _parse(raw, file, findings)
-    if issubclass(schema, Schema) and not schema.null_says_something:
+    data, lines = parse(raw, file, findings)
+    if issubclass(schema, Schema) and not schema.null_has_meaning:
         for where in _empty_parts(data, ()):
-            message = f"{_dotted(where)} is empty: give it a value, or remove the key"
+            message = f"{dotted(where)} is empty: give it a value, or remove the key"
             findings.problem(file, lines.get(where, 1), message)
     if len(findings.problems) > before:
         return None
@@ -94,15 +94,15 @@ def read_bytes(raw: bytes, file: Path, schema: type[S], findings: Findings) -> D
                 findings.warning(file, lines.get((key,), 1), f"unknown key '{key}' is ignored")
         return None
     for where in _unknown_keys(content, ()):
-        near = difflib.get_close_matches(str(where[-1]), allowed_keys(schema, where[:-1]), n=1, cutoff=0.8)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
+        hint = did_you_mean(str(where[-1]), allowed_keys(schema, where[:-1]), cutoff=0.8)
         findings.warning(file, lines.get(where, 1), f"unknown key '{where[-1]}' is ignored{hint}")
     return Document(file, content, lines)
 
 
-def _parse(
+def parse(
     raw: bytes, file: Path, findings: Findings
-) -> tuple[Any, dict[Where, int]]:  # Any: what YAML holds is not yet known
+) -> tuple[Any, dict[Where, int]]:  # Any: values are not checked yet
+    """Return the content of a YAML file, and the line of each part; problems go to `findings`."""
     lines: dict[Where, int] = {}
     try:
         if len(raw) > MAX_BYTES:
@@ -121,7 +121,7 @@ def _parse(
                 lines[where] = line
                 if len(lines) > MAX_NODES or len(where) > MAX_DEPTH:
                     bounds = f"{MAX_NODES} values or {MAX_DEPTH} levels"
-                    findings.problem(file, line, f"holds more than {bounds}, aliases counted")
+                    findings.problem(file, line, f"has more than {bounds}, aliases counted")
                     break
             if findings.problems and findings.problems[-1].file == file:
                 return None, lines
@@ -134,14 +134,14 @@ def _parse(
         mark = error.problem_mark or error.context_mark
         findings.problem(file, mark.line + 1 if mark else 0, error.problem or "is not YAML")
     except (yaml.YAMLError, ValueError) as error:
-        findings.problem(file, 0, f"is not YAML that we can read: {str(error).splitlines()[0]}")
-    except (LookupError, AttributeError):  # what the YAML library meets in `!!bool x` and `!!timestamp x`
-        findings.problem(file, 0, "holds a value that does not fit its tag (!!): leave the tag out")
+        findings.problem(file, 0, f"is not YAML that can be read: {str(error).splitlines()[0]}")
+    except (LookupError, AttributeError):  # raised by the YAML library for `!!bool x` and `!!timestamp x`
+        findings.problem(file, 0, "has a value that does not fit its tag (!!): leave the tag out")
     return None, lines
 
 
 def _too_deep(text: str, file: Path, findings: Findings) -> bool:
-    """Refuse deep nesting while it is a stream of events: a tree of it would overflow the C stack."""
+    """Report deep nesting from the stream of events: to build a tree of it would overflow the C stack."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
@@ -155,11 +155,11 @@ def _too_deep(text: str, file: Path, findings: Findings) -> bool:
 def _walk(
     node: yaml.Node, file: Path, findings: Findings, where: Where = (), above: tuple[yaml.Node, ...] = ()
 ) -> Iterator[tuple[Where, int]]:
-    """Yield the line of every part; report keys that stand twice, keys that are no text, and circular aliases."""
+    """Yield the line of every part; report duplicate keys, keys that are not text, and circular aliases."""
     line = node.start_mark.line + 1
     yield where, line
     if node in above:
-        findings.problem(file, line, "an anchor holds itself")
+        findings.problem(file, line, "an anchor contains itself")
         return
     if isinstance(node, yaml.SequenceNode):
         for position, item in enumerate(node.value):
@@ -173,7 +173,7 @@ def _walk(
                 hint = "merge keys are not supported" if key.value == "<<" else "put it in quotes"
                 findings.problem(file, line, f"{named} is not text: {hint}")
             elif key.value in seen:
-                findings.problem(file, line, f"key '{key.value}' stands twice, first on line {seen[key.value]}")
+                findings.problem(file, line, f"key '{key.value}' appears twice, first on line {seen[key.value]}")
             else:
                 seen[key.value] = line
                 yield (*where, key.value), line
@@ -183,19 +183,19 @@ def _walk(
 
 
 _WORDS: Final = {
-    "model_type": "should hold keys and values",
-    "dict_type": "should hold keys and values",
+    "model_type": "should be keys and values",
+    "dict_type": "should be keys and values",
     "list_type": "should be a list",
     "string_type": "should be text (put it in quotes)",
     "bool_type": "should be true or false",
     "int_type": "should be a whole number",
-    "too_short": "should hold at least one entry",
+    "too_short": "should have at least one entry",
     "string_too_short": "should not be empty",
 }
 
 
 def _explain(details: ErrorDetails, lines: Mapping[Where, int], schema: type[BaseModel]) -> tuple[int, str]:
-    """Say in a platform engineer's words what pydantic found, and on which line."""
+    """Return the line of a problem that pydantic found, and a message in plain words."""
     where: Where = ()
     for step in details["loc"]:
         if (*where, step) in lines:
@@ -203,25 +203,26 @@ def _explain(details: ErrorDetails, lines: Mapping[Where, int], schema: type[Bas
     line, last = lines.get(where, 1), details["loc"][-1] if details["loc"] else ""
     match details["type"]:
         case "extra_forbidden":
-            near = difflib.get_close_matches(str(last), allowed_keys(schema, where[:-1]) - {str(last)}, n=1)
-            return line, f"unknown key '{last}'" + (f"; did you mean '{near[0]}'?" if near else "")
+            known = allowed_keys(schema, where[:-1]) - {str(last)}
+            return line, f"unknown key '{last}'{did_you_mean(str(last), known)}"
         case "missing":
-            return line, f"key '{last}' is missing" + (f" in {_dotted(where)}" if where else "")
+            return line, f"key '{last}' is missing" + (f" in {dotted(where)}" if where else "")
     text = _WORDS.get(details["type"]) or details["msg"].removeprefix("Value error, ")
     text = text.replace("Input should be", "should be").replace("String should match pattern", "should match")
     shown = details["input"]
     shows = isinstance(shown, str | int | float) and "should" in text
     text += f", not {shown!r}" if shows and details["type"] != "model_type" else ""
-    return line, f"{_dotted(where)}: {text}" if where else text
+    return line, f"{dotted(where)}: {text}" if where else text
 
 
-def _dotted(where: Where) -> str:
+def dotted(where: Where) -> str:
+    """Return the way to a part as people write it, such as `rules[0].path`."""
     parts = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in where)
     return parts.removeprefix(".")
 
 
 def _empty_parts(data: object, where: Where) -> Iterator[Where]:
-    """Yield what YAML reads as null: a key whose entries were taken out would otherwise restrict nothing."""
+    """Yield the parts that YAML reads as null: a key whose entries were removed must not restrict nothing."""
     if data is None and where:
         yield where
     elif isinstance(data, dict):

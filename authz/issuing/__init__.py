@@ -1,1 +1,1 @@
-"""Plays the issuers in development: private keys, certificates, signed tokens. The service never imports it."""
+"""Issues keys, certificates and tokens for development. The service never imports it."""

@@ -64,20 +64,20 @@ def chain_file(folder: Path, issuer: Issuer) -> Path:
 def generate_chain(folder: Path, issuer: Issuer, now: datetime) -> None:
     """Write what is missing: the authority, a leaf for an issuer, and `<name>.ca.pem` with the root it leads to.
 
-    The root's private key is forgotten as soon as the intermediate is signed. Raises FileExistsError rather than
-    replace anything, OSError if the folder cannot be written, ValueError if the authority there cannot be read.
+    The root's private key is never written. Raises FileExistsError rather than replace a file, OSError if the folder
+    cannot be written, ValueError if the authority there cannot be read.
     """
     anchors, kept = anchors_file(folder, issuer), folder / "private" / "authority.pem"
     if anchors.exists() and not kept.exists():
         raise FileExistsError(
-            errno.EEXIST, "holds roots whose authority is not here; name another folder", str(anchors)
+            errno.EEXIST, "has roots whose authority is not in this folder; name another folder", str(anchors)
         )
     if not kept.exists():
         write_secret(kept, _new_authority(now))
     authority = _read_authority(kept)
     root = authority.root.public_bytes(Encoding.PEM)
     if anchors.exists() and anchors.read_bytes() != root:
-        raise FileExistsError(errno.EEXIST, f"holds another root than {kept}; name another folder", str(anchors))
+        raise FileExistsError(errno.EEXIST, f"has another root than {kept}; name another folder", str(anchors))
     if not chain_file(folder, issuer).exists():
         write_secret(chain_file(folder, issuer), _new_leaf(authority, issuer, now))
     if not anchors.exists():
@@ -93,7 +93,7 @@ def read_chain(folder: Path, issuer: Issuer) -> Chain:
         certificates = x509.load_pem_x509_certificates(pem)
         load_pem_private_key(pem, password=None)
     except (TypeError, ValueError, UnsupportedAlgorithm):
-        raise ValueError(f"{file} is not as it was made: remove it") from None
+        raise ValueError(f"{file} is damaged or was changed: remove it") from None
     algorithm = next(known for known in Algorithm if known in issuer.algorithms)
     x5c = (base64.b64encode(certificate.public_bytes(Encoding.DER)).decode("ascii") for certificate in certificates)
     return Chain(algorithm, pem[: pem.index(_CERTIFICATE)], tuple(x5c))
@@ -114,9 +114,9 @@ def _read_authority(file: Path) -> _Authority:
         key = load_pem_private_key(pem, password=None)
         intermediate, root = x509.load_pem_x509_certificates(pem)
     except (TypeError, ValueError, UnsupportedAlgorithm):
-        raise ValueError(f"{file} is not as it was made: remove it") from None
+        raise ValueError(f"{file} is damaged or was changed: remove it") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise ValueError(f"{file} is not as it was made: remove it")  # noqa: TRY004  one kind of error for whatever a file holds
+        raise ValueError(f"{file} is damaged or was changed: remove it")  # noqa: TRY004  one kind of error for whatever a file holds
     return _Authority(key, intermediate, root)
 
 

@@ -1,4 +1,4 @@
-"""Key pairs for development: the private half for an issuer that we play ourselves, the public half as a key set."""
+"""Key pairs for development: the private half signs tokens, the public half is the issuer's key set."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Public = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The private half of a pair (PEM, never to be shown), and how tokens signed with it name it."""
+    """The private half of a pair (PEM, never to be shown), with its key id and algorithm."""
 
     kid: str
     algorithm: Algorithm
@@ -51,13 +51,13 @@ def public_file(folder: Path, issuer: Issuer) -> Path:
 def generate_pair(folder: Path, issuer: Issuer, now: datetime) -> None:
     """Write a new pair for an issuer: `<name>.jwks.json`, and `private/<name>.pem` that only the owner can read.
 
-    A private half that has lost its public one gets it back. Raises FileExistsError rather than replace a key, OSError
-    if the folder cannot be written, and ValueError if the private half there cannot be read.
+    If only the private half is there, the public one is made from it. Raises FileExistsError rather than replace a
+    key, OSError if the folder cannot be written, and ValueError if the private half there cannot be read.
     """
     public = public_file(folder, issuer)
     if public.exists():
-        mend = "holds keys whose private half is not here; name another folder"
-        raise FileExistsError(errno.EEXIST, mend, str(public))
+        advice = "has keys whose private half is not in this folder; name another folder"
+        raise FileExistsError(errno.EEXIST, advice, str(public))
     file = private_file(folder, issuer)
     if file.exists():
         algorithm, private = _kept(file, issuer)
@@ -76,19 +76,19 @@ def read_pair(folder: Path, issuer: Issuer) -> Pair:
     try:
         load_pem_private_key(pem, password=None)
     except (TypeError, ValueError, UnsupportedAlgorithm):
-        raise ValueError(f"{private} is not as it was made: remove it") from None
+        raise ValueError(f"{private} is damaged or was changed: remove it") from None
     try:
         public = json.loads(file.read_bytes())["keys"][0]
         return Pair(str(public["kid"]), Algorithm(public["alg"]), pem)
     except (LookupError, TypeError, ValueError):
-        raise ValueError(f"{file} is not as it was made: remove it") from None
+        raise ValueError(f"{file} is damaged or was changed: remove it") from None
 
 
 def _kept(file: Path, issuer: Issuer) -> tuple[Algorithm, Private]:
     try:
         private = load_pem_private_key(file.read_bytes(), password=None)
     except (TypeError, ValueError, UnsupportedAlgorithm):
-        raise ValueError(f"{file} is not as it was made: remove it") from None
+        raise ValueError(f"{file} is damaged or was changed: remove it") from None
     for algorithm in issuer.algorithms:
         if isinstance(private, _KINDS[algorithm]):
             return algorithm, private

@@ -34,6 +34,9 @@ class Limit:
     shadow: bool
     line: int
 
+    def __str__(self) -> str:
+        return f"{self.rate} in shadow" if self.shadow else str(self.rate)
+
 
 @dataclass(frozen=True, slots=True)
 class Ceiling(Limit):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
 
 from authz.documents.findings import Findings
+from authz.documents.hints import did_you_mean
 from authz.documents.reader import Document, Where, read
 from authz.limits.consistency import check_backend, check_exception
 from authz.limits.model import (
@@ -36,40 +36,40 @@ from authz.limits.schema import (
     TierEntry,
     UnitPrimitiveEntry,
 )
-from authz.limits.vocabulary import Ground
+from authz.limits.vocabulary import Vocabulary
 
 
-def read_limits(file: Path, ground: Ground, findings: Findings) -> Limits | None:
+def read_limits(file: Path, vocabulary: Vocabulary, findings: Findings) -> Limits | None:
     """Read `limits.yaml`; problems and warnings go to `findings`. None: it cannot be read at all."""
     document = read(file, LimitsFile, findings)
-    return None if document is None else _Reader(document, ground, findings).limits()
+    return None if document is None else _Reader(document, vocabulary, findings).limits()
 
 
 class _Reader:
     """Turns the document into limits, reporting what it names that does not exist and numbers that do not add up."""
 
-    def __init__(self, document: Document[LimitsFile], ground: Ground, findings: Findings) -> None:
+    def __init__(self, document: Document[LimitsFile], vocabulary: Vocabulary, findings: Findings) -> None:
         self._document = document
-        self._ground = ground
+        self._vocabulary = vocabulary
         self._findings = findings
 
     def limits(self) -> Limits:
         content = self._document.content
         names = content.backend_services
-        self._known("backend service", names, self._ground.catalog.backend_services, ("backend_services",))
-        for name in sorted(self._ground.answers.keys() - names.keys()):
-            message = f"backend service '{name}' has rules but no limits: write some, or nobody is limited there"
+        self._known("backend service", names, self._vocabulary.catalog.backend_services, ("backend_services",))
+        for name in sorted(self._vocabulary.answers.keys() - names.keys()):
+            message = f"backend service '{name}' has rules but no limits: write some, or no caller is limited there"
             self._report(("backend_services",), message)
         backends = tuple(self._backend(name, entry) for name, entry in names.items())
         exceptions = tuple(self._exceptions())
         for backend in backends:
-            check_backend(backend, self._ground.tier_names, self._document.file, self._findings)
+            check_backend(backend, self._vocabulary.tier_names, self._document.file, self._findings)
         by_name = {backend.backend_service: backend for backend in backends}
         for exception in exceptions:
             check_exception(exception, by_name, self._document.file, self._findings)
         callers = content.embedded.expected_callers
         return Limits(
-            default_tier=self._ground.tiers.default,
+            default_tier=self._vocabulary.tiers.default,
             backends=backends,
             exceptions=exceptions,
             addresses=self._addresses(content.addresses),
@@ -79,10 +79,10 @@ class _Reader:
 
     def _backend(self, name: str, entry: BackendEntry) -> BackendLimits:
         where: Where = ("backend_services", name)
-        default = self._ground.tiers.default
+        default = self._vocabulary.tiers.default
         if default not in entry.tiers:
             self._report((*where, "tiers"), f"tier '{default}' is missing: it is the default, from which others draw")
-        self._known("tier", entry.tiers, self._ground.tier_names, (*where, "tiers"))
+        self._known("tier", entry.tiers, self._vocabulary.tier_names, (*where, "tiers"))
         units = entry.unit_primitives or {}
         for unit, unit_entry in units.items():
             self._check_unit_primitive(name, unit, unit_entry, entry)
@@ -102,15 +102,15 @@ class _Reader:
 
     def _check_unit_primitive(self, backend: str, unit: str, entry: UnitPrimitiveEntry, beside: BackendEntry) -> None:
         where: Where = ("backend_services", backend, "unit_primitives", unit)
-        served = self._ground.unit_primitives(backend)
-        if unit not in self._ground.catalog.unit_primitives:
-            near = _near(unit, self._ground.catalog.unit_primitives)
+        served = self._vocabulary.unit_primitives(backend)
+        if unit not in self._vocabulary.catalog.unit_primitives:
+            near = did_you_mean(unit, self._vocabulary.catalog.unit_primitives)
             self._report(where, f"unit primitive '{unit}' is not in the catalog{near}")
         elif unit not in served:
-            self._report(where, f"no rule of {backend} can answer with '{unit}'{_near(unit, served)}")
-        self._known("tier", entry.tiers, self._ground.tier_names, (*where, "tiers"))
+            self._report(where, f"no rule of {backend} can answer with '{unit}'{did_you_mean(unit, served)}")
+        self._known("tier", entry.tiers, self._vocabulary.tier_names, (*where, "tiers"))
         for tier in entry.tiers:
-            if tier in self._ground.tier_names and tier not in beside.tiers:
+            if tier in self._vocabulary.tier_names and tier not in beside.tiers:
                 message = f"tier '{tier}' has no limits of its own at {backend}, so it is counted as the default tier"
                 self._report((*where, "tiers", tier), message)
 
@@ -125,14 +125,14 @@ class _Reader:
                 instance=self._limit(entries[name].instance, (*where, name, "instance")),
                 ceiling=self._ceiling(entries[name].share, capacity, (*where, name, "share")),
             )
-            for name in self._ground.tier_names
+            for name in self._vocabulary.tier_names
             if name in entries
         )
 
     def _limit(self, form: Rate | LimitEntry | None, where: Where) -> Limit | None:
-        return None if form is None else self._said(form, where)
+        return None if form is None else self._stated(form, where)
 
-    def _said(self, form: Rate | LimitEntry, where: Where) -> Limit:
+    def _stated(self, form: Rate | LimitEntry, where: Where) -> Limit:
         line = self._document.line(where)
         return Limit(form, shadow=False, line=line) if isinstance(form, Rate) else Limit(form.limit, form.shadow, line)
 
@@ -154,12 +154,14 @@ class _Reader:
             if first != line:
                 self._report((*where, "limited_instance_id"), f"'{instance}' stands twice, first on line {first}")
             if instance == "unknown":
-                self._report((*where, "limited_instance_id"), "'unknown' is nobody's id and has no instance limit")
+                self._report(
+                    (*where, "limited_instance_id"), "'unknown' is not an instance's id and has no instance limit"
+                )
             limited = self._document.content.backend_services
             inside: Where = (*where, "backend_services")
             self._known("backend service", entry.backend_services, limited, inside, "has no limits to except from")
             limits = {
-                name: self._said(each.instance, (*inside, name, "instance"))
+                name: self._stated(each.instance, (*inside, name, "instance"))
                 for name, each in entry.backend_services.items()
             }
             yield InstanceException(instance, entry.reason, MappingProxyType(limits))
@@ -171,9 +173,9 @@ class _Reader:
                     line = self._document.line(("addresses", "exempt", number))
                     self._report(("addresses", "exempt", position), f"{network} overlaps {other} on line {line}")
         return Addresses(
-            attempts=self._said(entry.attempts, ("addresses", "attempts")),
-            failed_authentications=self._said(entry.failed_authentications, ("addresses", "failed_authentications")),
-            refusals=self._said(entry.refusals, ("addresses", "refusals")),
+            attempts=self._stated(entry.attempts, ("addresses", "attempts")),
+            failed_authentications=self._stated(entry.failed_authentications, ("addresses", "failed_authentications")),
+            refusals=self._stated(entry.refusals, ("addresses", "refusals")),
             ipv6_prefix=entry.ipv6_prefix,
             exempt=tuple(entry.exempt),
         )
@@ -189,7 +191,7 @@ class _Reader:
         known = tuple(known)
         for name in names:
             if name not in known:
-                self._report((*where, name), f"{kind} '{name}' {otherwise}{_near(name, known)}")
+                self._report((*where, name), f"{kind} '{name}' {otherwise}{did_you_mean(name, known)}")
 
     def _report(self, where: Where, message: str) -> None:
         self._findings.problem(self._document.file, self._document.line(where), message)
@@ -198,8 +200,3 @@ class _Reader:
 def _service(entry: SharedEntry) -> RateLimitService:
     host, _, port = entry.service.rpartition(":")
     return RateLimitService(host, int(port), entry.timeout, OnFailure(entry.on_failure))
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean '{near[0]}'?" if near else ""

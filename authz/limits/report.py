@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from authz.limits.model import Limit, Limits, OnFailure
+from authz.limits.model import Limits, OnFailure
 from authz.limits.rendering.descriptors import Group, groups, quotas
 from authz.limits.rendering.embedded import HEADROOM, buckets
 from authz.limits.rendering.filters import ADDRESSES
@@ -18,17 +18,14 @@ def report(limits: Limits) -> Iterator[str]:
     """Yield the lines of the report."""
     addresses, service = limits.addresses, limits.service
     yield "embedded: each Envoy counts for itself, so N of them let N times as much through"
-    yield f"  enforces       attempts per address: {_said(addresses.attempts)}{_exempt(limits)}"
+    yield f"  enforces       attempts per address: {addresses.attempts}{_exempt(limits)}"
     yield from _quotas(limits)
     yield "  cannot         failed authentications and refusals per address: it counts before it knows the answer"
     for name, count in buckets(limits).items():
         yield f"  keeps          {_buckets(limits, name, count)}"
     yield "shared: the rate limit service counts for all Envoys together"
-    for what, limit in (
-        ("failed authentications", addresses.failed_authentications),
-        ("refusals", addresses.refusals),
-    ):
-        yield f"  enforces       {what} per address: {_said(limit)}{_exempt(limits)}; one more gets through"
+    for what, limit in (("failed authentications", addresses.failed_authentications), ("refusals", addresses.refusals)):
+        yield f"  enforces       {what} per address: {limit}{_exempt(limits)}; one more gets through"
     yield from _quotas(limits)
     yield "  cannot         attempts per address: what it counts there is answers"
     then = "503" if service.on_failure is OnFailure.DENY else "requests go on, unlimited"
@@ -68,10 +65,6 @@ def _buckets(limits: Limits, name: str, count: int) -> str:
 
 def _counted(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
-
-
-def _said(limit: Limit) -> str:
-    return f"{limit.rate} in shadow" if limit.shadow else str(limit.rate)
 
 
 def _exempt(limits: Limits) -> str:

@@ -1,4 +1,4 @@
-"""The ground that limits stand on: what of a policy they refer to."""
+"""What limits may name: the backend services, tiers and unit primitives of a policy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from authz.policy.catalog.model import Catalog
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class Vocabulary:
     """What limits may name; `answers` are the combinations of unit primitives by backend service that has rules."""
 
     catalog: Catalog
@@ -24,14 +24,14 @@ class Ground:
         return (self.tiers.default, *(name for _, name in reversed(self.tiers.descending)))
 
     def unit_primitives(self, backend: str) -> tuple[str, ...]:
-        """What requests to a backend can be counted by, sorted."""
+        """Return the unit primitives that requests to a backend can be counted by, sorted."""
         return tuple(sorted({name for names in self.answers.get(backend, ()) for name in names}))
 
 
 def answers(rules: Rules) -> Mapping[str, frozenset[tuple[str, ...]]]:
     """Return, by backend service, every combination of unit primitives that one of its rules can answer with.
 
-    A backend whose rules are all public has none: nobody is counted there.
+    A backend whose rules are all public has none: no caller is counted there.
     """
     found: dict[str, set[tuple[str, ...]]] = {}
     for endpoint in _endpoints(rules.root):

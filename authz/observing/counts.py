@@ -1,4 +1,4 @@
-"""The tally: what one worker counts about its answers, in plain dictionaries."""
+"""What one worker counts about its answers, in plain dictionaries."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Counts:
         self._former_use: Mapping[str, CacheUse] = {}
 
     def follow(self, cache_use: Callable[[], Mapping[str, CacheUse]]) -> None:
-        """Count on with another policy's caches (its `cache_use`); what the former ones counted is kept."""
+        """Count the use of another policy's caches from now on; earlier counts are kept."""
         self._former_use = {
             name: CacheUse(use.hits, use.misses, use.evictions) for name, use in self._memories().items()
         }
@@ -63,11 +63,11 @@ class Counts:
             self._observe_token(judgement.token, observation)
 
     def overloaded(self) -> None:
-        """Count a check that was refused for want of room."""
+        """Count a check that was refused because too many were open."""
         self._overloads += 1
 
     def snapshot(self, in_flight: int, lines_dropped: Mapping[str, int], spans_dropped: int) -> Totals:
-        """Return the counts so far. Copies of dictionaries are one step each, so an answer may be counted meanwhile."""
+        """Return the counts so far. Copying a dictionary is one step, so the worker may go on counting."""
         return Totals(
             decisions=self._decisions.copy(),
             token_errors=self._token_errors.copy(),

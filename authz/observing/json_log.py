@@ -1,43 +1,46 @@
-"""What operators see: JSON lines on standard error, none of them with a token or the text of an exception."""
+"""The service's log: lines of JSON, none of them with a token or the text of an exception."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import logging
-import os
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
-import structlog
+from authz.documents.findings import Problem
+from authz.observing.events import Event, Level
 
-LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+LOG_LEVELS: Final[tuple[str, ...]] = get_args(Level)
 STDERR: Final = 2
 
 
-def start_logging(level: str, put: Callable[[Callable[[], str]], None] | None = None) -> logging.Logger:
-    """Return the service's logger: each line an object of `time`, `level`, `event` and whatever `extra` holds.
+class EventLog:
+    """Writes events of at least a level through `put` (`LineWriter.put`), which must not wait."""
 
-    `put` takes each line (`LineWriter.put`, where nobody may wait for a pipe); without it they go to standard error at once.
-    """
-    handler = _Handler(put or to_stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_log_level, structlog.stdlib.ExtraAdder(), _stamped],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _ordered, _RENDERER],
-        )
-    )
-    logger = logging.getLogger("authz")
-    logger.handlers = [handler]
-    logger.propagate = False
-    logger.setLevel(level.upper())
-    return logger
+    def __init__(self, level: str, put: Callable[[Callable[[], str]], None]) -> None:
+        self._least = LOG_LEVELS.index(level)
+        self._put = put
+
+    def write(self, event: Event) -> None:
+        """Log an event, with the time of now. Returns at once and raises nothing."""
+        if LOG_LEVELS.index(event.level) >= self._least:
+            moment = time.time()
+            self._put(lambda: event_line(event, moment))
+
+
+def event_line(event: Event, moment: float) -> str:
+    """Return an event as a line: `time`, `level`, `event`, and its fields except those that are None."""
+    names = [field.name for field in dataclasses.fields(event)]  # type: ignore[arg-type]  # every event is a dataclass
+    fields = {name: value for name in names if (value := getattr(event, name)) is not None}
+    return to_json({"time": timestamp(moment), "level": event.level, "event": event.name, **fields})
 
 
 def fault(error: Exception) -> str:
-    """Say what kind of bug struck and where. The error's own text may hold a client's bytes, so it is left out."""
+    """Return the kind and place of a bug. The error's own text may hold a client's bytes, so it is left out."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{where}"
@@ -45,15 +48,18 @@ def fault(error: Exception) -> str:
 
 def to_json(members: Mapping[str, object]) -> str:
     """Return one line of JSON, in ASCII: whatever could end a line or move a terminal's cursor is escaped."""
-    return str(_RENDERER(None, "", dict(members)))
+    return _ENCODER.encode(dict(members))
 
 
-def to_stderr(render: Callable[[], str]) -> None:
-    """Write a line to standard error; that nobody takes it is no reason to stop."""
-    try:
-        os.write(STDERR, render().encode() + b"\n")
-    except OSError:
-        return
+def to_plain(value: object) -> Any:  # Any: as json has it
+    """Return what JSON shows for a value that it does not know: of most, no more than the type."""
+    match value:
+        case Problem():
+            return {"file": str(value.file), "line": value.line, "message": value.message}
+        case Path():
+            return str(value)
+        case _:
+            return type(value).__name__
 
 
 def timestamp(moment: float) -> str:
@@ -64,33 +70,4 @@ def timestamp(moment: float) -> str:
         return ""
 
 
-class _Handler(logging.Handler):
-    def __init__(self, put: Callable[[Callable[[], str]], None]) -> None:
-        super().__init__()
-        self._put = put
-
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            line = self.format(record)
-        except Exception:  # noqa: BLE001  a line that cannot be told is no reason to refuse a request
-            line = to_json({"level": "error", "event": "a line could not be told"})
-        self._put(lambda: line)
-
-
-_ENCODER: Final = json.JSONEncoder(
-    ensure_ascii=True, separators=(",", ":"), check_circular=False, default=lambda value: type(value).__name__
-)
-_RENDERER: Final = structlog.processors.JSONRenderer(serializer=lambda members, **_: _ENCODER.encode(members))
-
-
-def _stamped(_logger: object, _method: str, members: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    return {**members, "time": timestamp(members["_record"].created)}
-
-
-def _ordered(_logger: object, _method: str, members: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Put what every line has first; a traceback ends with the text of its exception, so there is none."""
-    members.pop("exc_info", None)
-    first: dict[str, Any] = {
-        name: members.pop(name) for name in ("time", "level", "event")
-    }  # Any: as structlog types it
-    return {**first, **members}
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), check_circular=False, default=to_plain)

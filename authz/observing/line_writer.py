@@ -10,11 +10,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from authz.observing.json_log import timestamp, to_json
+from authz.observing.events import LogLinesLost
+from authz.observing.json_log import event_line
 
 CAPACITY: Final = 8_192
 MAX_LINE: Final = select.PIPE_BUF
-"""What one write puts into a pipe in one piece (POSIX): workers that share one do not tear each other's lines."""
+"""A write of at most this size is atomic (POSIX), so workers that share a pipe do not mix their lines."""
 PAUSE: Final = 0.05
 CLOSING_SECONDS: Final = 1.0
 LAST_SECONDS: Final = 0.2
@@ -24,7 +25,7 @@ class LineWriter:
     """Writes lines to a file descriptor from a thread of its own, in batches.
 
     At most `capacity` lines wait; those beyond it, and those that cannot be written, are dropped and counted. So are
-    those that still wait when it closes; a last line tells how many, if it finds its way.
+    those that still wait when it closes; a last line says how many, if it can be written.
     """
 
     def __init__(self, descriptor: int, capacity: int = CAPACITY) -> None:
@@ -33,13 +34,13 @@ class LineWriter:
         self._waiting: deque[Callable[[], str]] = deque()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lines", daemon=True)
-        self._overflown = 0
+        self._overflowed = 0
         self._unwritable = 0
         self._left = 0
         self._torn = False
 
     def start(self) -> None:
-        """Begin to write."""
+        """Start the thread."""
         self._thread.start()
 
     def __enter__(self) -> LineWriter:
@@ -50,25 +51,25 @@ class LineWriter:
         self.close(CLOSING_SECONDS)
 
     def put(self, render: Callable[[], str]) -> None:
-        """Have a line written, without its end; `render` is called by the writer. Returns at once, raises nothing."""
+        """Have a line written; the writer calls `render` for its text. Returns at once, raises nothing."""
         if len(self._waiting) < self._capacity:
             self._waiting.append(render)
         else:
-            self._overflown += 1
+            self._overflowed += 1
 
     def dropped(self) -> dict[str, int]:
         """Return how many lines were lost, by cause."""
-        return {"overflow": self._overflown, "unwritable": self._unwritable + self._left}
+        return {"overflow": self._overflowed, "unwritable": self._unwritable + self._left}
 
     def close(self, seconds: float) -> None:
-        """Write what waits, for about that long; a pipe that nobody reads holds nobody up."""
+        """Write what waits, for at most about that long, and stop."""
         self._closing.set()
         self._thread.join(seconds)
         self._capacity = 0
         while self._next() is not None:
             self._left += 1
         if self._left:
-            # By the same thread: whatever it has in hand comes first, or this does not come either.
+            # By the same thread, which may still be in the middle of a write.
             self._waiting.append(self._lost)
             self._thread.join(LAST_SECONDS)
 
@@ -94,18 +95,17 @@ class LineWriter:
             return None
 
     def _lost(self) -> str:
-        members = {"level": "warning", "event": "the end came before these lines were written", "lines": self._left}
-        return to_json({"time": timestamp(time.time()), **members})
+        return event_line(LogLinesLost(self._left), time.time())
 
     def _rendered(self, render: Callable[[], str]) -> bytes:
         try:
             return render().encode("utf-8", "backslashreplace") + b"\n"
-        except Exception:  # noqa: BLE001  a line that cannot be told must not end those that can
+        except Exception:  # noqa: BLE001  a line that cannot be rendered must not keep others out
             self._unwritable += 1
             return b""
 
     def _write(self, batch: bytes) -> None:
-        """Write whole lines; after one that was cut off, the next begins on a line of its own."""
+        """Write whole lines. If the last one was cut off, begin on a new line."""
         rest = b"\n" + batch if self._torn and batch else batch
         while rest:
             try:

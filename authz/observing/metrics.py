@@ -1,4 +1,4 @@
-"""Metrics: the sums over all workers and what the supervisor knows, as Prometheus reads them."""
+"""The metrics as Prometheus reads them: sums over all workers, and what the supervisor knows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_LEAVES_SHOWN: Final = 64
 
 
 class Metrics:
-    """Every metric of the service. Labels are words of the policy and of this program, never of a client."""
+    """Every metric of the service. Labels come from the policy and this program, never from a client."""
 
     def __init__(self, state: AdminState, version: str) -> None:
         self._registry = CollectorRegistry()
@@ -38,7 +38,7 @@ class _Collector:
         self._version = version
 
     def describe(self) -> list[Metric]:
-        """Say nothing ahead: what there is can be asked for only once the service runs."""
+        """Return nothing: the metrics are only known once the service runs."""
         return []
 
     def collect(self) -> Iterator[Metric]:
@@ -81,14 +81,22 @@ def _of_answers(totals: Totals) -> Iterator[Metric]:
 
 def _of_caches(totals: Totals) -> Iterator[Metric]:
     counts: tuple[tuple[str, str, Callable[[str], int]], ...] = (
-        ("hits", "Tokens and chains that were known to be proven.", lambda name: totals.caches[name].hits),
-        ("misses", "Tokens and chains that were not known yet.", lambda name: totals.caches[name].misses),
-        ("evictions", "Proofs that were forgotten for want of room.", lambda name: totals.caches[name].evictions),
+        ("hits", "Look-ups of tokens and chains that were in the cache.", lambda name: totals.caches[name].hits),
+        (
+            "misses",
+            "Look-ups of tokens and chains that were not in the cache.",
+            lambda name: totals.caches[name].misses,
+        ),
+        (
+            "evictions",
+            "Proofs that were evicted because the cache was full.",
+            lambda name: totals.caches[name].evictions,
+        ),
     )
     for kind, text, count in counts:
         yield _counter(f"authz_cache_{kind}", text, ("cache",), {(name,): count(name) for name in totals.caches})
     entries = {(name,): use.entries for name, use in totals.caches.items()}
-    yield _gauge("authz_cache_entries", "Proofs that all workers remember.", ("cache",), entries)
+    yield _gauge("authz_cache_entries", "Proofs in the caches of all workers.", ("cache",), entries)
 
 
 def _of_workers(workers: WorkerCounts, totals: Totals, version: str) -> Iterator[Metric]:
@@ -98,7 +106,10 @@ def _of_workers(workers: WorkerCounts, totals: Totals, version: str) -> Iterator
     yield _counter("authz_worker_restarts", "Workers that were replaced.", (), {(): workers.restarts})
     yield _gauge("authz_checks_in_flight", "Checks that wait for their answer.", (), {(): totals.in_flight})
     yield _counter(
-        "authz_overload_refusals", "Checks refused at once for want of room (UNAVAILABLE).", (), {(): totals.overloads}
+        "authz_overload_refusals",
+        "Checks refused at once because too many were open (UNAVAILABLE).",
+        (),
+        {(): totals.overloads},
     )
     yield _counter(
         "authz_log_lines_dropped",

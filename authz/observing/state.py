@@ -1,12 +1,15 @@
-"""The state that an operator may ask for: what the supervisor knows of its workers and of the policy in force."""
+"""The state of the service, as its admin port shows it: counts, workers, and the policy in force."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from authz.documents.findings import Problem
-from authz.observing.totals import Totals
+from authz.observing.totals import Totals, WorkerTotals
 from authz.tokens.keys.inventory import Trusted
 
 _NOTHING: Final = Trusted()
@@ -47,16 +50,87 @@ class PolicyState:
 
 
 class AdminState(Protocol):
-    """What the admin port shows; it is asked from threads of that port, and answers at once."""
+    """What the admin port shows. Its threads call these methods, so they must not wait."""
 
     def totals(self) -> Totals:
         """Return the sum over all workers, those that are gone included."""
 
     def workers(self) -> WorkerCounts:
-        """Return how the workers are."""
+        """Return how many workers there are."""
 
     def policy(self) -> PolicyState:
         """Return the policy in force."""
 
     def is_ready(self) -> bool:
         """Whether at least one worker serves a policy."""
+
+
+class State:
+    """Written by the supervisor alone, read by the threads of the admin port: each value is swapped in one step.
+
+    `workers` and `is_ready` answer at once, from any thread.
+    """
+
+    def __init__(
+        self, workers: Callable[[], WorkerCounts], is_ready: Callable[[], bool], revision: str, trusted: Trusted
+    ) -> None:
+        self._workers = workers
+        self._is_ready = is_ready
+        self._totals = WorkerTotals()
+        self._counting = threading.Lock()
+        self._policy = PolicyState(revision, time.time(), trusted=trusted)
+
+    # ---- what the supervisor reports
+
+    def counted(self, worker: int, totals: Totals) -> None:
+        """Note what a worker has counted so far."""
+        with self._counting:
+            self._totals.record(worker, totals)
+
+    def ended(self, worker: int) -> None:
+        """Keep the counts of a process that has ended. The lock keeps readers from seeing a counter go down."""
+        with self._counting:
+            self._totals.retire(worker)
+
+    def reloaded(self, revision: str, trusted: Trusted) -> None:
+        """Note that another policy is in force."""
+        self._policy = replace(
+            self._policy,
+            revision=revision,
+            loaded_at=time.time(),
+            reloads=self._policy.reloads + 1,
+            last_failure=None,
+            trusted=trusted,
+        )
+
+    def refused(self, problems: tuple[Problem, ...]) -> None:
+        """Note that the files could not be loaded."""
+        failures = self._policy.reload_failures + 1
+        self._policy = replace(self._policy, reload_failures=failures, last_failure=FailedReload(time.time(), problems))
+
+    def corrected(self) -> None:
+        """Note that the files hold again what is in force."""
+        self._policy = replace(self._policy, last_failure=None)
+
+    def watched(self, watched: bool) -> None:
+        """Note whether a change of the files would be seen."""
+        self._policy = replace(self._policy, watched=watched)
+
+    # ---- what the admin port asks
+
+    def totals(self) -> Totals:
+        """Return the sum over all workers, those that have ended included."""
+        with self._counting:
+            return self._totals.total()
+
+    def workers(self) -> WorkerCounts:
+        """Return how many workers there are."""
+        return self._workers()
+
+    def policy(self) -> PolicyState:
+        """Return the policy in force."""
+        return self._policy
+
+    def is_ready(self) -> bool:
+        """Whether at least one worker serves a policy, and will go on to."""
+        return self._is_ready()

@@ -1,4 +1,4 @@
-"""Totals: what workers have counted, as values that add up over workers, those that are gone included."""
+"""What all workers have counted, as values that add up; workers that ended are included."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BOUNDS: Final = (
     *(0.000_05, 0.000_1, 0.000_25, 0.000_5),
     *(0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0),
 )
-"""Upper bounds of the buckets, in seconds; the last bucket is for whatever took longer."""
+"""Upper bounds of the buckets, in seconds; one more bucket counts what took longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Durations:
 
 @dataclass(frozen=True, slots=True)
 class LeafUse:
-    """When a certificate last signed a token, and when it or one above it ends (both seconds since the epoch)."""
+    """When a certificate last signed a token, and when it or one above it expires (seconds since the epoch)."""
 
     last: float
     ends: float
@@ -39,7 +39,7 @@ class LeafUse:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Counts by their labels; what a worker counts from its start on, and two gauges of the moment.
+    """Counts by their labels since a worker's start, and two gauges of the moment.
 
     `decisions` are by reason, backend service, unit primitives and tier; `token_errors` by error and issuer; keys and
     leaves by issuer and key id or thumbprint, with the time of their last use.
@@ -84,24 +84,24 @@ class Totals:
         )
 
     def retired(self) -> Totals:
-        """Return what remains of a worker that is gone: its counts, without what it held."""
+        """Return what remains of a worker that ended: its counts, without what it held."""
         caches = {name: replace(use, entries=0) for name, use in self.caches.items()}
         return replace(self, caches=caches, in_flight=0)
 
 
 class WorkerTotals:
-    """The last totals of each worker, by any name of it; counts of workers that are gone stay in the sum."""
+    """The newest totals of each worker; the counts of workers that ended stay in the sum."""
 
     def __init__(self) -> None:
         self._current: dict[object, Totals] = {}
         self._retired = Totals()
 
     def record(self, worker: object, totals: Totals) -> None:
-        """Take the newest totals of a worker in place of those it sent before."""
+        """Replace the totals of a worker by newer ones."""
         self._current[worker] = totals
 
     def retire(self, worker: object) -> None:
-        """Keep the counts of a worker that is gone, if it ever sent any."""
+        """Keep the counts of a worker that ended."""
         self._retired += self._current.pop(worker, Totals()).retired()
 
     def total(self) -> Totals:

@@ -1,4 +1,4 @@
-"""Traces: one span for each answer, in the trace that Envoy began. Loaded only where a collector is named.
+"""Sends one span for each answer, in the trace of the request. Loaded only where a collector is named.
 
 The only owner of `opentelemetry`, which also reads its own variables, such as OTEL_EXPORTER_OTLP_HEADERS.
 """
@@ -34,7 +34,7 @@ NANO: Final = 1e9
 
 
 class Traces:
-    """Sends spans in batches from a thread of its own; a collector that is slow or gone costs spans and nothing else.
+    """Sends spans in batches from a thread of its own; a collector that is slow or down costs spans and nothing else.
 
     `endpoint` is the collector's URL (OTLP over HTTP); without a path, `/v1/traces` is meant.
     """
@@ -54,11 +54,11 @@ class Traces:
         self._propagator = TraceContextTextMapPropagator()
 
     def observe(self, observation: Observation) -> None:
-        """Trace an answer, unless whoever began the trace does not want it."""
+        """Trace an answer, unless the caller's trace is not recorded."""
         if not observation.judgement.ids.is_traced:
             return
         headers: Mapping[str, str] = {} if observation.request is None else observation.request.headers
-        # Never `tracestate`: it would carry whatever a client writes to the collector.
+        # Never `tracestate`: a client could write anything into it, and the collector would get it.
         parent = headers.get("traceparent", "")[:MAX_PARENT]
         start = None if observation.at is None else round(observation.at * NANO)
         span = self._tracer.start_span(
@@ -77,7 +77,7 @@ class Traces:
         return self._exporter.failed
 
     def close(self, seconds: float) -> None:
-        """Send what waits, for at most that long; whatever goes on after it is cut short."""
+        """Send the spans that wait, for at most `seconds`; drop the rest."""
         ending = threading.Thread(target=self._processor.shutdown, name="traces", daemon=True)
         ending.start()
         ending.join(seconds)
@@ -91,7 +91,7 @@ def spans_url(endpoint: str) -> str:
 
 
 def _attributes(judgement: Judgement, revision: str) -> dict[str, str]:
-    """Return words of the policy and of this program, and the request's id."""
+    """Return a span's attributes: words of the policy and of this program, and the request's id."""
     decision, token, caller = judgement.decision, judgement.token, judgement.caller
     identity = decision.identity if isinstance(decision, Allowed) else None
     issuer = token.issuer if token else None
@@ -126,7 +126,7 @@ class _Counting(SpanExporter):
 
 
 def _silence() -> None:
-    """Keep the library's own lines out of the log: they would name the collector's every hiccup, as plain text."""
+    """Keep the library's own lines out of the log: they are plain text, one for each failed export."""
     logger = logging.getLogger("opentelemetry")
     logger.handlers = [logging.NullHandler()]
     logger.propagate = False

@@ -1,4 +1,4 @@
-"""The revision: which files a policy and its keys are read from, and the digest that names them all."""
+"""The files that a policy and its keys are read from, and the revision: one digest of all of them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,10 @@ _AT_THE_TOP: Final = (".jwks.json", ".ca.pem")
 
 
 def revision(*tops: Path) -> str:
-    """Digest the names and contents of all policy and key files, so that a fleet can be compared."""
+    """Return a digest of the names and contents of all policy and key files, to compare the workers of a fleet."""
     digest = hashlib.sha256()
     for top in tops:
-        digest.update(
-            b"\0"
-        )  # no file is without a name: here the next folder begins, and a file that moved there counts
+        digest.update(b"\0")  # marks where a folder begins, so that a file that moves to the other folder counts
         for name, content in files(top):
             digest.update(f"{name.as_posix()}\0{len(content)}\0".encode())
             digest.update(content)
@@ -31,7 +29,7 @@ def revision(*tops: Path) -> str:
 def files(top: Path) -> Iterator[tuple[Path, bytes]]:
     """Yield each file below a folder that policy or keys may come from, by name relative to it, and what it holds.
 
-    One that cannot be read is left out: nothing in force came from it.
+    A file that cannot be read is left out: no policy was loaded from it.
     """
     for folder in folders(top):
         endings = _ANYWHERE + _AT_THE_TOP if folder == top else _ANYWHERE
@@ -50,15 +48,15 @@ def folders(top: Path) -> Iterator[Path]:
 
 
 def _below(folder: Path, above: frozenset[str]) -> Iterator[Path]:
-    """Only a link to a folder that it lies in is a circle; two links to one folder are two folders."""
-    place = os.path.realpath(folder)
-    if place in above or len(above) > MAX_DEPTH:
+    """Yield a folder and those below it. A link to a folder above itself ends there; other links are followed."""
+    path = os.path.realpath(folder)
+    if path in above or len(above) > MAX_DEPTH:
         return
     for _, below, _ in islice(os.walk(folder), 1):
         yield folder
         for name in sorted(below):
             if not name.startswith("."):
-                yield from _below(folder / name, above | {place})
+                yield from _below(folder / name, above | {path})
 
 
 def _names(folder: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""Issuers: whose tokens are believed, and what they may say."""
+"""The schema and the reader of `issuers.yml`: whose tokens are accepted, and what they may claim."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class IssuerEntry(Schema):
 
 
 class IssuersFile(Schema):
-    """The contents of `issuers.yml`."""
+    """The keys of `issuers.yml`."""
 
     issuers: Annotated[list[IssuerEntry], Field(min_length=1)]
 
@@ -85,12 +85,12 @@ def read_issuers(file: Path, catalog: Catalog, findings: Findings) -> tuple[Issu
     if document is None:
         return ()
     entries = document.content.issuers
-    _report_twins(document, "name", (entry.name for entry in entries), "issuer name {} stands twice", findings)
-    _report_twins(
+    _report_duplicates(document, "name", (entry.name for entry in entries), "issuer name {} appears twice", findings)
+    _report_duplicates(
         document,
         "issuer",
         ((entry.environment, entry.issuer) for entry in entries),
-        "environment and iss claim {} stand twice: a token could not tell whose it is",
+        "environment and iss claim {} appear twice: a token would belong to both issuers",
         findings,
     )
     _report_shared_identities(document, findings)
@@ -115,7 +115,7 @@ def _report_entry(entry: IssuerEntry, report: Callable[[str, str], None], catalo
 
 
 def _report_shared_identities(document: Document[IssuersFile], findings: Findings) -> None:
-    """Report two issuers whose leaves say the same: below one root, each could sign for the other."""
+    """Report two issuers with one certificate identity: below one root, each could sign for the other."""
     owners: dict[tuple[str, str], str] = {}
     for position, entry in enumerate(document.content.issuers):
         issuer = entry.built()
@@ -130,7 +130,7 @@ def _report_shared_identities(document: Document[IssuersFile], findings: Finding
             findings.problem(document.file, document.line(("issuers", position, key)), message)
 
 
-def _report_twins(
+def _report_duplicates(
     document: Document[IssuersFile], key: str, values: Iterable[object], message: str, findings: Findings
 ) -> None:
     seen: set[object] = set()

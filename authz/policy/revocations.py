@@ -1,4 +1,4 @@
-"""Revocations: what is refused although it was signed, looked up by name however long the list."""
+"""The schema and the reader of `revocations.yml`: what is refused although an issuer signed it."""
 
 from __future__ import annotations
 
@@ -26,9 +26,7 @@ _THUMBPRINT: Final = re.compile(r"[0-9a-f]{64}")
 
 def _identifier(value: str) -> str:
     if not _NAME.fullmatch(value):
-        raise ValueError(
-            "should be letters, digits and +/=_.:- alone: no token carries another name, nor one with a space"
-        )
+        raise ValueError("should have only letters, digits and +/=_.:-, as identifiers in tokens do")
     if _UUID.fullmatch(value) and value != value.lower():
         raise ValueError("should be in lower case: identifiers are compared exactly, and tokens carry UUIDs that way")
     return value
@@ -43,7 +41,7 @@ def _thumbprint(value: str) -> str:
 
 def _moment(value: object) -> datetime:
     if not isinstance(value, datetime) or value.tzinfo is None:
-        raise ValueError("should be a moment with its zone, such as 2026-01-01T00:00:00Z")
+        raise ValueError("should be a date and time with a zone, such as 2026-01-01T00:00:00Z")
     return value
 
 
@@ -53,7 +51,7 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 class Entry(Schema):
-    """One revoked name; `until` ends it, left out it holds for good."""
+    """One revoked name, until a date or without an end."""
 
     value: Identifier
     reason: Text
@@ -82,7 +80,7 @@ class KeyEntry(Schema):
 
 
 class RevocationsFile(Schema):
-    """The contents of `revocations.yml`."""
+    """The keys of `revocations.yml`."""
 
     token_ids: list[Entry] = Field(default_factory=list)
     instances: list[Entry] = Field(default_factory=list)
@@ -96,9 +94,9 @@ def read_revocations(
 ) -> Revocations:
     """Read `revocations.yml`, which may be absent; problems go to `findings`.
 
-    `issuers` are all known names, `kids` the keys of those that are loaded.
+    `issuers` are all known names, `kids` the key ids of the issuers that are loaded.
     """
-    # A link that leads nowhere is a problem, never the same as no revocations; Path.exists would not tell.
+    # A broken link is a problem, not the same as no revocations; Path.exists does not tell them apart.
     document = read(file, RevocationsFile, findings) if os.path.lexists(file) else None
     if document is None:
         return NO_REVOCATIONS
@@ -122,7 +120,7 @@ def read_revocations(
 
 
 def _ends(entries: Iterable[tuple[K, Entry | KeyEntry]]) -> Mapping[K, float]:
-    """Return until when each holds; where one stands twice, the longer."""
+    """Return when each revocation ends; for a name with several entries, the latest."""
     ends: dict[K, float] = {}
     for value, entry in entries:
         end = _FOREVER if entry.until is None else entry.until.timestamp()

@@ -1,4 +1,4 @@
-"""Tiers: the buckets that purchased seats put a customer into."""
+"""The schema and the reader of `tiers.yml`: which tier a customer's purchased seats lead to."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 
 
 class TierEntry(Schema):
-    """One tier and the least number of seats that belongs to it."""
+    """One tier and its least number of seats."""
 
     name: Name
     min_seats: Annotated[int, Field(ge=1)]
 
 
 class TiersFile(Schema):
-    """The contents of `tiers.yml`."""
+    """The keys of `tiers.yml`."""
 
     default: Name
     tiers: list[TierEntry]
@@ -39,7 +39,7 @@ def read_tiers(file: Path, findings: Findings) -> Tiers:
     names = [document.content.default, *(entry.name for entry in entries)]
     for position, entry in enumerate(entries):
         if entry.name in names[: position + 1]:
-            findings.problem(file, document.line(("tiers", position)), f"tier '{entry.name}' stands twice")
+            findings.problem(file, document.line(("tiers", position)), f"tier '{entry.name}' appears twice")
     for position, (lower, upper) in enumerate(pairwise(entries), start=1):
         if upper.min_seats <= lower.min_seats:
             findings.problem(

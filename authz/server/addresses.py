@@ -1,4 +1,4 @@
-"""Addresses to listen on, checked before a server takes them, so that a clash is one clear line."""
+"""Checks that an address can be listened on, so that a clash is one clear line."""
 
 from __future__ import annotations
 

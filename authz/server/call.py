@@ -1,4 +1,4 @@
-"""A call from its acceptance to its end, and the line of calls of one kind that are open."""
+"""One open call, from the moment it is accepted to its end, and all open calls of one kind."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from authz.server.core import (
 )
 
 SEND_SECONDS: Final = 5.0
-"""A client that takes no answer for that long is given up."""
+"""How long a client may take to receive its answer; after that the call is cancelled."""
 
 
 class Stage(Enum):
-    """Where a call stands."""
+    """How far a call is."""
 
     RECEIVING = auto()
     WAITING = auto()
@@ -31,31 +31,31 @@ class Stage(Enum):
     OVER = auto()
 
 
-class Line:
-    """The open calls of one kind, oldest first. `take` is handed each one whose message has arrived."""
+class OpenCalls:
+    """The open calls of one kind, oldest first. `take` gets each call whose message has arrived."""
 
     __slots__ = ("_limit", "_open", "_take")
 
-    def __init__(self, limit: int, take: Callable[[Exchange], None]) -> None:
+    def __init__(self, limit: int, take: Callable[[OpenCall], None]) -> None:
         self._limit = limit
         self._take = take
-        self._open: dict[Exchange, None] = {}
+        self._open: dict[OpenCall, None] = {}
 
     def __len__(self) -> int:
         return len(self._open)
 
     def is_full(self) -> bool:
-        """Whether another call would be one too many."""
+        """Whether the limit is reached."""
         return len(self._open) >= self._limit
 
     def admit(self, call: Call, now: float) -> None:
-        """Accept a call at that time of a clock that never goes back."""
-        exchange = Exchange(call, now, self._take, self._leave)
+        """Accept a call; `now` is a time of the monotonic clock."""
+        exchange = OpenCall(call, now, self._take, self._leave)
         self._open[exchange] = None
         exchange.begin()
 
-    def drop_older_than(self, seconds: float, now: float, late: Callable[[Exchange], None]) -> None:
-        """Hand to `late` what has sent no message for so long, and give up what has not taken its answer."""
+    def drop_older_than(self, seconds: float, now: float, late: Callable[[OpenCall], None]) -> None:
+        """Pass to `late` each call that sent no message in time, and cancel each that did not take its answer."""
         for exchange in list(self._open):
             age = now - exchange.accepted_at
             if age <= seconds:
@@ -63,19 +63,19 @@ class Line:
             if exchange.stage is Stage.RECEIVING:
                 late(exchange)
             elif exchange.stage is Stage.SENDING and age > seconds + SEND_SECONDS:
-                exchange.give_up()
+                exchange.cancel()
 
-    def _leave(self, exchange: Exchange) -> None:
+    def _leave(self, exchange: OpenCall) -> None:
         del self._open[exchange]
 
 
-class Exchange:
-    """One call: its message is received, then it waits for its turn, then exactly one answer is sent."""
+class OpenCall:
+    """One call: it receives its message, waits for its turn, and sends exactly one answer."""
 
     __slots__ = ("_call", "_leave", "_take", "accepted_at", "message", "stage")
 
     def __init__(
-        self, call: Call, now: float, take: Callable[[Exchange], None], leave: Callable[[Exchange], None]
+        self, call: Call, now: float, take: Callable[[OpenCall], None], leave: Callable[[OpenCall], None]
     ) -> None:
         self._call = call
         self._take = take
@@ -85,20 +85,20 @@ class Exchange:
         self.stage = Stage.RECEIVING
 
     def begin(self) -> None:
-        """Ask for the message, and to hear of the end."""
+        """Ask gRPC for the message, and for an event at the end of the call."""
         self._call.start_server_batch((receive_close(),), self._closed)
         self._call.start_server_batch((receive_message(),), self._received)
 
     def answer(self, message: bytes) -> None:
-        """Send an answer, whole: a client sees it and its status, or neither."""
+        """Send an answer: the client sees both the answer and its status, or neither."""
         self._send((send_headers(), send_message(message), send_status(Code.OK, b"")))
 
     def refuse(self, code: int, details: bytes) -> None:
         """Send a status without an answer."""
         self._send((send_headers(), send_status(code, details)))
 
-    def give_up(self) -> None:
-        """End the call here; what is on its way may or may not arrive."""
+    def cancel(self) -> None:
+        """Cancel the call; an answer that is being sent may or may not arrive."""
         self._call.cancel()
 
     def _send(self, operations: tuple[Operation, ...]) -> None:
@@ -121,7 +121,7 @@ class Exchange:
         self._end()
 
     def _closed(self, _event: Event) -> None:
-        # Of an answer on its way _sent tells. Here the client has gone before there was one: it needs none.
+        # While an answer is being sent, _sent handles the end. Here the client left before it had an answer.
         if self.stage is not Stage.SENDING and self.stage is not Stage.OVER:
             self._end()
 
@@ -132,9 +132,9 @@ class Exchange:
 
 
 def turn_away(call: Call, code: int, details: bytes) -> None:
-    """Refuse a call that was never admitted."""
+    """Refuse a call that was not admitted."""
     call.start_server_batch((send_headers(), receive_close(), send_status(code, details)), _ignore)
 
 
 def _ignore(_event: Event) -> None:
-    """Nothing waits for it."""
+    """Do nothing with an event."""

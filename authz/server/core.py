@@ -1,4 +1,4 @@
-"""The one edge to gRPC's core: the names that are used of grpcio's private `cygrpc`, and their types (ADR 8)."""
+"""The names of grpcio's private `cygrpc` that the server uses, with types. Nothing else imports it (ADR 8)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # private to grpcio, and without types: ADR 8
 
 Tag = Callable[["Event"], None]
-"""What is called with the event that a request to the core has led to."""
+"""Called with the event that a request to gRPC's core led to."""
 
 
 class Operation(Protocol):
@@ -18,17 +18,17 @@ class Operation(Protocol):
         """Return what a ReceiveMessage got: None where the call ended without a message."""
 
     def cancelled(self) -> bool:
-        """Whether the call that a ReceiveClose saw end was given up rather than answered."""
+        """Whether a call that ended was cancelled rather than answered."""
 
 
 class Call(Protocol):
     """A call that a client has made."""
 
     def start_server_batch(self, operations: Sequence[Operation], tag: Tag) -> int:
-        """Begin steps of the call; the queue hands out one event when all of them are over."""
+        """Start steps of the call; the queue has one event when all of them are done."""
 
     def cancel(self) -> int:
-        """Give the call up."""
+        """Cancel the call."""
 
 
 class Details(Protocol):
@@ -38,7 +38,7 @@ class Details(Protocol):
 
 
 class Event(Protocol):
-    """Something that has happened. Which attributes it has depends on what was asked for."""
+    """Something that happened. Which attributes it has depends on what was asked for."""
 
     success: bool
     tag: Tag | None
@@ -48,13 +48,13 @@ class Event(Protocol):
 
 
 class Queue(Protocol):
-    """Where events are taken from, by one thread at a time."""
+    """Holds events; one thread at a time takes them."""
 
     def poll(self, deadline: float) -> Event:
-        """Wait until that time of the system's clock for an event; without one its tag is None."""
+        """Return the next event, or after `deadline` (system clock) one whose tag is None."""
 
     def shutdown(self) -> None:
-        """Announce that nothing more will be asked for."""
+        """Stop: nothing more will be asked for."""
 
 
 class Listener(Protocol):
@@ -105,7 +105,7 @@ def receive_message() -> Operation:
 
 
 def receive_close() -> Operation:
-    """Hear of the call's end."""
+    """Ask for an event at the end of the call."""
     operation: Operation = cygrpc.ReceiveCloseOnServerOperation(_NO_FLAGS)
     return operation
 

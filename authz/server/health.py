@@ -1,4 +1,4 @@
-"""What is served: the names of the calls, and the words of grpc.health.v1."""
+"""The names of the gRPC methods, and the health answers (grpc.health.v1) as bytes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ SERVICE: Final = "envoy.service.auth.v3.Authorization"
 CHECK: Final = f"/{SERVICE}/Check"
 HEALTH: Final = b"/grpc.health.v1.Health/Check"
 
-# Compared as bytes: a message with one text in it is written in one way, and nothing of a stranger's need be parsed.
-WELL_KNOWN: Final = frozenset(bytes(HealthCheckRequest(service=name).SerializeToString()) for name in ("", SERVICE))
-"""The questions about the whole server, and about its one service."""
+# Requests are compared as bytes: a message with one text has one encoding, so nothing of a client's is parsed.
+KNOWN_SERVICES: Final = frozenset(bytes(HealthCheckRequest(service=name).SerializeToString()) for name in ("", SERVICE))
+"""The health requests about the whole server and about its one service."""
 SERVING: Final = bytes(HealthCheckResponse(status=HealthCheckResponse.SERVING).SerializeToString())
 NOT_SERVING: Final = bytes(HealthCheckResponse(status=HealthCheckResponse.NOT_SERVING).SerializeToString())

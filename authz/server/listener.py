@@ -1,4 +1,4 @@
-"""Where and how the core listens: addresses, and what it accepts of its clients."""
+"""Binds the addresses, and limits what gRPC accepts from clients."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 MAX_METADATA_BYTES: Final = 16 * 1024
 SOCKET_UMASK: Final = 0o117
 MAX_UNSEEN_CALLS: Final = 2_048
-"""Calls that the core keeps while the loop is busy; it refuses those beyond itself."""
+"""How many calls gRPC keeps while the loop is busy; it refuses further ones itself."""
 _OPTIONS: Final = (
-    # A second server on the same port must fail, not share it in silence.
+    # A second server on the same port must fail, not share the port.
     ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_metadata_size", MAX_METADATA_BYTES),
     ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
-    # Envoy pings an idle connection every few seconds; by default that counts as abuse and ends the connection.
+    # Envoy pings an idle connection every few seconds; by default gRPC takes that for abuse and closes it.
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 1_000),
     ("grpc.http2.max_ping_strikes", 0),
-    # By default the core keeps up to 3,000, for 30 s: Envoy has asked somebody else long before.
+    # By default gRPC keeps 3,000 calls for 30 s; Envoy has asked another worker long before.
     ("grpc.server.max_pending_requests", MAX_UNSEEN_CALLS - 48),
     ("grpc.server.max_pending_requests_hard_limit", MAX_UNSEEN_CALLS),
     ("grpc.server_max_unrequested_time_in_server", 5),
@@ -33,12 +33,12 @@ _OPTIONS: Final = (
 
 
 def new_listener() -> Listener:
-    """Return a listener with these options, on no address yet."""
+    """Return a listener that is not bound to an address yet."""
     return make_listener(_OPTIONS)
 
 
 def listen(listener: Listener, addresses: Sequence[str]) -> list[str]:
-    """Bind every address and return them with the ports that port 0 became. Raises AddressUnusableError.
+    """Bind every address; return them with the real port where port 0 was asked for. Raises AddressUnusableError.
 
     Unix sockets are readable and writable for owner and group.
     """

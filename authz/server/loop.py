@@ -1,28 +1,36 @@
-"""The turns of the one thread: take what the core's queue holds, then answer the checks that have waited longest."""
+"""The loop of the one serving thread: takes events from gRPC's queue, then answers the checks that waited longest."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
-from authz.server.bounds import Bounds
-from authz.server.call import Exchange, Line, Stage, turn_away
+from authz.server.call import OpenCall, OpenCalls, Stage, turn_away
 from authz.server.core import Code, Event, Listener, Queue
-from authz.server.health import CHECK, HEALTH, SERVING, WELL_KNOWN
+from authz.server.health import CHECK, HEALTH, KNOWN_SERVICES, SERVING
 
 CHECK_SLOTS: Final = 64
 OTHER_SLOTS: Final = 16
-"""Calls that the core may hand over before the loop looks. It has a line for each kind: health waits for no check."""
+"""How many calls of each kind gRPC may hand over at once; health calls do not wait behind checks."""
 MAX_OTHER_CALLS: Final = 64
 TAKING_SECONDS: Final = 0.010
 ANSWERING_SECONDS: Final = 0.005
-"""The longest parts of a turn: turning away must not keep the loop from answering, nor answering from turning away."""
+"""The longest time a turn takes events, and answers checks: neither may keep the loop from the other."""
 BEAT_SECONDS: Final = 0.2
 IDLE_SECONDS: Final = 0.1
-"""The longest sleep, so that a flag set by another thread or a signal is soon seen; ten looks a second cost nothing."""
+"""The longest sleep: another thread or a signal handler may have set a flag. Ten turns a second cost nothing."""
 _AT_ONCE: Final = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many checks may be open at once, and how many seconds a check may wait for its turn."""
+
+    max_in_flight: int
+    max_age: float
 
 
 class Loop:
@@ -43,23 +51,23 @@ class Loop:
         self._max_age = bounds.max_age
         self._beat = beat
         self._refused = refused
-        self._waiting: deque[Exchange] = deque()
-        self._checks = Line(bounds.max_in_flight, self._waiting.append)
-        self._others = Line(MAX_OTHER_CALLS, self._answer_health)
+        self._waiting: deque[OpenCall] = deque()
+        self._checks = OpenCalls(bounds.max_in_flight, self._waiting.append)
+        self._others = OpenCalls(MAX_OTHER_CALLS, self._answer_health)
         self._accepts = False
         self._next_beat = 0.0
         self.health = SERVING
 
     def accept(self) -> None:
-        """Ask the core for calls."""
+        """Ask gRPC for calls."""
         self._accepts = True
         for _ in range(CHECK_SLOTS):
             self._ask_for_check()
         for _ in range(OTHER_SLOTS):
             self._ask_for_other()
 
-    def accept_no_more(self) -> None:
-        """Ask for none; those that the core has handed over already are answered."""
+    def stop_accepting(self) -> None:
+        """Ask for no more calls; those that gRPC has handed over already are answered."""
         self._accepts = False
 
     def in_flight(self) -> int:
@@ -71,7 +79,7 @@ class Loop:
         return len(self._checks) + len(self._others) > 0
 
     def turn(self) -> None:
-        """Take what has happened, or wait a moment for it, and answer some checks."""
+        """Handle the events that are there, or wait a moment for one, and answer some checks."""
         self._take(_AT_ONCE if self._waiting else time.time() + IDLE_SECONDS)
         now = time.monotonic()
         end = now + ANSWERING_SECONDS
@@ -93,8 +101,8 @@ class Loop:
         if now >= self._next_beat:
             self._next_beat = now + BEAT_SECONDS
             self._beat()
-            self._checks.drop_older_than(self._max_age, now, self._turn_away_late)
-            self._others.drop_older_than(self._max_age, now, _refuse_mute)
+            self._checks.drop_older_than(self._max_age, now, self._refuse_late)
+            self._others.drop_older_than(self._max_age, now, _refuse_without_message)
 
     def _ask_for_check(self) -> None:
         self._listener.request_registered_call(self._queue, self._queue, CHECK, self._accept_check)
@@ -103,7 +111,7 @@ class Loop:
         self._listener.request_call(self._queue, self._queue, self._accept_other)
 
     def _accept_check(self, event: Event) -> None:
-        if not event.success:  # a question that the core will answer with no call: it listens no more
+        if not event.success:  # gRPC has stopped listening and hands over no call
             return
         if self._accepts:
             self._ask_for_check()
@@ -125,33 +133,33 @@ class Loop:
         else:
             self._others.admit(event.call, time.monotonic())
 
-    def _answer_health(self, exchange: Exchange) -> None:
-        if exchange.message in WELL_KNOWN:
-            exchange.answer(self.health)
+    def _answer_health(self, call: OpenCall) -> None:
+        if call.message in KNOWN_SERVICES:
+            call.answer(self.health)
         else:
-            exchange.refuse(Code.NOT_FOUND, b"no such service")
+            call.refuse(Code.NOT_FOUND, b"no such service")
 
-    def _answer_check(self, exchange: Exchange, now: float) -> None:
-        if exchange.stage is not Stage.WAITING:  # its client has gone
+    def _answer_check(self, call: OpenCall, now: float) -> None:
+        if call.stage is not Stage.WAITING:  # the client has left
             return
-        if now - exchange.accepted_at > self._max_age:
-            self._turn_away_late(exchange)
+        if now - call.accepted_at > self._max_age:
+            self._refuse_late(call)
             return
         try:
-            answer = self._check(exchange.message)
+            answer = self._check(call.message)
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException:  # noqa: BLE001  whatever it is, the call must not end as if it had been allowed
+        except BaseException:  # noqa: BLE001  whatever it is, the call must not end as an allow
             answer = b""
         if answer:
-            exchange.answer(answer)
-        else:  # an empty CheckResponse would be an allow to Envoy
-            exchange.refuse(Code.INTERNAL, b"the check failed")
+            call.answer(answer)
+        else:  # Envoy takes an empty CheckResponse for an allow
+            call.refuse(Code.INTERNAL, b"the check failed")
 
-    def _turn_away_late(self, exchange: Exchange) -> None:
+    def _refuse_late(self, call: OpenCall) -> None:
         self._refused()
-        exchange.refuse(Code.UNAVAILABLE, b"the check waited too long")
+        call.refuse(Code.UNAVAILABLE, b"the check waited too long")
 
 
-def _refuse_mute(exchange: Exchange) -> None:
-    exchange.refuse(Code.UNAVAILABLE, b"the call has no message")
+def _refuse_without_message(call: OpenCall) -> None:
+    call.refuse(Code.UNAVAILABLE, b"the call has no message")

@@ -1,4 +1,4 @@
-"""The server from its start to its end."""
+"""The gRPC server: listens, answers in one thread, drains and stops."""
 
 from __future__ import annotations
 
@@ -7,23 +7,22 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from authz.server.addresses import AddressUnusableError
-from authz.server.bounds import Bounds
 from authz.server.core import Event, make_queue
 from authz.server.health import CHECK, NOT_SERVING
 from authz.server.listener import listen, new_listener
-from authz.server.loop import Loop
+from authz.server.loop import Bounds, Loop
 
 LINGER_SECONDS: Final = 0.5
-"""So long may clients take to close their connections once all is answered; one that says nothing never does."""
+"""How long to wait for clients to close after the last answer; a silent client never does."""
 CLOSE_SECONDS: Final = 1.0
-"""What the core takes to cut connections is a matter of milliseconds; past that it is left alone."""
+"""How long gRPC may take to close connections; it usually takes milliseconds."""
 
 
 class Server:
     """Serves `check`, a function from CheckRequest bytes to CheckResponse bytes, in the one thread that calls `run`.
 
-    `beat` is called at least four times a second by the loop itself: where it hangs, there is no beat. `refused` is
-    called for each check that the bounds turned away.
+    The loop calls `beat` at least four times a second, so a loop that hangs gives no beat. It calls `refused` for each
+    check that the bounds refused.
     """
 
     def __init__(
@@ -40,7 +39,7 @@ class Server:
         self._is_closed = False
 
     def start(self, addresses: Sequence[str]) -> list[str]:
-        """Listen on every address, or on none, and return them with the ports that port 0 became.
+        """Listen on every address, or on none; return the addresses with the real port where port 0 was asked for.
 
         Raises AddressUnusableError. Unix sockets are readable and writable for owner and group.
         """
@@ -49,7 +48,7 @@ class Server:
         try:
             bound = listen(self._listener, addresses)
         except AddressUnusableError:
-            self._listener.start()  # the core gives addresses back only after a start
+            self._listener.start()  # gRPC releases the addresses only after a start
             self._close_listeners()
             self._end()
             raise
@@ -58,22 +57,22 @@ class Server:
         return bound
 
     def run(self) -> None:
-        """Answer until `stop`. What `beat` or `refused` raises comes out here, and so does KeyboardInterrupt."""
+        """Answer until `stop`. Raises what `beat` or `refused` raises, and KeyboardInterrupt."""
         while self._grace is None:
             self._loop.turn()
-        self._loop.accept_no_more()
+        self._loop.stop_accepting()
         self._close_listeners()
         self._finish(self._grace)
         self._end()
 
     def drain(self) -> None:
-        """Say NOT_SERVING from now on, and serve. For any thread, and for signal handlers."""
+        """Report NOT_SERVING from now on, but go on serving. Any thread or signal handler may call it."""
         self._loop.health = NOT_SERVING
 
     def stop(self, grace: float) -> None:
-        """Take no new call, finish those in flight within `grace` seconds, and let `run` return; wait for nothing here.
+        """Accept no new call, finish those in flight within `grace` seconds, and let `run` return.
 
-        For any thread, and for signal handlers.
+        Does not wait. Any thread or signal handler may call it.
         """
         self._loop.health = NOT_SERVING
         self._grace = grace
@@ -89,7 +88,7 @@ class Server:
         self._is_closed = True
 
     def _finish(self, grace: float) -> None:
-        """Answer what is in flight, and let clients go; connections are no calls and hold nobody up."""
+        """Answer the calls in flight, and wait a moment for clients to close their connections."""
         now = time.monotonic()
         end, last_busy = now + grace, now
         while not self._is_closed and now <= end and now <= last_busy + LINGER_SECONDS:
@@ -99,7 +98,7 @@ class Server:
                 last_busy = now
 
     def _end(self) -> None:
-        """Cut what is left, and give the core's memory back where it lets go in time."""
+        """Close the remaining connections, and free gRPC's memory if it finishes in time."""
         if not self._is_closed:
             self._listener.cancel_all_calls()
         end = time.time() + CLOSE_SECONDS
@@ -112,7 +111,7 @@ class Server:
             self._listener.destroy()
 
     def _poll(self, end: float) -> bool:
-        """Take one event; False at the end of the queue, or of the time."""
+        """Handle one event; return False at the end of the queue, or when the time is over."""
         event = self._queue.poll(end)
         if event.tag is not None:
             event.tag(event)

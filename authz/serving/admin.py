@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -13,14 +12,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any, Final
 
-from authz.observing.json_log import timestamp
+from authz.observing.json_log import timestamp, to_plain
 from authz.observing.metrics import CONTENT_TYPE, Metrics
 from authz.observing.state import AdminState, FailedReload
 from authz.server.addresses import AddressUnusableError, make_free
 
 MAX_CONNECTIONS: Final = 32
 SECONDS: Final = 5.0
-"""What a client may take for each step of its request or its answer."""
+"""After that a connection is closed, whatever its client does: no client can keep others out for long."""
 POLL_SECONDS: Final = 0.05
 _JSON: Final = "application/json"
 
@@ -33,7 +32,7 @@ class _Answer:
 
 
 class Admin:
-    """Serves an operator's questions at `HOST:PORT`, from threads of its own; nobody is asked who he is."""
+    """Answers operators at `HOST:PORT`, from threads of its own, without authentication."""
 
     def __init__(self, address: str, state: AdminState, version: str) -> None:
         self._address = address
@@ -52,7 +51,7 @@ class Admin:
         return f"{host}:{self._server.server_port}"
 
     def stop(self) -> None:
-        """Listen no more; what is being answered is left to end by itself."""
+        """Stop listening. Answers in progress end by themselves."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
@@ -85,16 +84,15 @@ def _revision(state: AdminState) -> dict[str, object]:
 
 
 def _failure(failure: FailedReload) -> dict[str, object]:
-    problems = [{"file": str(each.file), "line": each.line, "message": each.message} for each in failure.problems]
-    return {"at": timestamp(failure.at), "problems": problems}
+    return {"at": timestamp(failure.at), "problems": failure.problems}
 
 
 def _json(members: Mapping[str, object]) -> bytes:
-    return json.dumps(members, indent=2).encode() + b"\n"
+    return json.dumps(members, indent=2, default=to_plain).encode() + b"\n"
 
 
 class _Server(ThreadingHTTPServer):
-    """A thread for each connection, of which there are few: for a new one too many the oldest is given up."""
+    """A thread for each connection. There are few, and none lasts long; a new one too many waits for its turn."""
 
     request_queue_size = 2 * MAX_CONNECTIONS
     daemon_threads = True
@@ -103,8 +101,7 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, host: str, port: int, pages: Mapping[str, Callable[[], _Answer]]) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.pages = pages
-        self._open: OrderedDict[int, socket.socket] = OrderedDict()
-        self._lock = threading.Lock()
+        self._free = threading.Semaphore(MAX_CONNECTIONS)
         super().__init__((host, port), _Handler)
 
     def server_bind(self) -> None:
@@ -113,23 +110,28 @@ class _Server(ThreadingHTTPServer):
         self.server_port = self.server_address[1]
 
     def process_request(self, request: Any, client_address: Any) -> None:  # Any: as socketserver types both
-        with self._lock:
-            oldest = self._open.popitem(last=False)[1] if len(self._open) >= MAX_CONNECTIONS else None
-            self._open[id(request)] = request
-        if oldest is not None:
-            _give_up(oldest)
-        super().process_request(request, client_address)
+        self._free.acquire()
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # there is no thread for it
+            self._free.release()
+            raise
 
-    def shutdown_request(self, request: Any) -> None:  # Any: as above
-        with self._lock:
-            self._open.pop(id(request), None)
-        super().shutdown_request(request)
+    def process_request_thread(self, request: Any, client_address: Any) -> None:  # Any: as above
+        deadline = threading.Timer(SECONDS, _end, (request,))
+        deadline.daemon = True
+        deadline.start()
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            deadline.cancel()
+            self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that went away is no event, and what it sent belongs into no log."""
+        """Log nothing: a client that goes away is normal, and what it sent must not be in a log."""
 
 
-def _give_up(connection: socket.socket) -> None:
+def _end(connection: socket.socket) -> None:
     """Wake the thread that waits for a client; it then closes the connection itself."""
     try:
         connection.shutdown(socket.SHUT_RDWR)
@@ -138,10 +140,9 @@ def _give_up(connection: socket.socket) -> None:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers GET and HEAD, one request a connection, in words of our own alone."""
+    """Answers GET and HEAD, one request a connection. No answer repeats what the client sent."""
 
     server: _Server
-    timeout = SECONDS
     protocol_version = "HTTP/1.0"
 
     def do_GET(self) -> None:
@@ -161,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
         return "authz"
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  as http.server names it
-        """Say nothing: these requests are an operator's own."""
+        """Log nothing: these requests are the operators' own."""
 
     def _page(self) -> _Answer:
         page = self.server.pages.get(self.path.partition("?")[0])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import resource
-from dataclasses import dataclass
 from typing import Final
+
+from authz.observing.events import FewFileHandles
 
 WANTED: Final = 65_536
 COMFORTABLE: Final = 1_024
@@ -16,30 +17,21 @@ class TooFewHandlesError(Exception):
     """The service cannot run with so few handles; the text says how many it needs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
-    """The soft limit to set, and a warning where it is tight."""
-
-    soft: int
-    warning: str | None
-
-
-def planned(soft: int, hard: int, workers: int) -> Room:
-    """Return the room that can be had: as much as allowed, up to 65,536. Raises TooFewHandlesError."""
+def soft_limit(soft: int, hard: int, workers: int) -> int:
+    """Return the soft limit to set: as much as allowed, up to 65,536. Raises TooFewHandlesError."""
     most = WANTED if hard == resource.RLIM_INFINITY else min(hard, WANTED)
-    room = most if soft != resource.RLIM_INFINITY and soft < most else soft
-    if room == resource.RLIM_INFINITY or room >= COMFORTABLE:
-        return Room(room, None)
+    limit = most if soft != resource.RLIM_INFINITY and soft < most else soft
     needed = _PER_SERVICE + _PER_WORKER * workers
-    if room < needed:
-        raise TooFewHandlesError(f"{room} file handles are too few, {needed} are needed: raise the limit (ulimit -Hn)")
-    return Room(room, f"{room} file handles are few: connections beyond them wait; {COMFORTABLE} or more would do")
+    if limit != resource.RLIM_INFINITY and limit < needed:
+        raise TooFewHandlesError(f"{limit} file handles are too few, {needed} are needed: raise the limit (ulimit -Hn)")
+    return limit
 
 
-def make_room(workers: int) -> str | None:
-    """Raise this process's soft limit, which workers inherit; return a warning. Raises TooFewHandlesError."""
+def raise_soft_limit(workers: int) -> FewFileHandles | None:
+    """Raise this process's soft limit, which workers inherit; return a warning if few. Raises TooFewHandlesError."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    room = planned(soft, hard, workers)
-    if room.soft != soft:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (room.soft, hard))
-    return room.warning
+    limit = soft_limit(soft, hard, workers)
+    if limit != soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    is_few = limit != resource.RLIM_INFINITY and limit < COMFORTABLE
+    return FewFileHandles(limit, COMFORTABLE) if is_few else None

@@ -1,31 +1,44 @@
-"""What supervisor and worker say to each other."""
+"""The messages between supervisor and worker, and the times that both count on, in seconds."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from authz.observing.totals import Totals
+
+HEARTBEAT_SECONDS: Final = 0.5
+"""Between two heartbeats."""
+
+FINISH_SECONDS: Final = 10.0
+"""For requests in flight, after the pause of a drain."""
+
+ORPHAN_SECONDS: Final = 1.0
+"""For requests in flight, once the supervisor is gone."""
+
+TRACE_SECONDS: Final = 1.0
+"""For spans that are not sent yet, at the end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Read the snapshot in that folder, and keep it ready."""
+    """Read the policy's data from that file, and keep it ready. Orders stay small: a hung worker must not block."""
 
-    folder: Path
+    file: Path
     revision: str
 
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """Decide by the policy of that revision from now on; the first one also says: listen."""
+    """Decide by that revision from now on; the first swap also starts the server."""
 
     revision: str
 
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Say NOT_SERVING, serve for a while yet, finish what is in flight, and end."""
+    """Report NOT_SERVING, serve on for the pause of a drain, finish requests in flight, and end."""
 
 
 ToWorker = Load | Swap | Drain
@@ -33,48 +46,48 @@ ToWorker = Load | Swap | Drain
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The snapshot of that revision is ready."""
+    """The worker has loaded that revision."""
 
     revision: str
 
 
 @dataclass(frozen=True, slots=True)
 class Swapped:
-    """Every answer from here on is of that revision."""
+    """From here on the worker decides by that revision."""
 
     revision: str
 
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Serving, at these addresses; port 0 has become a port."""
+    """The worker serves at these addresses; port 0 has become a port."""
 
     addresses: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
-    """The loop that answers requests has moved."""
+class Heartbeat:
+    """The loop that answers requests is running."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What was counted since the start."""
+    """What the worker has counted since its start."""
 
     totals: Totals
 
 
 @dataclass(frozen=True, slots=True)
 class Draining:
-    """On its way out: it answers NOT_SERVING to health checks."""
+    """The worker drains: it answers NOT_SERVING to health checks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """It cannot do what it was told; the text says why, `revision` which snapshot it cannot load, if that is it."""
+    """The worker could not load `revision`, or, without one, could not start; the text says why."""
 
     text: str
     revision: str | None = None
 
 
-FromWorker = Loaded | Swapped | Listening | Beat | Counted | Draining | Failed
+FromWorker = Loaded | Swapped | Listening | Heartbeat | Counted | Draining | Failed

@@ -32,7 +32,7 @@ class AddressTemplate:
 
     @classmethod
     def parse(cls, text: str) -> AddressTemplate:
-        """Return the template. Raises ValueError, with what to mend, for what is no address."""
+        """Return the template. Raises ValueError, with what to correct, for what is no address."""
         template = cls(text)
         address = template.address(0)
         if "{" in address or "}" in address:
@@ -47,7 +47,7 @@ class AddressTemplate:
         return _WORKER.sub(lambda counted: str(int(counted[1] or 0) + worker), self.text)
 
     def is_unix(self) -> bool:
-        """Say whether it is a Unix socket."""
+        """Whether it is a Unix socket."""
         return self.text.startswith("unix:")
 
     def counted(self) -> str:
@@ -57,7 +57,7 @@ class AddressTemplate:
         return f"{host}:{{{first}+worker}}"
 
     def is_counted(self) -> bool:
-        """Say whether each worker gets an address of its own."""
+        """Whether each worker gets an address of its own."""
         return _WORKER.search(self.text) is not None
 
 
@@ -93,9 +93,10 @@ def contradiction(settings: ServeSettings) -> str | None:
         return "--listen names one address twice"
     for template in settings.listen:
         if settings.workers > 1 and not template.is_counted():
-            mend = f"{{worker}} into --listen {template.text}"
-            mend = mend if template.is_unix() else f"--listen {template.counted()}"
-            return f"{settings.workers} workers need an address each: write {mend}"
+            instead = (
+                f"{{worker}} into --listen {template.text}" if template.is_unix() else f"--listen {template.counted()}"
+            )
+            return f"{settings.workers} workers need an address each: write {instead}"
     addresses = [address for each in every for address in each]
     if len(set(addresses)) < len(addresses):
         return f"--listen gives one address to two of {settings.workers} workers"

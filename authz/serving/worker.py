@@ -1,10 +1,10 @@
-"""A worker: one process that answers requests, loads policies meanwhile, and does what the supervisor says."""
+"""A worker: one process that answers requests, and loads and swaps policies when the supervisor says so."""
 
 from __future__ import annotations
 
 import gc
-import logging
 import os
+import pickle
 import queue
 import signal
 import sys
@@ -14,21 +14,26 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 
 from authz.deciding.check import Check
-from authz.documents.findings import ConfigurationError
-from authz.observing.json_log import STDERR, fault, start_logging
+from authz.deciding.judge import Judge
+from authz.deciding.policy_data import PolicyData
+from authz.observing.events import InternalError, SwapFailed
+from authz.observing.json_log import STDERR, EventLog, fault
 from authz.observing.line_writer import LineWriter
 from authz.observing.observers import Observers, traced
-from authz.policy.load import Policy
 from authz.server.addresses import AddressUnusableError
-from authz.server.bounds import Bounds
+from authz.server.loop import Bounds
 from authz.server.server import Server
 from authz.serving.messages import (
-    Beat,
+    FINISH_SECONDS,
+    HEARTBEAT_SECONDS,
+    ORPHAN_SECONDS,
+    TRACE_SECONDS,
     Counted,
     Drain,
     Draining,
     Failed,
     FromWorker,
+    Heartbeat,
     Listening,
     Load,
     Loaded,
@@ -37,32 +42,30 @@ from authz.serving.messages import (
     ToWorker,
 )
 from authz.serving.release import release
-from authz.serving.reload.snapshot import Sources
 from authz.serving.settings import ServeSettings
-from authz.serving.worker_times import BEAT_SECONDS, FINISH_SECONDS, ORPHAN_SECONDS, TRACE_SECONDS
 
 
 def work(number: int, settings: ServeSettings, connection: Connection) -> None:
-    """Run the worker of that number until it has drained; the process ends with it."""
-    told, tell = os.pipe()
-    signal.signal(signal.SIGTERM, lambda *_: os.write(tell, b"\0"))
-    # They reach the whole group of a terminal, and the supervisor knows what to do about them.
+    """Run the worker of that number until it has drained, and end the process."""
+    reader, writer = os.pipe()
+    signal.signal(signal.SIGTERM, lambda *_: os.write(writer, b"\0"))
+    # A terminal sends them to the whole group; the supervisor handles them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
     with LineWriter(STDERR) as lines:
-        log = start_logging(settings.log_level, lines.put)
+        log = EventLog(settings.log_level, lines.put)
         endpoint = settings.otlp_endpoint
         traces = None if endpoint is None else traced(endpoint, number, release())
         observers = Observers(number, settings.log_allow_sample, lines, traces)
-        code = Worker(number, settings, connection, told, observers, log).run()
+        code = Worker(number, settings, connection, reader, observers, log).run()
         if traces is not None:
             traces.close(TRACE_SECONDS)
     sys.exit(code)
 
 
 class Worker:
-    """Serves in the thread that calls `run`; a second thread does what the supervisor says, a third one loads.
+    """Serves in the thread that calls `run`; a second thread handles orders of the supervisor, a third one loads.
 
     `terminated` is a pipe that becomes readable with SIGTERM.
     """
@@ -74,7 +77,7 @@ class Worker:
         connection: Connection,
         terminated: int,
         observers: Observers,
-        log: logging.Logger,
+        log: EventLog,
     ) -> None:
         self._number = number
         self._settings = settings
@@ -82,10 +85,10 @@ class Worker:
         self._terminated = terminated
         self._observers = observers
         self._log = log
-        self._speaking = threading.Lock()
+        self._sending = threading.Lock()
         self._begin: queue.SimpleQueue[Check | None] = queue.SimpleQueue()
         self._loads: queue.SimpleQueue[Load] = queue.SimpleQueue()
-        self._staged: Policy | None = None
+        self._loaded: Judge | None = None
         self._check: Check | None = None
         self._server: Server | None = None
         self._moved = False
@@ -96,7 +99,7 @@ class Worker:
     def run(self) -> int:
         """Serve until drained, or until the supervisor is gone; return the exit code."""
         threading.Thread(target=self._load_all, name="load", daemon=True).start()
-        threading.Thread(target=self._follow, name="control", daemon=True).start()
+        threading.Thread(target=self._control, name="control", daemon=True).start()
         check = self._begin.get()
         if check is None:
             return self._code
@@ -105,13 +108,13 @@ class Worker:
         try:
             addresses = server.start(settings.addresses(self._number))
         except AddressUnusableError as error:
-            self._say(Failed(str(error)))
+            self._send(Failed(str(error)))
             return 1
         self._server = server
         if not self._leaving:
-            self._say(Listening(tuple(addresses)))
+            self._send(Listening(tuple(addresses)))
             server.run()
-        self._tell_tallies()
+        self._send_counts()
         return self._code
 
     # ---- called by the loop
@@ -120,40 +123,40 @@ class Worker:
         self._moved = True
 
     def _report(self, error: Exception) -> None:
-        self._log.error("internal_error: %s", fault(error))
+        self._log.write(InternalError(self._number, fault(error)))
 
     # ---- the control thread
 
-    def _follow(self) -> None:
-        """Do what the supervisor says and what SIGTERM asks for, until one of them is gone."""
+    def _control(self) -> None:
+        """Handle orders and SIGTERM, until the supervisor is gone."""
         try:
             while True:
-                ready = wait([self._connection, self._terminated], self._patience())
+                ready = wait([self._connection, self._terminated], self._timeout())
                 if self._terminated in ready:
                     os.read(self._terminated, 1)
                     self._drain()
                 if self._connection in ready:
-                    self._obey(self._connection.recv())
+                    self._handle(self._connection.recv())
                 if self._moved:
                     self._moved = False
-                    self._say(Beat())
-                    self._tell_tallies()
+                    self._send(Heartbeat())
+                    self._send_counts()
                 if self._stop_due is not None and self._stop_due <= time.monotonic():
                     self._stop_due = None
                     self._end(FINISH_SECONDS)
         except (EOFError, OSError):
-            self._abandon()
+            self._end_without_supervisor()
 
-    def _tell_tallies(self) -> None:
+    def _send_counts(self) -> None:
         in_flight = 0 if self._server is None else self._server.in_flight()
-        self._say(Counted(self._observers.totals(in_flight)))
+        self._send(Counted(self._observers.totals(in_flight)))
 
-    def _patience(self) -> float:
+    def _timeout(self) -> float:
         if self._stop_due is None:
-            return BEAT_SECONDS
-        return min(BEAT_SECONDS, max(0.0, self._stop_due - time.monotonic()))
+            return HEARTBEAT_SECONDS
+        return min(HEARTBEAT_SECONDS, max(0.0, self._stop_due - time.monotonic()))
 
-    def _obey(self, order: ToWorker) -> None:
+    def _handle(self, order: ToWorker) -> None:
         match order:
             case Load():
                 self._loads.put(order)
@@ -163,62 +166,61 @@ class Worker:
                 self._drain()
 
     def _load_all(self) -> None:
-        """Load one after the other, and answer in that order: what comes last stays."""
+        """Load one policy after the other, in the order of the orders: the last one stays."""
         while True:
             self._load(self._loads.get())
 
     def _load(self, order: Load) -> None:
-        """Read a snapshot while the loop goes on."""
+        """Read a policy while requests are answered."""
         try:
-            policy = Sources.of(self._settings).within(order.folder).load()
-            if policy.revision != order.revision:
-                self._fail(f"the snapshot holds revision {policy.revision} instead of {order.revision}", order)
-                return
-        except ConfigurationError as error:
-            self._fail("; ".join(map(str, error.problems)), order)
-            return
-        except Exception as error:  # noqa: BLE001  the supervisor must hear of it, and the old policy serves on
+            # The supervisor wrote this file, into a folder that only it and its workers can enter.
+            data: PolicyData = pickle.loads(order.file.read_bytes())  # noqa: S301
+            judge = data.judge()
+        except Exception as error:  # noqa: BLE001  the supervisor must know, and the old policy serves on
             self._fail(fault(error), order)
             return
-        # What was loaded stays for long: the collector need not look at it again.
+        if judge.revision != order.revision:
+            self._fail(f"the file holds revision {judge.revision} instead of {order.revision}", order)
+            return
+        # A policy stays for long: the garbage collector need not look at it again.
         gc.collect()
         gc.freeze()
-        self._staged = policy
-        self._say(Loaded(order.revision))
+        self._loaded = judge
+        self._send(Loaded(order.revision))
 
     def _fail(self, text: str, order: Load) -> None:
-        self._say(Failed(text, order.revision))
+        self._send(Failed(text, order.revision))
         if self._check is None:
-            self._give_up()
+            self._fail_process()
 
     def _swap(self, revision: str) -> None:
-        policy, self._staged = self._staged, None
-        if policy is None or policy.revision != revision:
-            self._log.error("worker %d was to swap to revision %s, which it has not loaded", self._number, revision)
-            self._give_up()
+        judge, self._loaded = self._loaded, None
+        if judge is None or judge.revision != revision:
+            self._log.write(SwapFailed(self._number, revision))
+            self._fail_process()
             return
-        self._observers.follow(policy.judge)
+        self._observers.follow(judge)
         if self._check is None:
-            self._check = Check(policy.judge, time.time, report=self._report, observe=self._observers)
+            self._check = Check(judge, time.time, report=self._report, observe=self._observers)
             self._begin.put(self._check)
         else:
-            self._check.judge = policy.judge
-        self._say(Swapped(revision))
+            self._check.judge = judge
+        self._send(Swapped(revision))
 
     def _drain(self) -> None:
-        """Say that it ends, and serve on until Envoy has noticed."""
+        """Report NOT_SERVING, and serve on until Envoy has noticed."""
         if self._leaving:
             return
         self._leaving = True
-        self._say(Draining())
+        self._send(Draining())
         if self._server is None:
             self._begin.put(None)
             return
         self._server.drain()
         self._stop_due = time.monotonic() + self._settings.drain
 
-    def _give_up(self) -> None:
-        """End, for a reason that is no good one: the next process may do better."""
+    def _fail_process(self) -> None:
+        """End with an exit code that is not 0; another process is started."""
         self._code = 1
         self._end(0.0)
 
@@ -228,13 +230,13 @@ class Worker:
         else:
             self._server.stop(grace)
 
-    def _abandon(self) -> None:
-        """End because the supervisor is gone; nobody is left who would notice if the loop did not."""
+    def _end_without_supervisor(self) -> None:
+        """End because the supervisor is gone, even if the loop hangs."""
         self._end(ORPHAN_SECONDS)
         time.sleep(2 * ORPHAN_SECONDS)
         os._exit(1)
 
-    def _say(self, message: FromWorker) -> None:
-        """Tell the supervisor; if it is gone, the control thread finds out."""
-        with self._speaking, suppress(OSError):
+    def _send(self, message: FromWorker) -> None:
+        """Send a message to the supervisor; if it is gone, the control thread notices."""
+        with self._sending, suppress(OSError):
             self._connection.send(message)

@@ -1,4 +1,4 @@
-"""A bounded memory: what was proven stays known for a while, and what was not asked for lately is forgotten."""
+"""A bounded cache: entries that were not asked for lately are dropped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class CacheUse:
-    """How often a memory knew what it was asked for, or did not; what it forgot for want of room; what it holds."""
+    """How a cache was used: hits, misses, entries dropped to make room, and entries that it has now."""
 
     hits: int = 0
     misses: int = 0
@@ -29,8 +29,9 @@ class CacheUse:
 class Cache(Generic[V]):
     """Values by digest, at most `capacity` of them.
 
-    Two generations of half the capacity each: what was not asked for while one filled is forgotten. Every step is one
-    dictionary operation, so threads need no lock; only the counts may then miss one.
+    It has two generations of half the capacity each. When the young one is full, the old one is dropped, and with it
+    what was not asked for meanwhile. Every step is one dictionary operation, so threads need no lock; only a count may
+    then be lost.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -45,7 +46,7 @@ class Cache(Generic[V]):
         return len(self._young) + len(self._old)
 
     def get(self, key: bytes) -> V | None:
-        """Return a value that is still known."""
+        """Return the value, or None if it is not there."""
         value = self._young.get(key)
         if value is None:
             value = self._old.get(key)
@@ -57,7 +58,7 @@ class Cache(Generic[V]):
         return value
 
     def put(self, key: bytes, value: V) -> None:
-        """Remember a value, and forget the older half when the younger is full."""
+        """Add a value, and drop the old generation when the young one is full."""
         self._old.pop(key, None)
         if len(self._young) >= self._half:
             self._evictions += len(self._old)
@@ -65,5 +66,5 @@ class Cache(Generic[V]):
         self._young[key] = value
 
     def use(self) -> CacheUse:
-        """Say what came of it so far."""
+        """Return how the cache was used so far."""
         return CacheUse(self._hits, self._misses, self._evictions, len(self))

@@ -30,7 +30,7 @@ def parse_claims(members: Mapping[str, object], issuer: Issuer) -> Claims | Toke
 
 
 def standing_error(claims: Claims, backend: BackendService, now: float) -> TokenError | None:
-    """Return what refuses well-formed claims at this time, for this backend. Decided anew for each request."""
+    """Return why well-formed claims are refused at this time, for this backend, or None. Each request asks again."""
     issuer = claims.issuer
     if claims.expires <= now - issuer.expiry_leeway:
         return TokenError.EXPIRED
@@ -83,7 +83,7 @@ def _audiences(value: object) -> frozenset[str]:
 
 
 def _seats(value: object) -> int | None:
-    """Seats decide a limit, not access: what is no number of seats leaves the default tier."""
+    """Seats decide a limit, not access, so a claim that is no number means the default tier, not a refusal."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
     return int(value) if isinstance(value, str) and _SEATS.fullmatch(value) else None

@@ -1,4 +1,4 @@
-"""A compact JWS (RFC 7515, section 7.1) taken apart strictly; nothing in it is believed yet."""
+"""Parses a compact JWS (RFC 7515, section 7.1) strictly; nothing in it is verified yet."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Jws:
 
 
 def parse(token: str) -> Jws | None:
-    """Return the parts of a compact JWS, or None if it can be read in no way or in more than one."""
+    """Return the parts of a compact JWS, or None unless it can be read in exactly one way."""
     compact = _COMPACT.fullmatch(token)
     if compact is None:
         return None

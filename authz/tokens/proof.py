@@ -1,4 +1,4 @@
-"""What became of a token: the proof that an issuer signed it, or the refusal with its reason."""
+"""The result of verifying a token: the proof that an issuer signed it, or the refusal with its reason."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class TokenError(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """A key, the certificates that vouch for it, and how long they do (seconds since the epoch)."""
+    """A key, the thumbprints of its certificates, and when these are valid (seconds since the epoch)."""
 
     key: VerificationKey
     thumbprints: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ class Signer:
 class Proof:
     """Claims, and who signed them.
 
-    It may be remembered while it holds: from `valid_from` until `valid_until`, the earliest end of token and chain, in
+    It may be cached while it is valid: from `valid_from` until `valid_until`, the earliest end of token and chain, in
     seconds since the epoch.
     """
 
@@ -61,19 +61,14 @@ class Proof:
         """Who issued the token."""
         return self.claims.issuer
 
-    @property
-    def key(self) -> VerificationKey:
-        """The key that signed."""
-        return self.signer.key
-
     def holds_at(self, now: float) -> bool:
-        """Whether nothing that was proven has ended since."""
+        """Whether the token and its certificates are valid at `now`."""
         return self.valid_from <= now < self.valid_until
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a token was refused, and what was known of it by then.
+    """Why a token was refused, and what was known about it by then.
 
     `issuer` is one of ours that the token names, proven or not; `signer` is there once the signature has proven it, and
     `claims` once they are known to be well formed.

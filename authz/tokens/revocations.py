@@ -1,11 +1,11 @@
-"""What is revoked: tokens, instances, users, keys and certificates, each looked up by its id."""
+"""The revoked tokens, instances, users, keys and certificates, each looked up by its id."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from authz.model import Claims, TokenType
 
@@ -20,6 +20,10 @@ class Revocations:
     key_ids: Mapping[tuple[str, str], float]
     certificates: Mapping[str, float]
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle plain dictionaries: read-only views of them cannot be pickled."""
+        return _restored, tuple(dict(getattr(self, name)) for name in self.__slots__)
+
     def hold(self, claims: Claims, kid: str, thumbprints: Iterable[str], now: float) -> bool:
         """Whether a proven token is revoked at `now`: it, its instance, its user, its key or a certificate of it."""
         if claims.issuer.token_type is TokenType.INSTANCE:
@@ -33,6 +37,10 @@ class Revocations:
             or self.key_ids.get((claims.issuer.name, kid), 0.0) > now
             or any(self.certificates.get(thumbprint, 0.0) > now for thumbprint in thumbprints)
         )
+
+
+def _restored(*lists: dict[Any, float]) -> Revocations:  # Any: one list has pairs as keys
+    return Revocations(*map(MappingProxyType, lists))
 
 
 _NONE: Final[Mapping[str, float]] = MappingProxyType({})

@@ -1,4 +1,4 @@
-"""Signers: the keys that may have signed a token, by its own word and its issuer's configuration."""
+"""The keys that may have signed a token, by its header and its issuer's configuration."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Signers:
         self._chains = chains
 
     def cache_use(self) -> CacheUse:
-        """Say what came of remembering chains so far."""
+        """Return how the cache of chains was used so far."""
         return self._chains.cache_use()
 
     def candidates(self, jws: Jws, issuer: Issuer, now: float) -> Sequence[Signer] | TokenError:

@@ -6,13 +6,13 @@ import json
 from typing import Any, Final, NoReturn
 
 MAX_BRACKETS: Final = 500
-"""How deep Python's own parser goes differs by version and by caller; half of its least makes every answer the same."""
+"""Python's parser fails at a depth that differs by version and caller; half of the least makes answers the same."""
 
 
 def loads(text: str) -> object:
     """Return the value of a JSON text. Raises ValueError for everything else, however deep, large or strange."""
     if text.count("[") + text.count("{") > MAX_BRACKETS:
-        raise ValueError(f"holds more than {MAX_BRACKETS} lists and objects")
+        raise ValueError(f"has more than {MAX_BRACKETS} lists and objects")
     try:
         value: object = _DECODER.decode(text)
     except RecursionError:
@@ -23,12 +23,12 @@ def loads(text: str) -> object:
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:  # Any: as json.JSONDecoder types its hook
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("holds a member twice")
+        raise ValueError("has a member twice")
     return members
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"holds {constant}, which is not JSON")
+    raise ValueError(f"has {constant}, which is not JSON")
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_refuse)

@@ -1,4 +1,4 @@
-"""The verifier: a token is believed when an issuer we know signed exactly these claims, for this backend, by now."""
+"""Verifies tokens: a known issuer signed exactly these claims, and they are valid now, for this backend."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ALGORITHMS: Final = {algorithm: jwt.get_algorithm_by_name(algorithm.value) for 
 class Verifier:
     """Verifies tokens of the given issuers; reads no clock and no network.
 
-    Proofs are remembered by the SHA-256 of the complete token; a refusal never is.
+    Proofs are cached by the SHA-256 of the complete token; refusals are never cached.
     """
 
     def __init__(
@@ -58,11 +58,11 @@ class Verifier:
         return Refusal(error, proof.claims.issuer, signer, proof.claims) if error is not None else proof
 
     def cache_use(self) -> Mapping[str, CacheUse]:
-        """Say how the caches of proven tokens and chains were used so far."""
+        """Return how the caches of tokens and chains were used so far."""
         return {"tokens": self._cache.use(), "chains": self._signers.cache_use()}
 
     def _prove(self, token: str, now: float) -> Proof | Refusal:
-        """Check all that does not depend on the request."""
+        """Check everything that does not depend on the request."""
         jws = parse(token)
         if jws is None or not _has_sound_header(jws):
             return Refusal(TokenError.MALFORMED)
@@ -103,5 +103,5 @@ def _signed(jws: Jws, key: VerificationKey) -> bool:
     """Whether the key made this signature, by the key's own algorithm and no other."""
     try:
         return _ALGORITHMS[key.algorithm].verify(jws.signing_input, key.material, jws.signature)
-    except Exception:  # noqa: BLE001  a foreign parser of hostile bytes: whatever it raises is no signature
+    except Exception:  # noqa: BLE001  a library's parser of hostile bytes: whatever it raises means no signature
         return False

@@ -2,11 +2,10 @@
 ARG PYTHON_IMAGE=python:3.13-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore PIP_ONLY_BINARY=:all:
-RUN python3 -m venv --without-pip /opt/samples
 WORKDIR /build
-COPY requirements/samples.txt .
-RUN python3 -m pip --python /opt/samples/bin/python3 install --quiet --require-hashes -r samples.txt
+COPY dev/install.py dev/
+COPY requirements/uv.txt requirements/samples.txt requirements/
+RUN python3 -I dev/install.py samples --into /opt/samples
 
 FROM ${PYTHON_IMAGE}
 COPY --from=build /opt/samples /opt/samples

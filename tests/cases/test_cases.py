@@ -58,7 +58,7 @@ def test_the_answer_is_the_tables(case: Case, doors: dict[str, Door]) -> None:
         pytest.fail(f"{case}: {message}", pytrace=False)
     wanted = expected(case.row, door.profiles[case.row.token.issuer])
     for memory in ("", ", asked again"):  # what the cache knows must never change an answer
-        answer, decision = door.check(message), door.check.decide(message)
+        answer, decision = door.answer(message)
         token_error = decision.token_error.value if isinstance(decision, Denied) and decision.token_error else None
         differs = difference(wanted, observed(answer, token_error))
         if differs:

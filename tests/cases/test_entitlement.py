@@ -34,7 +34,7 @@ def test_everything_that_can_be_lacking_has_a_case() -> None:
         ("{id: one, lacks: [add_ons]}", "case 'one': 'add_ons' is not a valid Lack"),
         ("{id: one, customer: {gitlab_version: x}}", "case 'one': should be a GitLab version such as '17.8'"),
         ("{id: one, unit_primitive: {add_ons: 1}}", "case 'one': add_ons"),
-        ("{id: whoever has everything is entitled}", "stands twice, first on line "),
+        ("{id: whoever has everything is entitled}", "appears twice, first on line "),
         ("{id: one, lack: [add_on]}", "unknown key 'lack'; did you mean 'lacks'?"),
     ],
 )

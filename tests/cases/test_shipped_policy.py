@@ -10,6 +10,9 @@ from typing import Any, Final, NamedTuple
 import pytest
 import yaml
 
+from authz.documents.findings import Findings
+from authz.policy.catalog.model import Catalog
+from authz.policy.catalog.reader import read_catalog
 from authz.policy.load import Policy, load_policy
 from tests.support.cases.case_file import POLICY
 from tests.support.cases.expectation import CALLERS
@@ -103,8 +106,12 @@ def test_each_endpoint_has_a_case_that_is_allowed(endpoint: Endpoint) -> None:
         )
 
 
-def test_each_rule_names_unit_primitives_that_are_granted_for_its_backend(tmp_path: Path) -> None:
-    catalog, missing = loaded(tmp_path, "production").catalog, []
+def shipped_catalog() -> Catalog:
+    return read_catalog(POLICY, Findings())
+
+
+def test_each_rule_names_unit_primitives_that_are_granted_for_its_backend() -> None:
+    catalog, missing = shipped_catalog(), []
     for file, document in documents():
         backend = document["backend_service"]
         names = {name for rule in document["rules"] for _, granted, _ in spelt_out(rule) for name in granted.split(",")}
@@ -116,8 +123,8 @@ def test_each_rule_names_unit_primitives_that_are_granted_for_its_backend(tmp_pa
         pytest.fail("\n".join(missing), pytrace=False)
 
 
-def test_the_tables_know_each_backend_by_its_audience_and_prefixes(tmp_path: Path) -> None:
-    known, catalog = CALLERS.backends, loaded(tmp_path, "production").catalog.backend_services
+def test_the_tables_know_each_backend_by_its_audience_and_prefixes() -> None:
+    known, catalog = CALLERS.backends, shipped_catalog().backend_services
     wanted = [f"no {name} under 'backends': the catalog has none" for name in sorted(known.keys() - catalog.keys())]
     for name, backend in catalog.items():
         if name not in known or known[name].audience != backend.audience:

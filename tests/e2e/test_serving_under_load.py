@@ -85,15 +85,15 @@ def all_serve(crew: Door) -> None:
     crew.wait_until(lambda: crew.envoy.healthy("authz") == WORKERS, "every worker, as Envoy sees it")
 
 
-def wait_for_event(crew: Door, text: str, before: str) -> None:
-    """Wait until the service logs this, after `before`."""
-    crew.wait_until(lambda: text in crew.authz.events().removeprefix(before), f"'{text.strip()}'")
+def wait_for_event(crew: Door, before: int, event: str, **fields: object) -> None:
+    """Wait until the service logs this event, after its first `before` events."""
+    crew.wait_until(lambda: bool(crew.authz.events(event, before, **fields)), f"{event} {fields}")
 
 
-def replaced(crew: Door, number: int, former: int, before: str) -> None:
+def replaced(crew: Door, number: int, former: int, before: int) -> None:
     """Wait until another process has replaced a worker."""
     crew.wait_until(lambda: crew.authz.worker(number) != former, f"another worker {number}")
-    wait_for_event(crew, f"INFO listening on unix:run/authz/{number}.sock\n", before)
+    wait_for_event(crew, before, "worker_listening", worker=number, address=f"unix:run/authz/{number}.sock")
 
 
 def restarts(crew: Door) -> int:
@@ -128,11 +128,11 @@ def revision(crew: Door) -> str:
 
 def test_half_of_the_workers_are_killed(crew: Door, loading: Loading) -> None:
     with loading():
-        before, pids, count = crew.authz.events(), crew.authz.pids(), restarts(crew)
+        before, pids, count = len(crew.authz.events()), crew.authz.pids(), restarts(crew)
         for number in (0, 1):
             os.kill(pids[number], signal.SIGKILL)
         for number in (0, 1):
-            wait_for_event(crew, f"WARNING worker {number} was killed by SIGKILL: another starts", before)
+            wait_for_event(crew, before, "worker_restarted", worker=number, cause="killed by SIGKILL")
             replaced(crew, number, pids[number], before)
     assert crew.authz.pids()[2:] == pids[2:]
     assert restarts(crew) == count + 2
@@ -140,19 +140,19 @@ def test_half_of_the_workers_are_killed(crew: Door, loading: Loading) -> None:
 
 def test_one_worker_is_stopped(crew: Door, loading: Loading) -> None:
     with loading():
-        before, pids, count = crew.authz.events(), crew.authz.pids(), restarts(crew)
+        before, pids, count = len(crew.authz.events()), crew.authz.pids(), restarts(crew)
         os.kill(pids[2], signal.SIGSTOP)
-        wait_for_event(crew, "WARNING worker 2 does not move: another starts", before)
+        wait_for_event(crew, before, "worker_restarted", worker=2, cause="no heartbeat for 3s")
         replaced(crew, 2, pids[2], before)
     assert restarts(crew) == count + 1
 
 
 def test_all_workers_are_replaced_one_after_the_other(crew: Door, loading: Loading) -> None:
     with loading():
-        before, pids, count = crew.authz.events(), crew.authz.pids(), restarts(crew)
+        before, pids, count = len(crew.authz.events()), crew.authz.pids(), restarts(crew)
         for number, pid in enumerate(pids):
             os.kill(pid, signal.SIGTERM)
-            wait_for_event(crew, f"INFO worker {number} has drained: another starts\n", before)
+            wait_for_event(crew, before, "worker_drained", worker=number)
             replaced(crew, number, pid, before)
     assert not set(crew.authz.pids()) & set(pids)
     assert restarts(crew) == count + WORKERS
@@ -181,14 +181,14 @@ def test_the_policy_is_reloaded_every_second_for_a_minute(
 
 
 def test_a_broken_policy_changes_nothing(crew: Door, policy: Path, loading: Loading) -> None:
-    before, in_force, pids = crew.authz.events(), revision(crew), crew.authz.pids()
+    before, in_force, pids = len(crew.authz.events()), revision(crew), crew.authz.pids()
     text, failures = (policy / "tiers.yml").read_text("utf-8"), reloads(crew, "failure")
     with loading() as load:
         replace(policy / "tiers.yml", text.replace("default: any", "defualt: any"))
-        wait_for_event(crew, f"revision {in_force}, the new one is broken: ", before)
+        wait_for_event(crew, before, "policy_refused", revision=in_force)
         assert json.loads(crew.authz.admin("/readyz"))["last_reload_failure"]["problems"]
         keep_asking(crew, load)
         assert (reloads(crew, "failure"), revision(crew), crew.authz.pids()) == (failures + 1, in_force, pids)
         replace(policy / "tiers.yml", text)
-        wait_for_event(crew, f"is unchanged, revision {in_force}\n", before)
+        wait_for_event(crew, before, "policy_unchanged", revision=in_force)
     assert json.loads(crew.authz.admin("/readyz"))["last_reload_failure"] is None

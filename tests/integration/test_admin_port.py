@@ -44,8 +44,7 @@ def service(folder: Path) -> Iterator[Service]:
 
 
 def get(service: Service, path: str) -> tuple[int, str]:
-    (port,) = re.findall(r"INFO admin on http://127\.0\.0\.1:(\d+)\n", service.log())
-    with closing(http.client.HTTPConnection("127.0.0.1", int(port), timeout=SECONDS)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", service.admin_port(), timeout=SECONDS)) as connection:
         connection.request("GET", path)
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
@@ -88,7 +87,7 @@ def test_workers_are_counted_together_and_a_killed_one_takes_nothing_away(servic
                 assert caller.code(request()) == 16
     until(lambda: total(service, ALLOWED) == 10 * WORKERS)
     os.kill(service.worker(0), signal.SIGKILL)
-    service.wait_for("listening on unix:0.sock\n", 2)
+    service.wait_for("worker_listening", 2, address="unix:0.sock")
     assert total(service, ALLOWED) == 10 * WORKERS
     with Caller(folder / "0.sock") as caller:
         assert caller.code(healthy()) == 0
@@ -101,18 +100,17 @@ def test_a_worker_that_drains_tells_its_last_counts(service: Service, folder: Pa
         for _ in range(10):
             assert caller.code(healthy()) == 0
         os.kill(service.worker(0), signal.SIGTERM)
-        service.wait_for("INFO worker 0 has drained: another starts\n")
+        service.wait_for("worker_drained", worker=0)
     assert total(service, ALLOWED) == 10
 
 
 def test_the_revision_is_the_one_in_force(service: Service, folder: Path) -> None:
     before = page(service, "/revision")["revision"]
-    assert f"revision {before}," in service.log()
+    assert service.events("policy_loaded", revision=before)
     file = folder / "policy/tiers.yml"
     replace(file, f"{file.read_text()}# another\n")
-    service.wait_for(f"revision {before} -> ")
-    after = page(service, "/revision")["revision"]
-    assert f"revision {before} -> {after}: {WORKERS} workers\n" in service.log()
+    line = service.wait_for("policy_in_force", previous_revision=before)
+    assert (line["revision"], line["workers"]) == (page(service, "/revision")["revision"], WORKERS)
 
 
 def test_a_broken_policy_is_told_and_the_service_is_ready_nevertheless(service: Service, folder: Path) -> None:
@@ -120,7 +118,7 @@ def test_a_broken_policy_is_told_and_the_service_is_ready_nevertheless(service: 
     text = file.read_text()
     revision = page(service, "/revision")["revision"]
     replace(file, text.replace("default: any", "defualt: any"))
-    service.wait_for("the new one is broken")
+    service.wait_for("policy_refused")
     status, detail = get(service, "/readyz")
     assert status == 200
     problems = json.loads(detail)["last_reload_failure"]["problems"]
@@ -128,7 +126,7 @@ def test_a_broken_policy_is_told_and_the_service_is_ready_nevertheless(service: 
     assert page(service, "/revision")["revision"] == revision
     assert total(service, r"(?m)^authz_policy_last_reload_successful (\S+)$") == 0
     replace(file, text)
-    service.wait_for("is unchanged")
+    service.wait_for("policy_unchanged")
     assert page(service, "/readyz")["last_reload_failure"] is None
 
 
@@ -137,7 +135,7 @@ def test_while_all_drain_it_is_alive_and_not_ready(folder: Path) -> None:
     with running(folder, *sources, "--drain", "1h") as service:
         assert get(service, "/readyz")[0] == 200
         service.process.terminate()
-        service.wait_for("INFO stopping")
+        service.wait_for("service_stopping")
         until(lambda: get(service, "/readyz")[0] == 503)
         assert get(service, "/healthz")[0] == 200
 

@@ -73,7 +73,7 @@ def test_a_soak_asks_every_kind_of_question_and_watches_every_process(capsys: py
     for kind in ("new token", "known token", "expired", "forged", "no token", "another scope", "no rule", "no request"):
         assert re.search(rf"{kind} [1-9]", output)
     assert "instead of" not in output
-    assert "WARNING" not in output
+    assert "'warning'" not in output
 
 
 @pytest.mark.parametrize(
@@ -91,13 +91,16 @@ def test_memory_is_flat_if_it_is_no_larger_at_the_end_than_after_warming_up(
 ) -> None:
     grown = soak.growth("worker 0", [each for each in samples for _ in range(3)])
     assert grown.is_flat() is is_flat
-    assert soak.faults([grown], {}, "INFO listening\n") == ([] if is_flat else ["worker 0 has grown"])
+    assert soak.faults([grown], {}, [{"level": "info", "event": "worker_listening"}]) == (
+        [] if is_flat else ["worker 0 has grown"]
+    )
 
 
 def test_a_soak_reports_wrong_answers_and_warnings() -> None:
     flat = soak.growth("worker 0", [1.0] * 4)
-    found = soak.faults([flat], {"forged: 0 instead of 16": 2}, "INFO listening\nWARNING worker 1 does not move\n")
-    assert found == ["2 times forged: 0 instead of 16", "WARNING worker 1 does not move"]
+    events = [{"level": "info", "event": "worker_started"}, {"level": "warning", "event": "worker_restarted"}]
+    found = soak.faults([flat], {"forged: 0 instead of 16": 2}, events)
+    assert found == ["2 times forged: 0 instead of 16", "{'level': 'warning', 'event': 'worker_restarted'}"]
 
 
 def test_the_experiment_uses_the_shipped_shares() -> None:

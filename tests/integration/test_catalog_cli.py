@@ -123,7 +123,7 @@ def test_access_is_told_for_the_moment_that_is_asked_for() -> None:
 
 def test_a_list_without_rows_says_so_beside_the_result() -> None:
     result = run("list", "--deprecated")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no unit primitive fits\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no unit primitive matches\n")
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ def test_on_a_terminal_add_asks_for_what_is_missing_until_it_fits(policy: Path) 
     )
     for problem in (
         "'pipelines' should be the group that owns it",
-        "this is needed",
+        "this is required",
         "backend service 'moon' is not in the catalog; there are: ai_gateway, ",
         "'seventeen' should be a GitLab version",
     ):
@@ -349,7 +349,7 @@ def test_an_update_that_breaks_a_rule_is_told_where_and_changes_nothing(policy: 
     assert len(problems) == 2
     assert problems[0].startswith(f"{policy}/rules/sast.yml:")
     assert problems[0].endswith(
-        "no token for this backend can hold 'security_scans': its backend_services are ai_gateway"
+        "no token for this backend can carry 'security_scans': its backend_services are ai_gateway"
     )
     assert contents(policy) == before
 
@@ -382,7 +382,7 @@ def test_deprecate_keeps_the_unit_primitive_and_says_why_it_will_go(policy: Path
 
 
 def test_deprecate_needs_both_message_and_url(policy: Path) -> None:
-    message = "say why it will go, with --message, and where that was decided, with --url"
+    message = "say why it will be removed, with --message, and where that was decided, with --url"
     assert message in refused("deprecate", "ask_build", "--message", "m", policy=policy)
     assert message in refused("deprecate", "ask_build", "--url", "https://x.example", policy=policy)
     assert "'x' should be a URL" in refused("deprecate", "ask_build", "--message", "m", "--url", "x", policy=policy)
@@ -398,7 +398,7 @@ def test_on_a_terminal_deprecate_asks(policy: Path) -> None:
 def test_remove_is_refused_while_a_rule_or_a_service_uses_it(policy: Path) -> None:
     before = contents(policy)
     heading, *uses = refused("remove", "security_scans", policy=policy, code=1).splitlines()
-    assert heading == "Error: 'security_scans' is in use; take it out first of"
+    assert heading == "Error: 'security_scans' is in use; remove it from these places first:"
     assert [use.rpartition(":")[0] for use in uses] == [
         f"{policy}/catalog/services/sast.yml",
         f"{policy}/rules/sast.yml",
@@ -409,7 +409,7 @@ def test_remove_is_refused_while_a_rule_or_a_service_uses_it(policy: Path) -> No
 def test_remove_takes_away_what_nothing_uses(policy: Path) -> None:
     result = run("remove", "include_file_context", policy=policy)
     assert (result.exit_code, result.stdout) == (0, f"removed {unit(policy, 'include_file_context')}\n")
-    assert result.stderr == "'include_file_context' had not been deprecated: tell those who use it\n"
+    assert result.stderr == "'include_file_context' was not deprecated before: tell its users\n"
     assert "include_file_context" not in listed(policy=policy)
 
 
@@ -426,7 +426,7 @@ ULTIMATE: Final = ("--license-type", "ultimate", "--gitlab-version", "17.8", "--
 
 def test_entitlements_tell_what_is_granted_and_what_the_rest_lacks() -> None:
     text = done("entitlements", *ULTIMATE, "--add-on", "duo_pro")
-    granted, _, rest = text.partition("not granted, for want of")
+    granted, _, rest = text.partition("not granted, because these are missing")
     assert granted.startswith("granted (29)\n")
     assert "  complete_code                   ai_gateway     paid since 2024-02-15\n" in granted
     assert rest.startswith(" (16)\n")
@@ -459,9 +459,9 @@ def test_entitlements_tell_every_kind_of_lack() -> None:
 
 def test_entitlements_by_another_operator() -> None:
     text = done("entitlements", *ULTIMATE, "--operator", "self_hosted_operator", "--backend", "sast")
-    assert (
-        text
-        == "not granted, for want of (1)\n  security_scans  add-on duo_pro or duo_enterprise for self_hosted_operator\n"
+    assert text == (
+        "not granted, because these are missing (1)\n"
+        "  security_scans  add-on duo_pro or duo_enterprise for self_hosted_operator\n"
     )
 
 
@@ -548,9 +548,9 @@ def test_fifty_problems_are_fifty_lines_and_nothing_is_changed(command: tuple[st
     before = contents(policy)
     *problems, last = refused(*command, policy=policy, code=1).splitlines()
     assert problems == [
-        f"{unit(policy, f'up_{number:02}')}:3: key 'name' stands twice, first on line 2" for number in range(50)
+        f"{unit(policy, f'up_{number:02}')}:3: key 'name' appears twice, first on line 2" for number in range(50)
     ]
-    assert last == "authz: 50 problems to mend"
+    assert last == "authz: 50 problems to fix"
     assert contents(policy) == before
 
 
@@ -558,7 +558,7 @@ def test_fifty_problems_are_fifty_lines_and_nothing_is_changed(command: tuple[st
 def test_a_policy_that_is_not_there_is_told(command: tuple[str, ...], tmp_path: Path) -> None:
     message = f"{tmp_path / 'none'}: is not a directory: name a policy directory with --policy"
     assert message in refused(*command, policy=tmp_path / "none", code=1)
-    assert "holds no catalog/ (or config/) directory" in refused(*command, policy=tmp_path, code=1)
+    assert "has no catalog/ (or config/) directory" in refused(*command, policy=tmp_path, code=1)
 
 
 @pytest.mark.parametrize("command", ["add", "update", "deprecate"])

@@ -37,7 +37,7 @@ def check(tmp_path_factory: pytest.TempPathFactory) -> Check:
     def report(error: Exception) -> None:
         raise AssertionError("the check met a bug") from error
 
-    return Check(policy, lambda: float(NOW), report)
+    return Check(policy.judge, lambda: float(NOW), report)
 
 
 @pytest.fixture(scope="module", params=["TCP", "Unix socket"])

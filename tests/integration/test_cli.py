@@ -20,7 +20,9 @@ from click.testing import CliRunner, Result
 from authz.cli import main
 from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from authz.deciding.check import Check
-from authz.deciding.decision import Allowed
+from authz.deciding.decision import Allowed, Decision
+from authz.deciding.judge import Judge
+from authz.deciding.request import to_request
 from authz.policy.load import load_policy
 from tests.support.cases.case_file import POLICY
 from tests.support.minting import INSTANCE, USER, client_headers, request
@@ -63,9 +65,18 @@ def issued(keys: Path, issuer: str, *more: str) -> str:
     return result.stdout.strip()
 
 
-def check(keys: Path, environment: str = "production") -> Check:
+def decided(keys: Path, message: bytes, environment: str = "production") -> Decision:
+    """Return what is decided on a message now."""
+    return judge(keys, environment).judge(to_request(message), time.time()).decision
+
+
+def judge(keys: Path, environment: str = "production") -> Judge:
     policy = load_policy(POLICY, keys, environment, allow_empty_issuers=False, allow_unlabelled_routes=False)
-    return Check(policy, time.time, lambda error: pytest.fail(repr(error)))
+    return policy.judge
+
+
+def check(keys: Path, environment: str = "production") -> Check:
+    return Check(judge(keys, environment), time.time, lambda error: pytest.fail(repr(error)))
 
 
 def test_generate_prints_each_public_file_and_makes_the_private_ones_beside_them(tmp_path: Path) -> None:
@@ -211,7 +222,7 @@ def test_a_broken_issuers_file_is_told_with_its_line(tmp_path: Path) -> None:
     ):
         result = run(*command, "--policy", str(tmp_path / "policy"))
         assert result.exit_code == 1
-        assert told(result) == "authz: 1 problem to mend"
+        assert told(result) == "authz: 1 problem to fix"
         assert result.stderr.startswith(f"{file}:")
     assert not (tmp_path / "keys").exists()
 
@@ -244,7 +255,7 @@ def test_what_the_flags_say_is_what_the_token_says(keys: Path) -> None:
     rules = yaml.safe_load((POLICY / "rules/sast.yml").read_text())
     rule = next(rule for rule in rules["rules"] if "{" not in rule["path"] and "unit_primitives" in rule)
     message = request(rules["prefix"] + rule["path"], method=rule["methods"][0], token=token)
-    decision = check(keys).decide(message)
+    decision = decided(keys, message)
     assert isinstance(decision, Allowed)
     assert decision.identity is not None
     claims = decision.identity.claims
@@ -255,7 +266,7 @@ def test_what_the_flags_say_is_what_the_token_says(keys: Path) -> None:
 
 
 def test_all_scopes_are_those_of_the_backend(keys: Path) -> None:
-    decision = check(keys).decide(request(token=issued(keys, "customers-dot", "--all-scopes")))
+    decision = decided(keys, request(token=issued(keys, "customers-dot", "--all-scopes")))
     assert isinstance(decision, Allowed)
     assert decision.identity is not None
     scopes = decision.identity.claims.scopes
@@ -268,7 +279,7 @@ CUSTOMER: Final = ("--license-type", "ultimate", "--gitlab-version", "17.8")
 
 def entitled(keys: Path, *more: str, path: str = "/ai/v2/code/completions") -> frozenset[str]:
     """Return the scopes of a token for a customer."""
-    decision = check(keys).decide(request(path, token=issued(keys, "customers-dot", *CUSTOMER, *more)))
+    decision = decided(keys, request(path, token=issued(keys, "customers-dot", *CUSTOMER, *more)))
     assert isinstance(decision, Allowed)
     assert decision.identity is not None
     return decision.identity.claims.scopes
@@ -288,7 +299,7 @@ def test_several_add_ons_grant_what_each_does(keys: Path) -> None:
 
 def test_a_customers_token_is_for_one_backend(keys: Path) -> None:
     token = issued(keys, "customers-dot", *CUSTOMER, "--backend-service", "sast")
-    decision = check(keys).decide(request("/sast/scan", token=token, label="sast"))
+    decision = decided(keys, request("/sast/scan", token=token, label="sast"))
     assert isinstance(decision, Allowed)
     assert decision.identity is not None
     assert decision.identity.claims.scopes == {"security_scans"}
@@ -305,7 +316,7 @@ def test_a_token_needs_no_flag_beyond_issuer_and_scope(keys: Path) -> None:
     assert result.exit_code == 0
     instance = "00000000-0000-4000-8000-000000000001"
     headers = client_headers(result.stdout.strip(), overrides={"x-gitlab-instance-id": instance})
-    assert isinstance(check(keys).decide(request(headers=headers)), Allowed)
+    assert isinstance(decided(keys, request(headers=headers)), Allowed)
 
 
 INSTANCE_TOKEN: Final = ("--issuer", "customers-dot", "--scope", "complete_code")
@@ -387,7 +398,7 @@ def test_a_token_by_chain_opens_the_door(keys: Path, issuer: str, placement: tup
     assert len(part["x5c"]) == 2
     assert "kid" not in jwt.get_unverified_header(signed)
     headers = client_headers(signed, issuer.removesuffix("-staging"))
-    decision = check(keys, ISSUERS[issuer].get("environment", "production")).decide(request(headers=headers))
+    decision = decided(keys, request(headers=headers), ISSUERS[issuer].get("environment", "production"))
     assert isinstance(decision, Allowed), decision
 
 

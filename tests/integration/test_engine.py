@@ -11,7 +11,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from authz.server.call import Exchange
+from authz.server.call import OpenCall
 from authz.server.health import SERVICE
 from tests.support.integration.engine import (
     CHECK,
@@ -123,7 +123,7 @@ def test_a_call_without_a_message_is_refused(served: Served) -> None:
 
 def exchanges() -> int:
     """Return the number of call objects in this process's memory."""
-    return sum(isinstance(thing, Exchange) for thing in gc.get_objects())
+    return sum(isinstance(thing, OpenCall) for thing in gc.get_objects())
 
 
 MALFORMED = {

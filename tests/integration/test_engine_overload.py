@@ -8,7 +8,7 @@ from collections import Counter
 import grpc
 import pytest
 
-from authz.server.bounds import Bounds
+from authz.server.loop import Bounds
 from tests.support.integration.engine import CHECK, HEALTH, SECONDS, Gate, RawClient, ask, echo, framed, serving, until
 
 UNAVAILABLE = 14

@@ -53,7 +53,7 @@ def on_a_small_disk(folder: Path) -> Iterator[Service]:
         log = Path(f"/proc/{started.process.pid}/root{folder}/disk/log")
         until(log.exists)
         service = Service(started.process, log)
-        service.wait_for("INFO listening on unix:0.sock\n")
+        service.wait_for("worker_listening", address="unix:0.sock")
         yield service
 
 
@@ -87,7 +87,7 @@ def told(log: Path) -> list[str]:
 def test_requests_are_answered_and_lines_are_counted(folder: Path) -> None:
     asked = 0
     with on_a_small_disk(folder) as service, Caller(folder / "0.sock") as caller:
-        port = int(re.findall(r"INFO admin on http://127\.0\.0\.1:(\d+)\n", service.log())[0])
+        port = service.admin_port()
 
         def ask() -> None:
             nonlocal asked

@@ -1,4 +1,4 @@
-"""`authz limits`: what it writes, what it compares, what a mistake is told; and the real Envoy reads all of it."""
+"""`authz limits`: what it writes, compares and reports; and the real Envoy reads all of it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def run(*arguments: str) -> Result:
 
 
 def done(*arguments: str) -> list[str]:
-    """Return the lines that a command printed that had nothing to complain of."""
+    """Return the lines that a command printed; it succeeded and reported nothing."""
     result = run(*arguments)
     assert (result.exit_code, result.stderr) == (0, "")
     return result.stdout.splitlines()
@@ -101,45 +101,46 @@ def test_one_number_is_one_edit_that_changes_the_files_of_that_number_alone(envo
     line = next(
         at for at, text in enumerate((envoy / "limits.yaml").read_text().splitlines(), 1) if "user: 80/" in text
     )
-    told = refused("check")
+    reported = refused("check")
     differs = f"ai_gateway, tier any, per user: 60/minute here, 80/minute in envoy/limits.yaml:{line}"
-    assert [each.split(": ", 1)[1] for each in told[:-1]] == [f"{differs}; run authz limits render"] * 2
-    assert [each.split(":")[0] for each in told[:-1]] == [
+    assert [each.split(": ", 1)[1] for each in reported[:-1]] == [f"{differs}; run authz limits render"] * 2
+    assert [each.split(":")[0] for each in reported[:-1]] == [
         "envoy/rendered/embedded/users.yaml", "envoy/rendered/shared/ratelimit/users.yaml",
     ]  # fmt: skip
-    assert told[-1] == "authz: 2 problems to mend"
+    assert reported[-1] == "authz: 2 problems to fix"
     assert done("render") == ["envoy/rendered/embedded/users.yaml", "envoy/rendered/shared/ratelimit/users.yaml"]
     assert done("check")
 
 
-def test_every_mistake_is_told_with_its_line_and_nothing_is_written(envoy: Path) -> None:
+def test_every_mistake_is_reported_with_its_line_and_nothing_is_written(envoy: Path) -> None:
     edit(envoy / "limits.yaml", ("  sast:", "  scast:"), ("share: 40%", "share: 41%"))
     edit(envoy / "envoy.yaml", ("  # limits: clusters\n", ""))
     before = contents(envoy)
     for command in ("render", "check"):
-        told = refused(command)
+        reported = refused(command)
         assert (
-            told[0] == "envoy/envoy.yaml: the line '# limits: clusters' is missing: nothing shows where limits belong"
+            reported[0]
+            == "envoy/envoy.yaml: the line '# limits: clusters' is missing: nothing shows where limits belong"
         )
-        assert told[-1] == f"authz: {len(told) - 1} problems to mend"
-        assert any("backend service 'scast' is not in the policy; did you mean 'sast'?" in each for each in told)
-        assert any("the shares of ai_gateway add up to 101 %" in each for each in told)
-        assert all(each.startswith(("envoy/limits.yaml:", "envoy/envoy.yaml: ")) for each in told[:-1])
+        assert reported[-1] == f"authz: {len(reported) - 1} problems to fix"
+        assert any("backend service 'scast' is not in the policy; did you mean 'sast'?" in each for each in reported)
+        assert any("the shares of ai_gateway add up to 101 %" in each for each in reported)
+        assert all(each.startswith(("envoy/limits.yaml:", "envoy/envoy.yaml: ")) for each in reported[:-1])
     assert contents(envoy) == before
 
 
-def test_limits_that_are_not_yaml_are_told(envoy: Path) -> None:
+def test_limits_that_are_not_yaml_are_refused(envoy: Path) -> None:
     (envoy / "limits.yaml").write_text("backend_services: [")
     assert refused("render")[0].startswith("envoy/limits.yaml:")
 
 
-def test_a_policy_that_is_broken_is_told_before_its_limits_are_looked_at(envoy: Path, tmp_path: Path) -> None:
+def test_a_broken_policy_is_reported_before_its_limits(envoy: Path, tmp_path: Path) -> None:
     policy = tmp_path / "policy"
     shutil.copytree(ROOT / "authz" / "data", policy, ignore=shutil.ignore_patterns("keys"))
     (policy / "tiers.yml").write_text("default: any\n")
     (envoy / "limits.yaml").unlink()
     assert refused("render", "--policy", str(policy)) == [
-        f"{policy}/tiers.yml:1: key 'tiers' is missing", "authz: 1 problem to mend",
+        f"{policy}/tiers.yml:1: key 'tiers' is missing", "authz: 1 problem to fix",
     ]  # fmt: skip
 
 
@@ -147,12 +148,12 @@ def test_another_policys_tiers_are_the_ones_to_limit(envoy: Path, tmp_path: Path
     policy = tmp_path / "policy"
     shutil.copytree(ROOT / "authz" / "data", policy, ignore=shutil.ignore_patterns("keys"))
     edit(policy / "tiers.yml", ("name: large", "name: giant"))
-    told = refused("render", "--policy", str(policy))
-    assert any("tier 'large' is not in the policy" in each for each in told)
+    reported = refused("render", "--policy", str(policy))
+    assert any("tier 'large' is not in the policy" in each for each in reported)
     assert (envoy / "rendered").is_dir()
 
 
-def test_a_warning_is_told_and_does_no_harm(envoy: Path) -> None:
+def test_a_warning_is_reported_and_does_no_harm(envoy: Path) -> None:
     edit(envoy / "limits.yaml", ("instance: 600/minute,   user: 60/minute", "instance: 50/minute,   user: 60/minute"))
     for command in ("render", "check"):
         result = run(command)
@@ -173,8 +174,8 @@ def test_a_file_that_cannot_be_written_leaves_the_others_alone(envoy: Path) -> N
 def test_a_filter_that_is_no_longer_needed_goes_with_its_files(envoy: Path) -> None:
     edit(envoy / "limits.yaml", ("any: {share: 5%, instance: 200/minute, user: 20/minute}", "any: {user: 20/minute}"))
     gone = [f"envoy/rendered/{folder}/unit_primitives.yaml" for folder in ("embedded", "shared", "shared/ratelimit")]
-    told = refused("check")
-    assert sorted(each.split(":")[0] for each in told if "is no longer rendered" in each) == sorted(gone)
+    reported = refused("check")
+    assert sorted(each.split(":")[0] for each in reported if "is no longer rendered" in each) == sorted(gone)
     removed = [each for each in done("render") if each.endswith("(removed)")]
     assert sorted(removed) == sorted(f"{each} (removed)" for each in gone)
     assert done("check")

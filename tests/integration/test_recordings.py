@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from authz.deciding import wire
 from authz.deciding._proto.external_auth_pb2 import CheckRequest
+from authz.deciding.request import to_request
 from tests.support import recorder
 from tests.support.envoy_messages import agree, auth
 from tests.support.recording import ANY, FOLDER, Recording, recordings
@@ -33,7 +33,7 @@ def test_nothing_that_envoy_sent_is_lost_by_reading_and_writing_it(recording: Re
 
 @each
 def test_the_service_sees_what_the_index_says(recording: Recording) -> None:
-    request = wire.to_request(recording.file.read_bytes())
+    request = to_request(recording.file.read_bytes())
     seen = recording.seen
     assert (request.method, request.target, request.label) == (seen.method, seen.path, seen.label)
     assert set(request.headers) == set(seen.headers)

@@ -19,7 +19,7 @@ import pytest
 
 from tests.support.cases.case_file import POLICY
 from tests.support.integration.caller import Caller, healthy
-from tests.support.integration.service import SECONDS, Service, running
+from tests.support.integration.service import SECONDS, LogEvent, Service, running
 from tests.support.minting import INSTANCE, Minter, request, write_keys
 from tests.support.signing import key
 
@@ -78,9 +78,7 @@ def edit(file: Path, old: str, new: str) -> None:
 
 def in_force(service: Service, times: int = 1) -> str:
     """Wait for the line that says so, and return the revision."""
-    service.wait_for(f": {WORKERS} workers\n", times)
-    found: list[str] = re.findall(rf"revision \w+ -> (\w+): {WORKERS} workers", service.log())
-    return found[-1]
+    return str(service.wait_for("policy_in_force", times, workers=WORKERS)["revision"])
 
 
 OTHER_RULE: Final = "path: /v3/code/completions"
@@ -95,7 +93,10 @@ def test_an_edited_rule_is_in_force_in_every_worker(service: Service, callers: l
     revision = in_force(service)
     assert codes(callers, request(token=token)) == [5, 5]
     assert codes(callers, request("/ai/v9/code/completions", token=token)) == [0, 0]
-    assert re.search(rf"INFO policy policy revision (?!{revision})\w{{16}} -> {revision}: 2 workers\n", service.log())
+    (loaded,) = service.events("policy_loaded")
+    assert service.events("policy_in_force", level="info", policy="policy", previous_revision=loaded["revision"])
+    assert re.fullmatch(r"\w{16}", revision)
+    assert revision != loaded["revision"]
     assert {number: service.worker(number) for number in range(WORKERS)} == before
 
 
@@ -141,21 +142,39 @@ def test_a_new_key_lets_its_tokens_in(service: Service, callers: list[Caller], f
     assert codes(callers, message) == [0, 0]
 
 
+def test_workers_load_no_schemas_and_no_yaml_at_the_start_nor_with_a_reload(
+    service: Service, callers: list[Caller], folder: Path
+) -> None:
+    """Their parts are in the memory of a process that has loaded them: of the supervisor, and of no worker."""
+    edit(folder / "policy/rules/ai_gateway.yml", RULE, "path: /v9/code/completions")
+    in_force(service)
+    assert codes(callers, healthy()) == [5, 5]
+    parts = {"_pydantic_core", "yaml/_yaml"}
+    assert loaded(service.process.pid, parts) == parts
+    for number in range(WORKERS):
+        assert loaded(service.worker(number), parts) == set()
+
+
+def loaded(pid: int, parts: set[str]) -> set[str]:
+    maps = Path(f"/proc/{pid}/maps").read_text()
+    return {part for part in parts if part in maps}
+
+
 # ---- broken ones
 
 
 def test_a_broken_policy_is_told_with_file_and_line_and_the_old_one_serves(
     service: Service, callers: list[Caller], folder: Path
 ) -> None:
-    revision = service.log().partition("revision ")[2][:16]
+    revision = service.events("policy_loaded")[0]["revision"]
     edit(folder / "policy/tiers.yml", "default: any", "defualt: any")
-    service.wait_for("the new one is broken")
-    (line,) = (line for line in service.log().splitlines() if "broken" in line)
-    told = f"ERROR policy policy stays at revision {revision}, the new one is broken: policy/tiers.yml:"
-    assert re.search(rf"{told}\d+: ", line)
+    line = service.wait_for("policy_refused", level="error", policy="policy", revision=revision)
+    assert len(service.events("policy_refused")) == 1
+    assert {problem["file"] for problem in line["problems"]} == {"policy/tiers.yml"}
+    assert all(problem["line"] > 0 and problem["message"] for problem in line["problems"])
     assert codes(callers, healthy()) == [0, 0]
     edit(folder / "policy/tiers.yml", "defualt: any", "default: any")
-    service.wait_for(f"INFO policy policy is unchanged, revision {revision}\n")
+    service.wait_for("policy_unchanged", policy="policy", revision=revision)
     assert codes(callers, healthy()) == [0, 0]
 
 
@@ -163,15 +182,21 @@ def test_every_problem_of_policy_and_keys_is_in_the_line(service: Service, folde
     (folder / KEYS).write_text("{")
     edit(folder / "policy/tiers.yml", "default: any", "defualt: any")
     service.process.send_signal(signal.SIGHUP)
-    service.wait_for("; policy/tiers.yml:")
-    assert re.search(rf"the new one is broken: {KEYS}:\d+: [^\n]*; policy/tiers.yml:\d+: ", service.log())
+    deadline = time.monotonic() + SECONDS
+    while {KEYS, "policy/tiers.yml"} not in [files(line) for line in service.events("policy_refused")]:
+        assert time.monotonic() < deadline, service.log()
+        time.sleep(0.01)
+
+
+def files(line: LogEvent) -> set[str]:
+    return {problem["file"] for problem in line["problems"]}
 
 
 def test_after_a_broken_policy_a_good_one_comes_into_force(
     service: Service, callers: list[Caller], folder: Path
 ) -> None:
     edit(folder / "policy/rules/ai_gateway.yml", "path: /v2/code/completions", "path: v9")
-    service.wait_for("the new one is broken")
+    service.wait_for("policy_refused")
     edit(folder / "policy/rules/ai_gateway.yml", "path: v9", "path: /v9/code/completions")
     in_force(service)
     assert codes(callers, healthy()) == [5, 5]
@@ -183,9 +208,10 @@ def test_a_worker_that_is_replaced_gets_the_last_good_policy_whatever_lies_there
     edit(folder / "policy/rules/ai_gateway.yml", "path: /v2/code/completions", "path: /v9/code/completions")
     in_force(service)
     shutil.rmtree(folder / "policy")
-    service.wait_for("the new one is broken: policy: is not a directory")
+    missing = "is not a directory: name a policy directory with --policy"
+    service.wait_for("policy_refused", problems=[{"file": "policy", "line": 0, "message": missing}])
     os.kill(service.worker(1), signal.SIGKILL)
-    service.wait_for("listening on unix:1.sock\n", 2)
+    service.wait_for("worker_listening", 2, address="unix:1.sock")
     with Caller(folder / "1.sock") as caller:
         assert codes([callers[0], caller], healthy()) == [5, 5]
         assert caller.code(request("/ai/v9/code/completions", token=Minter(now=time.time()).token())) == 0
@@ -194,8 +220,9 @@ def test_a_worker_that_is_replaced_gets_the_last_good_policy_whatever_lies_there
 def test_an_emptied_keys_folder_is_refused_even_where_empty_issuers_may_start(folder: Path) -> None:
     with serving(folder, "--allow-empty-issuers") as service, Caller(folder / "0.sock") as caller:
         (folder / KEYS).unlink()
-        told = "the new one is broken: keys: issuer 'customers-dot' has keys in force and none here: put one back, "
-        service.wait_for(told)
+        (problem,) = service.wait_for("policy_refused")["problems"]
+        assert problem["file"] == "keys"
+        assert problem["message"].startswith("issuer 'customers-dot' has keys in force and none here: put one back, ")
         assert caller.code(healthy()) == 0
 
 
@@ -206,12 +233,13 @@ def test_a_copy_that_cannot_be_written_is_told_and_the_old_policy_serves(
     snapshots.rename(folder / "aside")
     snapshots.write_text("no folder")
     service.process.send_signal(signal.SIGHUP)
-    service.wait_for("the new one is broken: policy: cannot be copied to ")
+    (problem,) = service.wait_for("policy_refused")["problems"]
+    assert problem["message"].startswith("cannot be copied to ")
     assert codes(callers, healthy()) == [0, 0]
     snapshots.unlink()
     (folder / "aside").rename(snapshots)
     service.process.send_signal(signal.SIGHUP)
-    service.wait_for("is unchanged")
+    service.wait_for("policy_unchanged")
 
 
 # ---- how it is asked for
@@ -220,8 +248,8 @@ def test_a_copy_that_cannot_be_written_is_told_and_the_old_policy_serves(
 def test_sighup_reads_anew_and_says_that_nothing_changed(service: Service) -> None:
     for times in (1, 2):
         service.process.send_signal(signal.SIGHUP)
-        service.wait_for("INFO policy policy is unchanged, revision ", times)
-    assert "->" not in service.log()
+        service.wait_for("policy_unchanged", times, policy="policy")
+    assert not service.events("policy_in_force")
 
 
 def test_a_mounted_volume_is_swapped(folder: Path) -> None:
@@ -270,7 +298,7 @@ def test_of_many_edits_the_last_is_in_force(service: Service, callers: list[Call
     while codes(callers, message) != [0, 0]:
         assert time.monotonic() < deadline, service.log()
         time.sleep(0.01)
-    assert "broken" not in service.log()
+    assert not service.events("policy_refused")
 
 
 # ---- and meanwhile
@@ -312,7 +340,7 @@ def test_one_snapshot_is_kept_and_none_is_left_behind(service: Service, folder: 
         in_force(service, number)
     (snapshots,) = (folder / "tmp").iterdir()
     service.process.send_signal(signal.SIGHUP)
-    service.wait_for("is unchanged")
+    service.wait_for("policy_unchanged")
     deadline = time.monotonic() + SECONDS
     while len(list(snapshots.glob("[0-9]*"))) != 1:
         assert time.monotonic() < deadline

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import socket
 import sys
@@ -182,3 +183,21 @@ def test_a_port_in_use_is_one_clear_line(backend: Running, family: Family) -> No
     (line,) = second.last_lines()
     assert "address already in use" in line
     assert str(backend.http) in line
+
+
+def test_several_backends_share_a_process_and_none_of_their_counts(family: Family) -> None:
+    child = family.start("several", (sys.executable, "-m", "dev.backend", "--sample", "a:0:0", "--sample", "b:0"))
+    ready = re.compile(r"^(\w) listens on http (\d+)", re.MULTILINE)
+    family.wait_until(lambda: len(ready.findall(child.log.read_text())) > 1, "both", 20)
+    ports = dict(ready.findall(child.log.read_text()))
+    assert httpx.get(f"http://127.0.0.1:{ports['a']}/x").json()["name"] == "a"
+    counts = {name: httpx.get(f"http://127.0.0.1:{ports[name]}/health").json() for name in ("a", "b")}
+    assert counts == {"a": {"name": "a", "requests": 1}, "b": {"name": "b", "requests": 0}}
+    child.process.send_signal(signal.SIGTERM)
+    assert child.process.wait(10) == 0
+
+
+def test_a_backend_without_a_name_is_refused(family: Family) -> None:
+    child = family.start("nameless", (sys.executable, "-m", "dev.backend", "--port", "0"))
+    assert child.process.wait(20) == 2
+    assert child.last_lines()[-1].endswith("error: give --name and --port, or --sample for each backend")

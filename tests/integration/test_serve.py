@@ -99,9 +99,9 @@ def test_every_flag_has_a_variable(folder: Path) -> None:
         "AUTHZ_ALLOW_UNLABELLED_ROUTES": "1",
     }
     with running(folder, variables=variables, listeners=2) as service:
-        log = service.log()
-        assert "policy policy revision " in log
-        assert "environment staging: gitlab-com-staging, " in log
+        (loaded,) = service.events("policy_loaded")
+        assert (loaded["policy"], loaded["environment"]) == ("policy", "staging")
+        assert loaded["issuers"][0] == "gitlab-com-staging"
         open_to_all = request("/ai/monitoring/healthz", method="GET", label=None)
         assert ask("unix:a.sock", open_to_all, folder).status.code == 0
         assert (folder / "endpoints.yaml").exists()
@@ -115,9 +115,9 @@ def test_a_flag_wins_over_its_variable(folder: Path) -> None:
 @pytest.mark.parametrize("flag", ["--allow-empty-issuers", "--allow-unlabelled-routes"])
 def test_a_flag_that_weakens_a_check_is_logged(folder: Path, flag: str) -> None:
     with running(folder, *SOCKET, flag) as service:
-        assert f"WARNING {flag} is set: a check is weakened\n" in service.log()
+        assert service.events("check_weakened", level="warning", flag=flag)
     with running(folder, *SOCKET) as service:
-        assert "weakened" not in service.log()
+        assert not service.events("check_weakened")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
@@ -125,7 +125,7 @@ def test_a_signal_ends_it_well(folder: Path, number: signal.Signals) -> None:
     with running(folder, *SOCKET, "--drain", "0s") as service:
         service.process.send_signal(number)
         assert service.ended() == 0
-        assert service.log().endswith("INFO stopped\n")
+        assert service.events()[-1]["event"] == "service_stopped"
     assert not (folder / "a.sock").exists()
 
 
@@ -155,7 +155,7 @@ def test_requests_under_load_are_answered_or_refused_at_the_door_when_it_ends(fo
         codes = {finished.result(SECONDS) for finished in loads}
         assert codes <= {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
         assert service.ended() == 0
-        assert service.log().endswith("INFO stopped\n")
+        assert service.events()[-1]["event"] == "service_stopped"
 
 
 def test_a_socket_that_a_killed_service_left_is_taken_over(folder: Path) -> None:
@@ -233,7 +233,7 @@ def test_every_problem_of_a_broken_policy_is_told_and_nothing_listens(folder: Pa
     code, error = refused(folder, "--policy", "policy", *SOCKET)
     lines = [line for line in error.splitlines() if not line.endswith("(a warning)")]
     assert code == 1
-    assert lines[-1] == f"authz: {len(lines) - 1} problems to mend"
+    assert lines[-1] == f"authz: {len(lines) - 1} problems to fix"
     told = {line.split(": ")[0].rpartition(":")[0]: line for line in lines[:-1]}
     assert set(told) == {
         f"policy/{name}" for name in ("rules/ai_gateway.yml", "rules/sast.yml", "tiers.yml", "issuers.yml")
@@ -260,7 +260,7 @@ def test_missing_keys_are_told_for_each_issuer(folder: Path) -> None:
             "or start with --allow-empty-issuers to refuse this issuer's tokens"
             for name, profile in sorted(PRODUCTION.items())
         ),
-        f"authz: {len(PRODUCTION)} problems to mend",
+        f"authz: {len(PRODUCTION)} problems to fix",
     ]
 
 
@@ -270,9 +270,9 @@ def test_a_private_key_in_a_key_set_stops_the_start_and_is_not_shown(folder: Pat
     code, error = refused(folder, *SOCKET)
     assert code == 1
     assert error.splitlines() == [
-        "keys/gitlab-com.jwks.json: key 'gitlab-com-1' holds private members (d): ship the public key alone, "
+        "keys/gitlab-com.jwks.json: key 'gitlab-com-1' has private members (d): ship the public key alone, "
         "and replace this pair",
-        "authz: 1 problem to mend",
+        "authz: 1 problem to fix",
     ]
 
 
@@ -330,7 +330,7 @@ def test_no_token_is_ever_logged(folder: Path) -> None:
     assert not any(part in log for token in tokens for part in token.split(".") if len(part) > 8)
 
 
-WATCHED: Final = """
+HOOK: Final = """
 import os, sys
 NETWORK = {"socket.connect", "socket.sendto", "socket.sendmsg", "socket.gethostbyname", "socket.getaddrinfo"}
 def watch(event, arguments):
@@ -339,18 +339,16 @@ def watch(event, arguments):
     if event in NETWORK and not to_a_file and not no_name:
         os.write(2, f"NETWORK {event}\\n".encode())
 sys.addaudithook(watch)
-if __name__ == "__main__":
-    from authz.cli import main
-    main()
 """
-"""A program that tells of Python's use of the network; its workers run its first part too."""
+"""What every Python process runs first: it reports each use of the network."""
 
 
 @pytest.fixture
 def watched(folder: Path) -> tuple[str, ...]:
-    """Return what starts the service under watch."""
-    (folder / "watched.py").write_text(WATCHED)
-    return (sys.executable, "watched.py", "serve")
+    """Return what starts the service so that supervisor and workers are watched."""
+    (folder / "sitecustomize.py").write_text(HOOK)
+    path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return ("env", f"PYTHONPATH={path}", *COMMAND)
 
 
 def without_network() -> tuple[str, ...]:

@@ -108,8 +108,8 @@ def test_workers_listen_on_ports_counted_from_one(folder: Path) -> None:
 def test_a_killed_worker_is_replaced_on_its_socket_and_the_others_serve_on(service: Service, folder: Path) -> None:
     before = [service.worker(number) for number in range(WORKERS)]
     os.kill(before[1], signal.SIGKILL)
-    service.wait_for("worker 1 was killed by SIGKILL: another starts in 0.1s\n")
-    service.wait_for("listening on unix:run/1.sock\n", 2)
+    service.wait_for("worker_restarted", worker=1, cause="killed by SIGKILL", delay_s=0.1)
+    service.wait_for("worker_listening", 2, address="unix:run/1.sock")
     all_answer(folder)
     assert [service.worker(number) == before[number] for number in range(WORKERS)] == [True, False, True]
 
@@ -121,7 +121,7 @@ def test_envoy_is_not_told_of_a_dead_worker(service: Service, folder: Path) -> N
 
     def back() -> bool:
         seen.append(endpoints(folder))
-        return "listening on unix:run/1.sock" in service.log().partition("SIGKILL")[2] and seen[-1] == ALL
+        return len(service.events("worker_listening", address="unix:run/1.sock")) == 2 and seen[-1] == ALL
 
     until(back, "the way back")
     assert [ALL[0], ALL[2]] in seen
@@ -131,14 +131,14 @@ def test_all_killed_at_once_come_back(service: Service, folder: Path) -> None:
     for number in range(WORKERS):
         os.kill(service.worker(number), signal.SIGKILL)
     for number in range(WORKERS):
-        service.wait_for(f"listening on unix:run/{number}.sock\n", 2)
+        service.wait_for("worker_listening", 2, address=f"unix:run/{number}.sock")
     all_answer(folder)
 
 
 def test_a_stopped_worker_is_found_and_replaced(service: Service, folder: Path) -> None:
     os.kill(service.worker(2), signal.SIGSTOP)
-    service.wait_for("WARNING worker 2 does not move: another starts in 0.1s\n")
-    service.wait_for("listening on unix:run/2.sock\n", 2)
+    service.wait_for("worker_restarted", level="warning", worker=2, cause="no heartbeat for 3s", delay_s=0.1)
+    service.wait_for("worker_listening", 2, address="unix:run/2.sock")
     all_answer(folder)
 
 
@@ -157,8 +157,8 @@ def test_calls_on_the_others_do_not_notice(service: Service, folder: Path) -> No
         loading = pool.submit(load)
         os.kill(service.worker(1), signal.SIGKILL)
         os.kill(service.worker(2), signal.SIGTERM)
-        service.wait_for("listening on unix:run/1.sock\n", 2)
-        service.wait_for("listening on unix:run/2.sock\n", 2)
+        service.wait_for("worker_listening", 2, address="unix:run/1.sock")
+        service.wait_for("worker_listening", 2, address="unix:run/2.sock")
         ended.set()
         loading.result(SECONDS)
     assert codes
@@ -171,9 +171,9 @@ def test_calls_on_the_others_do_not_notice(service: Service, folder: Path) -> No
 def test_one_worker_drains_on_sigterm_and_is_replaced(service: Service, folder: Path) -> None:
     before = service.worker(1)
     os.kill(before, signal.SIGTERM)
-    service.wait_for("INFO worker 1 drains\n")
-    service.wait_for("INFO worker 1 has drained: another starts\n")
-    service.wait_for("listening on unix:run/1.sock\n", 2)
+    service.wait_for("worker_draining", worker=1)
+    service.wait_for("worker_drained", level="info", worker=1)
+    service.wait_for("worker_listening", 2, address="unix:run/1.sock")
     assert service.worker(1) != before
     all_answer(folder)
     until(lambda: endpoints(folder) == ALL, "three endpoints")
@@ -183,7 +183,7 @@ def test_a_worker_that_drains_leaves_envoys_list_says_so_and_still_answers(folde
     with crew(folder, "--drain", "1h") as service, Caller(folder / "run/1.sock") as caller:
         assert caller.is_healthy()
         os.kill(service.worker(1), signal.SIGTERM)
-        service.wait_for("INFO worker 1 drains\n")
+        service.wait_for("worker_draining", worker=1)
         until(lambda: endpoints(folder) == [ALL[0], ALL[2]], "one endpoint less")
         assert not caller.is_healthy()
         assert caller.code(healthy()) == 0
@@ -194,7 +194,7 @@ def test_a_rolling_replacement_ends_with_three_others(service: Service, folder: 
     before = [service.worker(number) for number in range(WORKERS)]
     for number in range(WORKERS):
         os.kill(before[number], signal.SIGTERM)
-        service.wait_for(f"listening on unix:run/{number}.sock\n", 2)
+        service.wait_for("worker_listening", 2, address=f"unix:run/{number}.sock")
     assert not {service.worker(number) for number in range(WORKERS)} & set(before)
     all_answer(folder)
 
@@ -203,7 +203,7 @@ def test_all_end_on_sigterm_and_so_does_envoys_list(service: Service, folder: Pa
     pids = [service.worker(number) for number in range(WORKERS)]
     service.process.terminate()
     assert service.ended() == 0
-    assert service.log().endswith("INFO stopped\n")
+    assert service.events()[-1]["event"] == "service_stopped"
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
     assert list((folder / "run").iterdir()) == []
 
@@ -213,13 +213,13 @@ def test_while_they_drain_they_say_so_and_answer_and_a_second_signal_ends_it_at_
         pids = [service.worker(number) for number in range(WORKERS)]
         assert caller.is_healthy()
         service.process.send_signal(signal.SIGINT)
-        service.wait_for("INFO stopping: requests in flight finish\n")
+        service.wait_for("service_stopping")
         until(lambda: not caller.is_healthy(), "health turned")
         assert caller.code(healthy()) == 0
         assert endpoints(folder) == ALL
         service.process.send_signal(signal.SIGINT)
         assert service.ended() == 1
-        assert service.log().endswith("WARNING stopped at once: requests in flight are lost\n")
+        assert service.events()[-1]["event"] == "service_aborted"
         assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
     assert not (folder / "run/endpoints.json").exists()
 
@@ -230,7 +230,7 @@ def test_interrupts_of_a_terminal_do_not_kill_workers(service: Service, folder: 
         os.kill(service.worker(number), signal.SIGINT)
         os.kill(service.worker(number), signal.SIGHUP)
     all_answer(folder)
-    assert service.log().count("is process") == WORKERS
+    assert len(service.events("worker_started")) == WORKERS
 
 
 def test_workers_end_when_their_supervisor_is_killed(folder: Path) -> None:
@@ -322,24 +322,23 @@ def test_no_room_for_the_copy_of_the_policy_is_one_clear_line(folder: Path) -> N
 def test_few_file_handles_are_a_warning_and_the_soft_limit_is_raised(folder: Path) -> None:
     command = ("/bin/sh", "-c", 'ulimit -Sn 50; ulimit -Hn 512; exec "$0" "$@"', *COMMAND)
     with crew(folder, command=command) as service:
-        assert (
-            "WARNING 512 file handles are few: connections beyond them wait; 1024 or more would do\n" in service.log()
-        )
+        assert service.events("few_file_handles", level="warning", available=512, recommended=1024)
         limits = Path(f"/proc/{service.worker(0)}/limits").read_text()
         assert re.search(r"Max open files\s+512\s+512", limits)
 
 
 def test_when_no_worker_can_start_it_ends_and_says_why(folder: Path) -> None:
     """The folder of the socket goes after the supervisor has looked at it: here, once the worker listens."""
-    told = "failed: cannot listen on unix:run/0.sock: folder run does not exist: make it first"
+    cause = "cannot listen on unix:run/0.sock: folder run does not exist: make it first"
     with running(folder, "--keys", "keys", "--listen", "unix:run/0.sock") as service:
         (folder / "run/0.sock").unlink()
         (folder / "run").rmdir()
         os.kill(service.worker(0), signal.SIGKILL)
         for start in range(1, STARTS):
-            service.wait_for(f"WARNING worker 0 {told}: another starts in ", start)
+            service.wait_for("worker_restarted", start, level="warning", worker=0, cause=cause)
         assert service.ended() == 1
-        assert service.log().splitlines()[-1] == f"ERROR no worker can start, tried {STARTS} times: {told}"
+        (last,) = service.events("no_worker_can_start", level="error", attempts=STARTS, cause=cause)
+        assert service.events()[-1] == last
 
 
 def test_a_list_for_envoy_that_cannot_be_written_is_told_and_written_as_soon_as_it_can(folder: Path) -> None:
@@ -348,9 +347,9 @@ def test_a_list_for_envoy_that_cannot_be_written_is_told_and_written_as_soon_as_
         until((folder / "lists/e.json").exists, "the list")
         (folder / "lists").rename(folder / "away")
         os.kill(service.worker(0), signal.SIGKILL)
-        service.wait_for("ERROR the endpoints file cannot be written, Envoy may ask workers that are gone: ")
-        service.wait_for("listening on unix:run/0.sock\n", 2)
+        service.wait_for("endpoints_file_not_written", file="lists/e.json", cause="No such file or directory")
+        service.wait_for("worker_listening", 2, address="unix:run/0.sock")
         (folder / "lists").mkdir()
         until((folder / "lists/e.json").exists, "the list")
         until(lambda: "run/0.sock" in (folder / "lists/e.json").read_text(), "the worker in the list")
-        assert service.log().count("the endpoints file cannot be written") == 1
+        assert len(service.events("endpoints_file_not_written")) == 1

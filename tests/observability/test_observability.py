@@ -64,7 +64,7 @@ def test_promtool_accepts_the_metrics_of_a_running_service(tmp_path_factory: pyt
     write_keys(folder / "keys")
     flags = ("--keys", "keys", "--listen", "unix:{worker}.sock", "--workers", "2", "--admin", "127.0.0.1:0")
     with running(folder, *flags, listeners=2) as service:
-        (admin,) = re.findall(r"INFO admin on http://(\S+)\n", service.log())
+        admin = f"127.0.0.1:{service.admin_port()}"
         for worker in range(2):
             with Caller(folder / f"{worker}.sock") as caller:
                 assert [caller.code(healthy()), caller.code(request())] == [0, 16]

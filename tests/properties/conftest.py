@@ -47,7 +47,7 @@ def check(policy: Policy) -> Check:
     def report(error: Exception) -> None:
         raise AssertionError("the check met a bug") from error
 
-    return Check(policy, lambda: float(NOW), report)
+    return Check(policy.judge, lambda: float(NOW), report)
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ def test_a_path_is_read_as_the_twin_reads_it(target: str) -> None:
 def test_the_tree_finds_the_rule_that_trying_every_rule_finds(
     policy: Policy, twin_rules: list[TwinRule], method: str, target: str
 ) -> None:
-    found = policy.rules.match(method, target)
+    found = policy.judge.rules.match(method, target)
     path = twin.decode(target)
     expected = "ambiguous_path" if path is None else twin.match(twin_rules, method, path)
     if isinstance(expected, str):

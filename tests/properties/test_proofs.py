@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwt.types import Options
 
+from authz.documents.findings import Findings
 from authz.model import Trust
+from authz.policy.catalog.reader import read_catalog
 from authz.policy.load import Policy
 from authz.tokens.cache import Cache
 from authz.tokens.keys.chains import ChainVerifier
@@ -22,8 +24,10 @@ from authz.tokens.verifier import Verifier
 from tests.support.certificates import Certificate, x5c
 from tests.support.issuers import PRODUCTION
 from tests.support.minting import NOW, NULL, Minter
+from tests.support.repository import PACKAGED_POLICY
 
 Step = tuple[str, str, float]
+BACKENDS: Final = read_catalog(PACKAGED_POLICY, Findings()).backend_services
 MINTER: Final = Minter()
 TOKENS: Final = [
     MINTER.token(issuer, {"aud": audience, "exp": NOW + lifetime, "iat": NOW + start, "nbf": None})
@@ -78,13 +82,13 @@ def verifier(policy: Policy, ring: KeyRing) -> Verifier:
 def test_a_remembered_token_is_judged_as_one_never_seen(policy: Policy, ring: KeyRing, steps: list[Step]) -> None:
     remembering = verifier(policy, ring)
     for token, backend_name, offset in steps:
-        backend = policy.catalog.backend_services[backend_name]
+        backend = BACKENDS[backend_name]
         known, new = (each.verify(token, backend, NOW + offset) for each in (remembering, verifier(policy, ring)))
         assert isinstance(known, Refusal) == isinstance(new, Refusal)
         if isinstance(known, Refusal) or isinstance(new, Refusal):
             assert known == new
         else:
-            assert (known.claims, known.key.kid) == (new.claims, new.key.kid)
+            assert (known.claims, known.signer.key.kid) == (new.claims, new.signer.key.kid)
 
 
 @given(
@@ -99,8 +103,8 @@ def test_what_is_accepted_has_every_claim_as_the_contract_wants_it(
     policy: Policy, issuer: str, claims: dict[str, object]
 ) -> None:
     token = MINTER.token(issuer, claims)
-    backend = policy.catalog.backend_services["ai_gateway"]
-    verdict = policy.verifier.verify(token, backend, NOW)
+    backend = BACKENDS["ai_gateway"]
+    verdict = policy.judge.verifier.verify(token, backend, NOW)
     if isinstance(verdict, Refusal):
         return
     profile = PRODUCTION[issuer]

@@ -15,10 +15,7 @@ OTHER_BACKEND: Final = BackendService("beta", "aud-beta")
 
 UNIT_PRIMITIVE: Final = UnitPrimitive(
     name="read",
-    description="d",
-    group="group::a",
     feature_category="c",
-    documentation_url="https://d.example",
     license_types=(),
     backend_services=("alpha",),
     add_ons=(),
@@ -26,8 +23,7 @@ UNIT_PRIMITIVE: Final = UnitPrimitive(
     cut_off_date=None,
     min_gitlab_version=None,
     min_gitlab_version_for_free_access=None,
-    deprecation_message=None,
-    deprecated_by_url=None,
+    is_deprecated=False,
 )
 CATALOG: Final = Catalog(
     unit_primitives=MappingProxyType({name: replace(UNIT_PRIMITIVE, name=name) for name in ("read", "write", "admin")}),

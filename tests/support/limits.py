@@ -9,12 +9,12 @@ from typing import Final
 from authz.documents.findings import Findings
 from authz.limits.model import Limits
 from authz.limits.reader import read_limits
-from authz.limits.vocabulary import Ground
+from authz.limits.vocabulary import Vocabulary
 from authz.model import Tiers
 from tests.support.examples import CATALOG
 from tests.support.files import told, write
 
-GROUND: Final = Ground(
+VOCABULARY: Final = Vocabulary(
     CATALOG,
     Tiers("any", ((100, "large"), (1, "small"))),
     MappingProxyType({"alpha": frozenset({("read",), ("read", "write")})}),
@@ -41,7 +41,7 @@ def _read(folder: Path, text: str, *edits: tuple[str, str]) -> tuple[Limits | No
         assert old in text, old
         text = text.replace(old, new)
     findings = Findings()
-    return read_limits(write(folder / "limits.yaml", text.removeprefix("\n")), GROUND, findings), findings
+    return read_limits(write(folder / "limits.yaml", text.removeprefix("\n")), VOCABULARY, findings), findings
 
 
 def limits(folder: Path, *edits: tuple[str, str]) -> Limits:

@@ -1,4 +1,4 @@
-"""Both engines in a few lines: which of the rendered limits count for a request. Real ones are asked in tests/e2e."""
+"""Models of both engines: which of the rendered limits count for a request. tests/limits asks the real ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import yaml
 
-from authz.limits.rendering.text import Page
+from authz.limits.rendering.rendered_file import RenderedFile
 
 SECONDS: Final = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
 Descriptor = tuple[tuple[str, str], ...]
@@ -18,11 +18,11 @@ Counted = dict[Descriptor, str]
 
 
 class Asked:
-    """A request behind authz: what authz said of it."""
+    """A request behind authz, with the facts that authz gave Envoy about it."""
 
     def __init__(self, unit_primitive: str = "read", address: str = "198.51.100.7", **facts: str) -> None:
-        said = {"backend_service": "alpha", "tier": "any", "realm": "self-managed", "instance_id": "i", "user_id": "u"}
-        self.facts: Mapping[str, str] = {**said, "limited_instance_id": "i", **facts}
+        usual = {"backend_service": "alpha", "tier": "any", "realm": "self-managed", "instance_id": "i", "user_id": "u"}
+        self.facts: Mapping[str, str] = {**usual, "limited_instance_id": "i", **facts}
         self.unit_primitive = unit_primitive
         self.address = ip_address(address)
 
@@ -70,9 +70,9 @@ class Asked:
         return config["descriptor_key"], tier if good else default.strip("'")
 
 
-def embedded(pages: Mapping[str, Page], name: str, asked: Asked) -> Counted:
+def embedded(files: Mapping[str, RenderedFile], name: str, asked: Asked) -> Counted:
     """Which buckets of an embedded filter a request draws from."""
-    (resource,) = yaml.safe_load(pages[f"embedded/{name}.yaml"].text)["resources"]
+    (resource,) = yaml.load(files[f"embedded/{name}.yaml"].text, yaml.CSafeLoader)["resources"]
     config = resource["typed_config"]
     counted: Counted = {}
     for made in (asked.descriptor(each["actions"]) for each in config["rate_limits"]):
@@ -93,10 +93,10 @@ def _fits(made: Descriptor, entries: Sequence[Mapping[str, str]]) -> bool:
     )
 
 
-def shared(pages: Mapping[str, Page], name: str, asked: Asked) -> Counted:
+def shared(files: Mapping[str, RenderedFile], name: str, asked: Asked) -> Counted:
     """Which counters of the rate limit service a request's answer or arrival adds to."""
-    (resource,) = yaml.safe_load(pages[f"shared/{name}.yaml"].text)["resources"]
-    domain = yaml.safe_load(pages[f"shared/ratelimit/{name}.yaml"].text)
+    (resource,) = yaml.load(files[f"shared/{name}.yaml"].text, yaml.CSafeLoader)["resources"]
+    domain = yaml.load(files[f"shared/ratelimit/{name}.yaml"].text, yaml.CSafeLoader)
     assert resource["typed_config"]["domain"] == domain["domain"]
     counted: Counted = {}
     for rate_limit in resource["typed_config"]["rate_limits"]:

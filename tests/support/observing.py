@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 from authz.deciding.check import Check
+from authz.deciding.judge import Judge
 from authz.deciding.observation import Observation
 from authz.policy.load import Policy, load_policy
 from tests.support.cases.case_file import POLICY
@@ -31,11 +32,11 @@ def chained() -> dict[str, str]:
     return {"authorization": f"Bearer {token}"}
 
 
-def told(policy: Policy, message: bytes, now: float = NOW) -> Observation:
-    """Return the observation of the answer to a message."""
-    heard: list[Observation] = []
-    Check(policy, lambda: float(now), lambda error: pytest.fail(repr(error)), heard.append)(message)
-    ((observation),) = heard
+def observe(judge: Judge, message: bytes, now: float = NOW) -> Observation:
+    """Return what observers see of the answer to a message."""
+    seen: list[Observation] = []
+    Check(judge, lambda: float(now), lambda error: pytest.fail(repr(error)), seen.append)(message)
+    ((observation),) = seen
     return observation
 
 
@@ -58,4 +59,4 @@ def observed(
         "x-gitlab-global-user-id": "W2HPShrOch8RMah8ZWsjrXtAXo+stqKsNX0exQ1rsQQ=",
         "x-request-id": "1543f25e-0604-443f-b7de-1f83989e68fa",
     }
-    return told(policy, request(path, method=method, headers={**usual, **(headers or {})}))
+    return observe(policy.judge, request(path, method=method, headers={**usual, **(headers or {})}))

@@ -1,23 +1,34 @@
-"""`authz catalog`: what exists and who gets it, for people and for programs."""
+"""`authz catalog`: shows and changes the catalog."""
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 
-from authz.cli.catalog.add import add
-from authz.cli.catalog.change import deprecate, remove, update
-from authz.cli.catalog.entitlements import entitlements
-from authz.cli.catalog.export import export_legacy
-from authz.cli.catalog.listing import list_, show
-from authz.cli.catalog.schemas import schema
+from authz.cli.lazy import LazyGroup
 
 __all__ = ["catalog"]
 
+_COMMANDS: Final = {
+    "list": ("authz.cli.catalog.listing:list_", "List unit primitives."),
+    "show": ("authz.cli.catalog.show:show", "Show one unit primitive: what its file says, and what uses it."),
+    "add": ("authz.cli.catalog.add:add", "Add a unit primitive to the catalog."),
+    "update": ("authz.cli.catalog.change:update", "Change a unit primitive."),
+    "deprecate": ("authz.cli.catalog.change:deprecate", "Mark a unit primitive as deprecated."),
+    "remove": ("authz.cli.catalog.change:remove", "Remove a unit primitive that no rule and no legacy service uses."),
+    "entitlements": (
+        "authz.cli.catalog.entitlements:entitlements",
+        "Show what a customer is entitled to, and what it lacks for the rest.",
+    ),
+    "export-legacy": ("authz.cli.catalog.export:export_legacy", "Print the catalog as legacy services."),
+    "schema": (
+        "authz.cli.catalog.schemas:schema",
+        "Print the JSON Schema of one kind of policy file, or of all of them by name.",
+    ),
+}
 
-@click.group()
+
+@click.group(cls=LazyGroup, table=_COMMANDS)
 def catalog() -> None:
     """See and change the catalog of unit primitives."""
-
-
-for command in (list_, show, add, update, deprecate, remove, entitlements, export_legacy, schema):
-    catalog.add_command(command)

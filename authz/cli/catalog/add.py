@@ -1,4 +1,4 @@
-"""`authz catalog add`: a new unit primitive, from flags, or from answers on a terminal."""
+"""`authz catalog add`: adds a unit primitive, described by flags or by answers on a terminal."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from typing import Any, Final
 
 import click
 
-from authz.cli.catalog.fields import FIELDS, KEYS, LISTS, REQUIRED, field_options, flag, written
-from authz.cli.catalog.open_catalog import Shelf, open_shelf
+from authz.cli.catalog.check import check_text
+from authz.cli.catalog.fields import FIELDS, KEYS, LISTS, REQUIRED, field_options, flag, given_values
+from authz.cli.catalog.open_catalog import OpenCatalog, open_catalog
 from authz.cli.options import POLICY
 from authz.documents.atomic import create
 from authz.documents.editor import dumped
 
-NEEDED: Final = ("name", *REQUIRED, "backend_services")
-"""What must be said. The schema would do without a backend service, but no token could ever hold the result."""
-OFFERED: Final = (
+REQUIRED_HERE: Final = ("name", *REQUIRED, "backend_services")
+"""The keys that are required. The schema allows no backend service, but then no token could grant the result."""
+ACCESS_KEYS: Final = (
     "license_types",
     "add_ons",
     "operators",
@@ -24,7 +25,7 @@ OFFERED: Final = (
     "min_gitlab_version",
     "min_gitlab_version_for_free_access",
 )
-"""What decides who gets it, and is asked for too once something else is."""
+"""The keys that decide who gets it. They are asked for as soon as a required one is."""
 
 
 @click.command()
@@ -34,25 +35,25 @@ OFFERED: Final = (
 def add(policy: Path, **values: Any) -> None:  # Any: click hands over what the options have made
     """Add a unit primitive to the catalog.
 
-    On a terminal, what is missing is asked for. The new file is checked together with the whole policy before it is
-    written.
+    On a terminal, the command asks for what is missing. The new file is checked together with the whole policy before
+    it is written.
     """
-    shelf = open_shelf(policy)
-    given = written(values)
+    opened = open_catalog(policy)
+    given = given_values(values)
     for key, value in given.items():
-        shelf.check_names(key, value)
-    missing = [key for key in NEEDED if key not in given]
+        opened.check_names(key, value)
+    missing = [key for key in REQUIRED_HERE if key not in given]
     if missing and not sys.stdin.isatty():
         flags = ", ".join("NAME" if key == "name" else flag(key) for key in missing)
         raise click.UsageError(f"missing: {flags} (on a terminal they would be asked for)")
-    for key in (*missing, *OFFERED) if missing else ():
+    for key in (*missing, *ACCESS_KEYS) if missing else ():
         if key not in given:
-            given = written({**given, key: _ask(key, shelf)})
+            given = given_values({**given, key: _ask(key, opened)})
     name = str(given["name"])
-    text = f"{shelf.heading()}---\n{dumped(given)}"
-    for warning in shelf.check(name, text):
+    text = f"{opened.heading()}---\n{dumped(given)}"
+    for warning in check_text(opened, name, text):
         click.echo(warning, err=True)
-    file = shelf.file(name)
+    file = opened.file(name)
     try:
         file.parent.mkdir(exist_ok=True)
         create(file, text)
@@ -61,22 +62,22 @@ def add(policy: Path, **values: Any) -> None:  # Any: click hands over what the 
     click.echo(file)
 
 
-def _ask(key: str, shelf: Shelf) -> str | list[str]:
-    """Ask until the answer can stand under a key; an empty one leaves out what is not needed."""
+def _ask(key: str, opened: OpenCatalog) -> str | list[str]:
+    """Ask until the answer is valid for a key; an empty answer leaves an optional key out."""
 
     def read(answer: str) -> str | list[str]:
         parts = [part.strip() for part in answer.split(",")] if key in LISTS else [answer.strip()]
         values = [FIELDS[key].convert(part, None, None) for part in parts if part]
         value = values if key in LISTS else "".join(values)
-        if key in NEEDED and not value:
-            raise click.UsageError("this is needed")
-        shelf.check_names(key, value)
+        if key in REQUIRED_HERE and not value:
+            raise click.UsageError("this is required")
+        opened.check_names(key, value)
         return value
 
-    choices = shelf.choices(key)
+    choices = opened.choices(key)
     notes = [f"of {', '.join(choices)}"] if choices else []
     notes += ["several with commas between them"] if key in LISTS else []
-    notes += [] if key in NEEDED else ["empty for none"]
+    notes += [] if key in REQUIRED_HERE else ["empty for none"]
     label = key.replace("_", " ").capitalize()
     answer: str | list[str] = click.prompt(
         f"{label} ({'; '.join(notes)})" if notes else label, default="", show_default=False, value_proc=read, err=True

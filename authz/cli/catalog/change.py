@@ -1,4 +1,4 @@
-"""`authz catalog update`, `deprecate`, `remove`: changes to a unit primitive that leave the rest of its file alone."""
+"""`authz catalog update`, `deprecate` and `remove`: change one unit primitive and keep the rest of its file."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any, Final
 
 import click
 
-from authz.cli.catalog.fields import FIELDS, KEYS, REQUIRED, field_options, written
-from authz.cli.catalog.open_catalog import Shelf, open_shelf
+from authz.cli.catalog.check import check_text
+from authz.cli.catalog.fields import FIELDS, KEYS, REQUIRED, field_options, given_values
+from authz.cli.catalog.open_catalog import OpenCatalog, open_catalog
+from authz.cli.catalog.uses import uses
 from authz.cli.options import POLICY
 from authz.documents.atomic import replace
 from authz.documents.editor import UnchangeableError, changed
@@ -21,38 +23,38 @@ CLEARABLE: Final = tuple(key for key in KEYS if key not in {"name", *REQUIRED})
 @click.command()
 @click.argument("name")
 @field_options(key for key in KEYS if key != "name")
-@click.option("--clear", multiple=True, type=click.Choice(CLEARABLE), metavar="KEY", help="Take a key out; repeatable.")
+@click.option("--clear", multiple=True, type=click.Choice(CLEARABLE), metavar="KEY", help="Remove a key; repeatable.")
 @POLICY
-def update(name: str, policy: Path, clear: tuple[str, ...], **values: Any) -> None:  # Any: as the options have it
+def update(name: str, policy: Path, clear: tuple[str, ...], **values: Any) -> None:  # Any: as the options make it
     """Change a unit primitive.
 
     A list's flag, once or more, replaces the whole list. Comments, order and all other lines of the file stay.
     """
-    given = written(values)
-    twice = [key for key in clear if key in given]
-    if twice:
-        raise click.UsageError(f"{twice[0]} is both given and cleared")
+    given = given_values(values)
+    both = [key for key in clear if key in given]
+    if both:
+        raise click.UsageError(f"{both[0]} is both given and cleared")
     changes = {**given, **dict.fromkeys(clear)}
     if not changes:
         raise click.UsageError("say what to change; 'authz catalog update --help' lists the flags")
-    _change(open_shelf(policy), name, changes)
+    _change(open_catalog(policy), name, changes)
 
 
 @click.command()
 @click.argument("name")
-@click.option("--message", type=FIELDS["deprecation_message"], help="Why it will go, and what takes its place.")
+@click.option("--message", type=FIELDS["deprecation_message"], help="Why it will be removed, and what replaces it.")
 @click.option("--url", type=FIELDS["deprecated_by_url"], help="Where that was decided.")
 @POLICY
 def deprecate(name: str, policy: Path, message: str | None, url: str | None) -> None:
-    """Say that a unit primitive will go. Tokens carry it, and rules ask for it, as before."""
-    shelf = open_shelf(policy)
-    shelf.unit(name)
+    """Mark a unit primitive as deprecated. Tokens and rules keep working."""
+    opened = open_catalog(policy)
+    opened.unit(name)
     asks = sys.stdin.isatty()
     if not asks and not (message and url):
-        raise click.UsageError("say why it will go, with --message, and where that was decided, with --url")
-    message = message or click.prompt("Why it will go, and what takes its place", err=True)
+        raise click.UsageError("say why it will be removed, with --message, and where that was decided, with --url")
+    message = message or click.prompt("Why it will be removed, and what replaces it", err=True)
     url = url or click.prompt("Where that was decided (URL)", value_proc=_url, err=True)
-    _change(shelf, name, {"deprecated_by_url": url, "deprecation_message": message})
+    _change(opened, name, {"deprecated_by_url": url, "deprecation_message": message})
 
 
 @click.command()
@@ -60,27 +62,27 @@ def deprecate(name: str, policy: Path, message: str | None, url: str | None) -> 
 @POLICY
 def remove(name: str, policy: Path) -> None:
     """Remove a unit primitive that no rule and no legacy service uses."""
-    shelf = open_shelf(policy)
-    file, uses = shelf.unit(name).file, shelf.uses(name)
-    if uses:
-        raise click.ClickException("\n".join([f"'{name}' is in use; take it out first of", *uses]))
+    opened = open_catalog(policy)
+    file, used_by = opened.unit(name).file, uses(opened, name)
+    if used_by:
+        raise click.ClickException("\n".join([f"'{name}' is in use; remove it from these places first:", *used_by]))
     try:
         file.unlink()
     except OSError as error:
         raise click.ClickException(f"{file}: {error.strerror}") from None
-    if not shelf.catalog.unit_primitives[name].is_deprecated:
-        click.echo(f"'{name}' had not been deprecated: tell those who use it", err=True)
+    if not opened.catalog.unit_primitives[name].is_deprecated:
+        click.echo(f"'{name}' was not deprecated before: tell its users", err=True)
     click.echo(f"removed {file}")
 
 
-def _change(shelf: Shelf, name: str, changes: Mapping[str, str | list[str] | None]) -> None:
-    file = shelf.unit(name).file
+def _change(opened: OpenCatalog, name: str, changes: Mapping[str, str | list[str] | None]) -> None:
+    file = opened.unit(name).file
     for key, value in changes.items():
-        shelf.check_names(key, value or ())
+        opened.check_names(key, value or ())
     try:
         old = file.read_bytes().decode("utf-8")
         new = changed(old, changes, KEYS)
-        for warning in shelf.check(name, new):
+        for warning in check_text(opened, name, new):
             click.echo(warning, err=True)
         if new != old:
             replace(file, new)

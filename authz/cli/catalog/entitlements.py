@@ -1,4 +1,4 @@
-"""`authz catalog entitlements`: what a customer gets, and what it lacks for the rest."""
+"""`authz catalog entitlements`: shows what a customer is entitled to, and what it lacks for the rest."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, assert_never
 import click
 
 from authz.cli.catalog.listing import AT, access
-from authz.cli.catalog.open_catalog import open_shelf
+from authz.cli.catalog.open_catalog import open_catalog
 from authz.cli.catalog.text import FORMAT, json_text, table
 from authz.cli.customer import CustomerFlags, check_known, customer_options
 from authz.cli.options import POLICY
@@ -27,8 +27,8 @@ from authz.policy.catalog.model import Catalog, UnitPrimitive
 def entitlements(
     policy: Path, backend_service: str | None, at: datetime | None, as_json: bool, **customer_flags: Any
 ) -> None:  # Any: click hands over what the options have made
-    """Tell what a customer is entitled to, and what it lacks for the rest."""
-    catalog, now = open_shelf(policy).catalog, at or datetime.now(UTC)
+    """Show what a customer is entitled to, and what it lacks for the rest."""
+    catalog, now = open_catalog(policy).catalog, at or datetime.now(UTC)
     customer = CustomerFlags(**customer_flags).customer(catalog)
     if backend_service is not None:
         check_known("backend_services", (backend_service,), catalog.backend_services)
@@ -42,10 +42,10 @@ def entitlements(
         rest = {name: list(missing) for name, missing in lacking.items() if missing}
         click.echo(json_text({"at": f"{now:%Y-%m-%dT%H:%M:%SZ}", "granted": granted, "lacking": rest}))
         return
-    _tell(catalog, customer, lacking, now)
+    _print(catalog, customer, lacking, now)
 
 
-def _tell(catalog: Catalog, customer: Customer, lacking: dict[str, tuple[Lack, ...]], now: datetime) -> None:
+def _print(catalog: Catalog, customer: Customer, lacking: dict[str, tuple[Lack, ...]], now: datetime) -> None:
     units = catalog.unit_primitives
     granted = [
         (f"  {name}", ", ".join(units[name].backend_services), access(units[name], now))
@@ -57,14 +57,14 @@ def _tell(catalog: Catalog, customer: Customer, lacking: dict[str, tuple[Lack, .
         for name, missing in lacking.items()
         if missing
     ]
-    for heading, rows in (("granted", granted), ("not granted, for want of", rest)):
+    for heading, rows in (("granted", granted), ("not granted, because these are missing", rest)):
         if rows:
             click.echo(f"{heading} ({len(rows)})")
             click.echo(table(rows))
 
 
 def _need(lack: Lack, unit: UnitPrimitive, customer: Customer, catalog: Catalog, now: datetime) -> str:
-    """Say what would make up for a lack."""
+    """Return what a customer would need in place of a lack."""
     match lack:
         case Lack.OPERATOR:
             return f"operator {_any(sorted(catalog.operators))}"

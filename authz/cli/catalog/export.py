@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from authz.cli.catalog.open_catalog import open_shelf
+from authz.cli.catalog.open_catalog import open_catalog
 from authz.cli.catalog.text import json_text
 from authz.cli.options import POLICY
 from authz.documents.editor import dumped
@@ -14,10 +14,10 @@ from authz.policy.catalog.legacy import REALMS, legacy_services
 
 
 @click.command("export-legacy")
-@click.option("--realm", type=click.Choice(REALMS), required=True, help="For which GitLab: services differ.")
+@click.option("--realm", type=click.Choice(REALMS), required=True, help="Which GitLab reads it: services differ.")
 @POLICY
 @click.option("--format", "format_", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
 def export_legacy(realm: str, policy: Path, format_: str) -> None:
     """Print the catalog as legacy services. Equal catalogs give equal bytes."""
-    services = legacy_services(open_shelf(policy).catalog, realm)
+    services = legacy_services(open_catalog(policy).catalog, realm)
     click.echo(json_text(services) if format_ == "json" else dumped(services), nl=format_ == "json")

@@ -1,4 +1,4 @@
-"""The keys of a unit primitive as flags and questions, made from the schema so that they cannot disagree with it."""
+"""The keys of a unit primitive as flags and questions, made from the schema."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 import click
 from pydantic import TypeAdapter, ValidationError
 
-from authz.policy.catalog.schema import UnitPrimitiveFile, moment
+from authz.policy.catalog.schema import UnitPrimitiveFile
 
 C = TypeVar("C", bound="Callable[..., Any]")  # Any: commands take what their options make
 
@@ -18,23 +18,8 @@ LISTS: Final = ("license_types", "backend_services", "add_ons", "operators", "al
 REQUIRED: Final = ("description", "group", "feature_category", "documentation_url")
 
 
-class _Moment(click.ParamType[datetime]):
-    """A date as catalogs write it."""
-
-    name = "date"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        try:
-            return moment(value)
-        except ValueError as error:
-            self.fail(f"'{value}' {error}", param, ctx)
-
-
-MOMENT: Final = _Moment()
-
-
 class _Field(click.ParamType[str]):
-    """Text that may stand under a key, in the way that catalogs write it."""
+    """The value of one key, or of one entry of a list, as catalog files have it."""
 
     def __init__(self, key: str) -> None:
         field = UnitPrimitiveFile.model_fields[key]
@@ -57,11 +42,11 @@ class _Field(click.ParamType[str]):
 
 
 FIELDS: Final = {key: _Field(key) for key in KEYS}
-"""What may stand under each key; under a list's, in each of its entries."""
+"""The type of each key's value; for a list, of each entry."""
 
 
 def flag(key: str) -> str:
-    """Return the flag for a key; a list's is given once for each entry."""
+    """Return the flag of a key; the flag of a list is repeated for each entry."""
     return "--" + (key.removesuffix("s") if key in LISTS else key).replace("_", "-")
 
 
@@ -85,7 +70,7 @@ def field_options(keys: Iterable[str]) -> Callable[[C], C]:
     return add
 
 
-def written(values: Mapping[str, Any]) -> dict[str, str | list[str]]:  # Any: what the flags hold
-    """Return what was given, in the order of the schema."""
+def given_values(values: Mapping[str, Any]) -> dict[str, str | list[str]]:  # Any: what the flags hold
+    """Return the keys that were given, in the order of the schema."""
     given = {key: values[key] for key in KEYS if values.get(key)}
     return {key: list(dict.fromkeys(value)) if key in LISTS else value for key, value in given.items()}

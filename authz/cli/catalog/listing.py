@@ -1,4 +1,4 @@
-"""`authz catalog list` and `show`: what the catalog holds."""
+"""`authz catalog list`: all unit primitives, or those that fit some filters."""
 
 from __future__ import annotations
 
@@ -8,15 +8,28 @@ from typing import Any, Final
 
 import click
 
-from authz.cli.catalog.fields import MOMENT
-from authz.cli.catalog.open_catalog import Shelf, open_shelf
+from authz.cli.catalog.open_catalog import OpenCatalog, open_catalog
 from authz.cli.catalog.text import FORMAT, json_text, table
 from authz.cli.customer import check_known
 from authz.cli.options import POLICY
 from authz.policy.catalog.model import Catalog, UnitPrimitive
+from authz.policy.catalog.schema import moment
+
+
+class _Moment(click.ParamType[datetime]):
+    """A date as catalogs write it."""
+
+    name = "date"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            return moment(value)
+        except ValueError as error:
+            self.fail(f"'{value}' {error}", param, ctx)
+
 
 AT: Final = click.option(
-    "--at", type=MOMENT, help="Answer for another moment than now, such as '2024-10-17 00:00:00 UTC'."
+    "--at", type=_Moment(), help="Show access at another time than now, such as '2024-10-17 00:00:00 UTC'."
 )
 
 
@@ -27,7 +40,7 @@ AT: Final = click.option(
 @click.option("--backend-service", "--backend", "backend_services", help="Only what this backend service serves.")
 @click.option("--operator", "operators", help="Only what lists this operator.")
 @click.option("--feature-category", help="Only what belongs to this category.")
-@click.option("--deprecated", is_flag=True, help="Only what will go.")
+@click.option("--deprecated", is_flag=True, help="Only what is deprecated.")
 @click.option("--free", is_flag=True, help="Only what needs no add-on.")
 @AT
 @FORMAT
@@ -41,47 +54,27 @@ def list_(
     **listed: str | None,
 ) -> None:
     """List unit primitives. Several filters narrow the list together."""
-    shelf, now = open_shelf(policy), at or datetime.now(UTC)
-    _check_filters(shelf.catalog, feature_category, listed)
+    opened, now = open_catalog(policy), at or datetime.now(UTC)
+    _check_filters(opened.catalog, feature_category, listed)
     units = [
         unit
-        for _, unit in sorted(shelf.catalog.unit_primitives.items())
+        for _, unit in sorted(opened.catalog.unit_primitives.items())
         if all(name in (None, *getattr(unit, key)) for key, name in listed.items())
         and feature_category in {None, unit.feature_category}
         and (unit.is_deprecated or not deprecated)
         and (unit.is_free(now) or not free)
     ]
     if as_json:
-        click.echo(json_text([_data(shelf, unit, now) for unit in units]))
+        click.echo(json_text([unit_data(opened, unit, now) for unit in units]))
     elif units:
-        rows = [(unit.name, _listed(unit.backend_services), access(unit, now), unit.feature_category) for unit in units]
+        rows = [(unit.name, joined(unit.backend_services), access(unit, now), unit.feature_category) for unit in units]
         click.echo(table([("UNIT PRIMITIVE", "BACKEND SERVICE", "ACCESS", "FEATURE CATEGORY"), *rows]))
     else:
-        click.echo("no unit primitive fits", err=True)
-
-
-@click.command()
-@click.argument("name")
-@POLICY
-@AT
-@FORMAT
-def show(name: str, policy: Path, at: datetime | None, as_json: bool) -> None:
-    """Show one unit primitive: what its file says, and what uses it."""
-    shelf, now = open_shelf(policy), at or datetime.now(UTC)
-    document = shelf.unit(name)
-    unit = shelf.catalog.unit_primitives[name]
-    said, uses = _data(shelf, unit, now), shelf.uses(name)
-    if as_json:
-        click.echo(json_text({**said, "file": str(document.file), "used_by": uses}))
-        return
-    shown = {key: _listed(value) for key, value in said.items() if not isinstance(value, bool) and value != []}
-    shown |= {"access": access(unit, now), "file": str(document.file)}
-    places = [("used_by" if position == 0 else "", place) for position, place in enumerate(uses)]
-    click.echo(table([*shown.items(), *places]))
+        click.echo("no unit primitive matches", err=True)
 
 
 def access(unit: UnitPrimitive, now: datetime) -> str:
-    """Say what a unit primitive costs at `now`, and whether it will go."""
+    """Return whether a unit primitive is free at `now`, and whether it is deprecated, in words."""
     if unit.cut_off_date is None:
         price = "free"
     else:
@@ -89,10 +82,10 @@ def access(unit: UnitPrimitive, now: datetime) -> str:
     return f"{price}, deprecated" if unit.is_deprecated else price
 
 
-def _data(shelf: Shelf, unit: UnitPrimitive, now: datetime) -> dict[str, Any]:  # Any: JSON
-    """Return what a unit primitive's file says, keys that we do not know included, and what follows from it."""
-    said = shelf.unit(unit.name).content.model_dump(mode="json", exclude_none=True)
-    return {**said, "free": unit.is_free(now), "deprecated": unit.is_deprecated}
+def unit_data(opened: OpenCatalog, unit: UnitPrimitive, now: datetime) -> dict[str, Any]:  # Any: JSON
+    """Return the keys of a unit primitive's file, unknown ones too, and whether it is free and deprecated."""
+    content = opened.unit(unit.name).content.model_dump(mode="json", exclude_none=True)
+    return {**content, "free": unit.is_free(now), "deprecated": unit.is_deprecated}
 
 
 def _check_filters(catalog: Catalog, feature_category: str | None, listed: dict[str, str | None]) -> None:
@@ -104,5 +97,5 @@ def _check_filters(catalog: Catalog, feature_category: str | None, listed: dict[
     check_known("feature_category", () if feature_category is None else (feature_category,), categories)
 
 
-def _listed(value: object) -> str:
+def joined(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

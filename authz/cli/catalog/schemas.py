@@ -1,4 +1,4 @@
-"""`authz catalog schema`: JSON Schemas of every policy file, by which editors complete and check them."""
+"""`authz catalog schema`: the JSON Schemas of all policy files, for editors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SCHEMAS: Final[dict[str, type[BaseModel]]] = {
     "limits": LimitsFile,
     **CATALOG_SCHEMAS,
 }
-"""What may stand in `issuers.yml`, `rules/*.yml` and so on, and in each folder of a catalog."""
+"""The schema of `issuers.yml`, `rules/*.yml` and so on, and of the files in each folder of a catalog."""
 
 
 @click.command()

@@ -20,7 +20,7 @@ FORMAT: Final = click.option(
 
 
 def json_text(data: Any) -> str:  # Any: whatever JSON can hold
-    """Return data as JSON, for a program that may be a person too."""
+    """Return data as JSON that people can read too."""
     return json.dumps(data, indent=2, ensure_ascii=False)
 
 

@@ -1,1 +1,1 @@
-"""Envoy's messages, generated from `protos/`: `make protos` writes them anew; nobody edits them."""
+"""Envoy's messages, generated from `protos/`: `make protos` writes them again, so do not edit them."""

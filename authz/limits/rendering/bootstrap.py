@@ -1,22 +1,32 @@
-"""The rendered bootstrap: the text of Envoy's bootstrap, comments and all, its marked lines replaced by filters."""
+"""The rendered bootstrap: the text of Envoy's bootstrap with its comments, its marked lines replaced by filters."""
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
+from textwrap import indent
 from typing import Final
 
+from authz.documents.editor import compact
 from authz.documents.findings import Findings
-from authz.limits.rendering.text import Line, indented
+from authz.documents.hints import nearest
+from authz.documents.reader import Where
+from authz.limits.rendering.descriptors import Data
+from authz.limits.rendering.rendered_file import annotated
 
+_PURPOSES: Final = {
+    "limits_headers": "leaves one set of x-ratelimit-* headers, that of the limit that refused",
+    "limits_headers_of_users": "an answer that no limit refused shows what is left to its user, and nothing else",
+    "ratelimit": "the rate limit service; limits.yaml says where it is and what follows without an answer",
+}
+"""What a reader of the rendered bootstrap cannot see from the parts of these names."""
 _MARKED: Final = re.compile(r"^(?P<space> *)# limits: (?P<name>.*?)\s*$")
 
 
 class Marker(StrEnum):
-    """The places that a bootstrap leaves for limits: a comment line each, `# limits: before authz`."""
+    """The lines that a bootstrap leaves for limits: a comment line each, `# limits: before authz`."""
 
     BEFORE_AUTHZ = "before authz"
     BEHIND_AUTHZ = "behind authz"
@@ -34,31 +44,37 @@ def read_bootstrap(file: Path, findings: Findings) -> str:
     except UnicodeDecodeError:
         findings.problem(file, 0, "is not UTF-8")
         return ""
-    names, places = [marker.value for marker in Marker], dict[str, int]()
+    names, lines = [marker.value for marker in Marker], dict[str, int]()
     for number, line in enumerate(text.splitlines(), start=1):
         marked = _MARKED.match(line)
         if marked is None:
             continue
         name = marked["name"]
         if name not in names:
-            near = difflib.get_close_matches(name, names, n=1, cutoff=0)
-            findings.problem(file, number, f"'# limits: {name}' marks nothing; did you mean '# limits: {near[0]}'?")
-        elif places.setdefault(name, number) != number:
-            findings.problem(file, number, f"'# limits: {name}' stands twice, first on line {places[name]}")
+            near = nearest(name, names, cutoff=0)
+            findings.problem(file, number, f"'# limits: {name}' marks nothing; did you mean '# limits: {near}'?")
+        elif lines.setdefault(name, number) != number:
+            findings.problem(file, number, f"'# limits: {name}' stands twice, first on line {lines[name]}")
     for name in names:
-        if name not in places:
+        if name not in lines:
             findings.problem(file, 0, f"the line '# limits: {name}' is missing: nothing shows where limits belong")
     return text
 
 
-def with_slots(text: str, slots: Mapping[Marker, Sequence[Line]]) -> tuple[Line, ...]:
-    """Return a bootstrap's lines, each marker replaced by what belongs there, as deep as the marker stood."""
-    done: list[Line] = []
-    for line in text.splitlines():
-        marked = _MARKED.match(line)
-        inner = None if marked is None else slots.get(Marker(marked["name"]))
-        if marked is None or inner is None:
-            done.append(Line(line))
-        else:
-            done.extend(indented(len(marked["space"]), inner))
-    return tuple(done)
+def with_sections(text: str, sections: Mapping[Marker, Sequence[Data] | Data]) -> str:
+    """Return a bootstrap with each marker replaced by its section, as deep as the marker is; without one it goes."""
+    return "".join(_replaced(line, sections) for line in text.splitlines())
+
+
+def _replaced(line: str, sections: Mapping[Marker, Sequence[Data] | Data]) -> str:
+    marked = _MARKED.match(line)
+    if marked is None:
+        return f"{line}\n"
+    section = sections.get(Marker(marked["name"]), [])
+    if not section:
+        return ""
+    named = enumerate(section) if isinstance(section, Sequence) else ()
+    comments: dict[Where, str] = {
+        (position, "name"): _PURPOSES[part["name"]] for position, part in named if part["name"] in _PURPOSES
+    }
+    return indent(annotated(compact(section), comments), marked["space"])

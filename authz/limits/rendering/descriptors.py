@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from authz.deciding import facts
 from authz.limits.model import Addresses, BackendLimits, Ceiling, Limit, Limits, Scope, TierLimits
 from authz.limits.rates import percent
-from authz.limits.rendering.text import Line
 
-SHADOWED: Final = "shadowed"
+Data = dict[str, Any]  # Any: a message of Envoy's or of the rate limit service's, as YAML has it
+
+_SHADOWED: Final = "shadowed"
+_EXEMPT: Final = "exempt"
+_ADDRESS: Final = "masked_remote_address"
 _CEL: Final = "type.googleapis.com/envoy.extensions.rate_limit_descriptors.expr.v3.Descriptor"
 _KEYS: Final = {
-    Scope.USER: ("realm", "instance_id", "user_id"),
-    Scope.INSTANCE: ("limited_instance_id",),
+    Scope.USER: (facts.REALM, facts.INSTANCE_ID, facts.USER_ID),
+    Scope.INSTANCE: (facts.LIMITED_INSTANCE_ID,),
     Scope.TIER: (),
 }
 """Whom a scope counts: the facts that tell its callers apart. authz gives `limited_instance_id` in one realm only."""
@@ -26,7 +29,7 @@ _KEYS: Final = {
 class Group(StrEnum):
     """Limits that one filter behind authz enforces, in the order of the filters; each has a file of that name.
 
-    What one refuses does not count in those behind it: nobody's surplus is taken from others.
+    What one refuses does not count in those behind it: a caller who sends too much takes nothing from others.
     """
 
     USERS = "users"
@@ -40,8 +43,8 @@ class Group(StrEnum):
         return {Group.USERS: Scope.USER, Group.INSTANCES: Scope.INSTANCE}.get(self, Scope.TIER)
 
     @property
-    def marker(self) -> str:
-        """What a refusal says of it."""
+    def refused_as(self) -> str:
+        """What a refusal says of it, in `x-ratelimit-scope`."""
         return {Group.UNIT_PRIMITIVES: "unit-primitive"}.get(self, self.scope.value)
 
     def holds(self, unit: str | None) -> bool:
@@ -56,24 +59,53 @@ class Entry:
     key: str
     value: str = ""
 
-    def __str__(self) -> str:
-        return f"{{key: {self.key}, value: {_quoted(self.value)}}}" if self.value else f"{{key: {self.key}}}"
+    @property
+    def data(self) -> Data:
+        """The entry as both engines read it."""
+        return {"key": self.key, "value": self.value} if self.value else {"key": self.key}
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """One limit behind authz: the descriptor that counts for it, and whose it is in words."""
+    """One limit, and the descriptor that counts for it. `note` says how its number came about."""
 
     entries: tuple[Entry, ...]
     limit: Limit
-    label: str
-    note: str
+    note: str = ""
+
+    @property
+    def label(self) -> str:
+        """Whose limit it is, in words."""
+        return label(self.entries)
+
+    @property
+    def comment(self) -> str:
+        """What a rendered file says of it."""
+        return f"{self.label} ({self.note})" if self.note else self.label
 
     @property
     def is_exception(self) -> bool:
         """Whether it is one instance's own, in place of what every instance has."""
         last = self.entries[-1]
-        return last.key == "limited_instance_id" and bool(last.value)
+        return last.key == facts.LIMITED_INSTANCE_ID and bool(last.value)
+
+
+def label(entries: Sequence[Entry]) -> str:
+    """Say in words whose limit a descriptor leads to, such as `ai_gateway, tier small, per user`."""
+    steps = {entry.key: entry.value for entry in entries}
+    if _ADDRESS in steps:
+        counted = {facts.AUTH_OUTCOME: "failed authentications", facts.OUTCOME: "refusals"}
+        return f"{next((counted[key] for key in steps if key in counted), 'attempts')}, per address"
+    instance = steps.get(facts.LIMITED_INSTANCE_ID)
+    if facts.USER_ID in steps:
+        whom = "per user"
+    elif instance is not None:
+        whom = f"instance {instance}" if instance else "per instance"
+    else:
+        whom = "in all"
+    unit = steps.get(facts.UNIT_PRIMITIVE)
+    parts = (steps.get(facts.BACKEND_SERVICE, ""), *([unit] if unit else []), f"tier {steps.get(facts.TIER, '')}", whom)
+    return ", ".join(parts)
 
 
 def groups(limits: Limits) -> tuple[Group, ...]:
@@ -82,133 +114,113 @@ def groups(limits: Limits) -> tuple[Group, ...]:
 
 
 def quotas(limits: Limits, group: Group) -> Iterator[Quota]:
-    """Every limit of a group; exceptions stand before the limit they replace."""
+    """Yield every limit of a group; exceptions stand before the limit they replace."""
     scope = group.scope
     for backend, tier, unit in limits.tiers():
         limit = tier.of(scope)
         if limit is None or not group.holds(unit):
             continue
-        whose = f"{backend.backend_service}, {f'{unit}, ' if unit else ''}tier {tier.tier}"
         if scope is Scope.INSTANCE and unit is None:
-            yield from _exceptions(limits, backend, tier, limit, whose)
+            yield from _exceptions(limits, backend, tier, limit)
         entries = _entries(backend, tier, unit, *(Entry(key) for key in _KEYS[scope]), shadowed=limit.shadow)
-        if isinstance(limit, Ceiling):
-            yield Quota(entries, limit, f"{whose}, in all", f"{percent(limit.share)} of {backend.capacity}")
-        else:
-            yield Quota(entries, limit, f"{whose}, per {scope}", "")
+        note = f"{percent(limit.share)} of {backend.capacity}" if isinstance(limit, Ceiling) else ""
+        yield Quota(entries, limit, note)
 
 
-def _exceptions(
-    limits: Limits, backend: BackendLimits, tier: TierLimits, replaced: Limit, whose: str
-) -> Iterator[Quota]:
+def _exceptions(limits: Limits, backend: BackendLimits, tier: TierLimits, replaced: Limit) -> Iterator[Quota]:
     """An exact value beats the wildcard of the limit it replaces, if both are looked up together."""
     for exception in limits.exceptions:
         own = exception.backends.get(backend.backend_service)
         if own is not None:
-            who = Entry("limited_instance_id", exception.instance)
+            who = Entry(facts.LIMITED_INSTANCE_ID, exception.instance)
             entries = _entries(backend, tier, None, who, shadowed=own.shadow and replaced.shadow)
-            yield Quota(entries, own, f"{whose}, instance {exception.instance}", "an exception")
+            yield Quota(entries, own, "an exception")
 
 
 def _entries(
     backend: BackendLimits, tier: TierLimits, unit: str | None, *who: Entry, shadowed: bool
 ) -> tuple[Entry, ...]:
-    """The steps in the order in which the actions make them."""
+    """Return the steps in the order in which the actions make them."""
     return (
-        *([Entry(SHADOWED, "true")] if shadowed else []),
-        Entry("backend_service", backend.backend_service),
-        *([Entry("unit_primitive", unit)] if unit else []),
-        Entry("tier", tier.tier),
+        *([Entry(_SHADOWED, "true")] if shadowed else []),
+        Entry(facts.BACKEND_SERVICE, backend.backend_service),
+        *([Entry(facts.UNIT_PRIMITIVE, unit)] if unit else []),
+        Entry(facts.TIER, tier.tier),
         *who,
     )
 
 
-def quota_actions(limits: Limits, group: Group) -> Iterator[Line]:
-    """The `rate_limits` that make the descriptors of a group, one for each kind of descriptor that has a limit."""
+def address_entries(addresses: Addresses) -> tuple[Entry, ...]:
+    """Return the steps that `address_actions` make."""
+    return (*([Entry(_EXEMPT, "no")] if addresses.exempt else []), Entry(_ADDRESS))
+
+
+def rate_limits(limits: Limits, group: Group) -> list[Data]:
+    """Return the `rate_limits` that make a group's descriptors, one for each kind of descriptor that has a limit."""
     kinds = dict.fromkeys(_kind(quota) for quota in quotas(limits, group))
-    for unit, shadow in kinds:
-        counted = f"requests for {unit}" if unit else "every request"
-        yield Line(f"- actions:   # {counted}{', in shadow' if shadow else ''}")
-        if shadow:
-            yield Line(f'  - generic_key: {{descriptor_key: {SHADOWED}, descriptor_value: "true"}}')
-        yield _fact("backend_service")
-        if unit:
-            yield from _unit_primitive(unit)
-        yield from _tier(limits)
-        for key in _KEYS[group.scope]:
-            yield _fact(key)
-        if shadow:
-            yield Line('  x_ratelimit_option: "OFF"   # what refuses nobody is nobody\'s limit to see')
+    return [_rate_limit(limits, group, unit, shadow) for unit, shadow in kinds]
 
 
 def _kind(quota: Quota) -> tuple[str, bool]:
-    given = {entry.key: entry.value for entry in quota.entries}
-    return given.get("unit_primitive", ""), SHADOWED in given
+    steps = {entry.key: entry.value for entry in quota.entries}
+    return steps.get(facts.UNIT_PRIMITIVE, ""), _SHADOWED in steps
 
 
-def _fact(key: str) -> Line:
-    path = f"metadata_key: {{key: {facts.NAMESPACE}, path: [{{key: {key}}}]}}"
-    return Line(f"  - metadata: {{descriptor_key: {key}, source: DYNAMIC, {path}}}")
+def _rate_limit(limits: Limits, group: Group, unit: str, shadow: bool) -> Data:
+    actions = [
+        *([{"generic_key": {"descriptor_key": _SHADOWED, "descriptor_value": "true"}}] if shadow else []),
+        fact_action(facts.BACKEND_SERVICE),
+        *([_unit_primitive_action(unit)] if unit else []),
+        _tier_action(limits),
+        *(fact_action(key) for key in _KEYS[group.scope]),
+    ]
+    # Clients are told of limits that can refuse them, and of no others.
+    return {"actions": actions, **({"x_ratelimit_option": "OFF"} if shadow else {})}
 
 
-def _tier(limits: Limits) -> Iterator[Line]:
-    """The tier, or the default one for a tier that has no limits of its own: it must not be without any."""
+def fact_action(key: str) -> Data:
+    """Return the action that makes a step of a fact; a request without that fact makes no descriptor at all."""
+    metadata_key = {"key": facts.NAMESPACE, "path": [{"key": key}]}
+    return {"metadata": {"descriptor_key": key, "source": "DYNAMIC", "metadata_key": metadata_key}}
+
+
+def _tier_action(limits: Limits) -> Data:
+    """Return the action for the tier: the default one for a tier without limits, so that it has the default's."""
     given = f"metadata.filter_metadata['{facts.NAMESPACE}']"
+    tier = f"{given}.{facts.TIER}"
     by_tiers: dict[tuple[str, ...], list[str]] = {}
     for backend in limits.backends:
-        by_tiers.setdefault(tuple(tier.tier for tier in backend.tiers), []).append(backend.backend_service)
-    known = [
-        f"{given}.backend_service in {_listed(backends)} && {given}.tier in {_listed(tiers)}"
+        by_tiers.setdefault(tuple(each.tier for each in backend.tiers), []).append(backend.backend_service)
+    known = " || ".join(
+        f"{given}.{facts.BACKEND_SERVICE} in {backends} && {tier} in {list(tiers)}"
         for tiers, backends in by_tiers.items()
-    ]
-    yield Line("  - extension:")
-    yield Line("      name: envoy.rate_limit_descriptors.expr")
-    yield Line("      typed_config:")
-    yield Line(f'        "@type": {_CEL}')
-    yield Line("        descriptor_key: tier")
-    yield Line("        text: >-")
-    for number, each in enumerate(known):
-        yield Line(f"          {'|| ' if number else ''}{each}")
-    yield Line(f"          ? {given}.tier : '{limits.default_tier}'")
-
-
-def _listed(names: tuple[str, ...] | list[str]) -> str:
-    return "[" + ", ".join(f"'{name}'" for name in names) + "]"
-
-
-def _unit_primitive(unit: str) -> Iterator[Line]:
-    """A rule may answer with several, joined by commas; each of them counts, in the one bucket that it always has."""
-    regex = _quoted(f"(.*,)?{re.escape(unit)}(,.*)?")
-    yield Line("  - header_value_match:")
-    yield Line("      descriptor_key: unit_primitive")
-    yield Line(f"      descriptor_value: {_quoted(unit)}")
-    yield Line("      expect_match: true")
-    yield Line(
-        f"      headers: [{{name: {facts.AUTHORIZED_UNIT_PRIMITIVE}, string_match: {{safe_regex: {{regex: {regex}}}}}}}]"
     )
+    config = {"@type": _CEL, "descriptor_key": facts.TIER, "text": f"{known} ? {tier} : '{limits.default_tier}'"}
+    return {"extension": {"name": "envoy.rate_limit_descriptors.expr", "typed_config": config}}
 
 
-def address_actions(addresses: Addresses) -> Iterator[Line]:
-    """The actions for the client's address, which make no descriptor at all for an exempt network."""
-    if addresses.exempt:
-        yield Line("  - remote_address_match:")
-        yield Line("      descriptor_key: exempt")
-        yield Line('      descriptor_value: "no"')
-        yield Line("      address_matcher:")
-        yield Line("        invert_match: true")
-        yield Line("        ranges:")
-        for network in addresses.exempt:
-            prefix = f'{{address_prefix: "{network.network_address}", prefix_len: {network.prefixlen}}}'
-            yield Line(f"        - {prefix}")
-    mask = f"{{v4_prefix_mask_len: 32, v6_prefix_mask_len: {addresses.ipv6_prefix}}}"
-    yield Line(f"  - masked_remote_address: {mask}")
+def _unit_primitive_action(unit: str) -> Data:
+    """A rule may answer with several, joined by commas; each of them counts, in the one bucket that it always has."""
+    matches = {"safe_regex": {"regex": f"(.*,)?{re.escape(unit)}(,.*)?"}}
+    return {
+        "header_value_match": {
+            "descriptor_key": facts.UNIT_PRIMITIVE,
+            "descriptor_value": unit,
+            "expect_match": True,
+            "headers": [{"name": facts.AUTHORIZED_UNIT_PRIMITIVE, "string_match": matches}],
+        }
+    }
 
 
-def _quoted(text: str) -> str:
-    """Return a text as YAML that every version of it reads as text."""
-    plain = _PLAIN.fullmatch(text) and text not in _AMBIGUOUS
-    return text if plain else "'" + text.replace("'", "''") + "'"
-
-
-_PLAIN: Final = re.compile(r"[a-z][a-z0-9_-]*")
-_AMBIGUOUS: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+def address_actions(addresses: Addresses) -> list[Data]:
+    """Return the actions for the client's address, which make no descriptor at all for an exempt network."""
+    masked = {_ADDRESS: {"v4_prefix_mask_len": 32, "v6_prefix_mask_len": addresses.ipv6_prefix}}
+    if not addresses.exempt:
+        return [masked]
+    ranges = [
+        {"address_prefix": str(network.network_address), "prefix_len": network.prefixlen}
+        for network in addresses.exempt
+    ]
+    matcher = {"invert_match": True, "ranges": ranges}
+    outside = {"descriptor_key": _EXEMPT, "descriptor_value": "no", "address_matcher": matcher}
+    return [{"remote_address_match": outside}, masked]

@@ -1,24 +1,33 @@
-"""The embedded engine: Envoy's own local rate limit filters, each with buckets of its own, in every Envoy anew."""
+"""The embedded engine: Envoy's own local rate limit filters; each Envoy has buckets of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Final
 
-from authz.limits.model import Limit, Limits
+from authz.limits.model import Limits
 from authz.limits.rendering.bootstrap import Marker
-from authz.limits.rendering.descriptors import Entry, Group, address_actions, groups, quota_actions, quotas
+from authz.limits.rendering.descriptors import (
+    Data,
+    Group,
+    Quota,
+    address_actions,
+    address_entries,
+    groups,
+    quotas,
+    rate_limits,
+)
 from authz.limits.rendering.filters import (
     ADDRESSES,
     behind_authz,
-    file_page,
-    marker,
+    filter_file,
+    filter_from_file,
     one_set_of_headers,
-    retry_after,
-    slot,
+    refusal_headers,
+    set_header,
 )
-from authz.limits.rendering.text import Line, Page, lines
+from authz.limits.rendering.rendered_file import RenderedFile
 
 _FILTER: Final = "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
 _RESET: Final = "response.headers['x-ratelimit-reset']"
@@ -38,76 +47,74 @@ def buckets(limits: Limits) -> Mapping[str, int]:
     return {name: count * HEADROOM for name, count in expected.items()}
 
 
-def embedded_files(limits: Limits, header: Line) -> Mapping[str, Page]:
+def embedded_files(limits: Limits, first_line: str) -> Mapping[str, RenderedFile]:
     """Return the filters' files by name."""
-    return {
-        ADDRESSES: file_page(ADDRESSES, header, _addresses(limits)),
-        **{group.value: file_page(group, header, _quota(limits, group)) for group in groups(limits)},
-    }
+    attempts = [Quota(address_entries(limits.addresses), limits.addresses.attempts)]
+    files = {ADDRESSES: filter_file(ADDRESSES, first_line, _addresses(limits, attempts), attempts)}
+    for group in groups(limits):
+        own = tuple(quotas(limits, group))
+        config = _filter(limits, group, group.refused_as, [], rate_limits(limits, group), own)
+        files[group.value] = filter_file(group, first_line, config, own)
+    return files
 
 
-def embedded_slots(limits: Limits, folder: PurePath) -> Mapping[Marker, Sequence[Line]]:
+def embedded_sections(limits: Limits, folder: PurePath) -> Mapping[Marker, Sequence[Data]]:
     """Return what the bootstrap holds in place of its markers; the files lie in `folder`."""
     return {
-        Marker.BEFORE_AUTHZ: (*one_set_of_headers(_RETRY_AFTER), *slot(ADDRESSES, folder, _FILTER)),
+        Marker.BEFORE_AUTHZ: [one_set_of_headers(_RETRY_AFTER), filter_from_file(ADDRESSES, folder, _FILTER)],
         Marker.BEHIND_AUTHZ: behind_authz(groups(limits), folder, _FILTER),
-        Marker.ACCESS_LOG: (),
-        Marker.CLUSTERS: (),
     }
 
 
-def _addresses(limits: Limits) -> Iterator[Line]:
-    addresses = limits.addresses
-    entries = [*([Entry("exempt", "no")] if addresses.exempt else []), Entry("masked_remote_address")]
-    yield from _filter(limits, ADDRESSES, "address")
-    yield from _told_when_refused(addresses.attempts)
-    yield Line("rate_limits:")
-    yield Line("- actions:")
-    yield from address_actions(addresses)
-    yield Line(
-        '  x_ratelimit_option: "OFF"   # or every answer without a user\'s limit would tell how busy its address is'
-    )
-    yield Line("descriptors:")
-    yield _descriptor(entries, addresses.attempts, "attempts, per address")
+def _addresses(limits: Limits, attempts: Sequence[Quota]) -> Data:
+    """Return the filter of addresses, which tells a client of its limit only when it refuses.
+
+    Otherwise every answer without a user's limit would show how busy its address is. So Envoy adds no headers, and
+    these are of a refusal: the next token comes after `reset` seconds at the latest.
+    """
+    rate = limits.addresses.attempts.rate
+    reset = -(-rate.unit.seconds // rate.requests)
+    shown = [
+        set_header(f"x-ratelimit-{name}", str(value))
+        for name, value in (("limit", rate.requests), ("remaining", 0), ("reset", reset))
+    ]
+    counted = {"actions": address_actions(limits.addresses), "x_ratelimit_option": "OFF"}
+    return _filter(limits, ADDRESSES, "address", shown, [counted], attempts)
 
 
-def _told_when_refused(limit: Limit) -> Iterator[Line]:
-    """What the filter would say of its one limit; the next token comes after this many seconds at the latest."""
-    rate = limit.rate
-    seconds = -(-rate.unit.seconds // rate.requests)
-    for name, value in (("limit", rate.requests), ("remaining", 0), ("reset", seconds)):
-        header = f'{{key: x-ratelimit-{name}, value: "{value}"}}'
-        yield Line(f"- {{header: {header}, append_action: OVERWRITE_IF_EXISTS_OR_ADD}}")
-
-
-def _quota(limits: Limits, group: Group) -> Iterator[Line]:
-    yield from _filter(limits, group, group.marker)
-    yield Line("rate_limits:")
-    yield from quota_actions(limits, group)
-    yield Line("descriptors:")
-    for quota in quotas(limits, group):
-        yield _descriptor(quota.entries, quota.limit, quota.label, quota.note)
-
-
-def _filter(limits: Limits, name: str, scope: str) -> tuple[Line, ...]:
-    """What all of them have in common. A bucket for everything else would only be told to clients, so there is none."""
+def _filter(
+    limits: Limits,
+    name: str,
+    scope: str,
+    headers: Sequence[Data],
+    counted: Sequence[Data],
+    descriptors: Sequence[Quota],
+) -> Data:
+    """Return a filter's configuration. It has no bucket for requests that no limit counts: clients would see it."""
     count = buckets(limits).get(name)
-    size = f"\nmax_dynamic_descriptors: {count}" if count else ""
-    common = f"""\
-"@type": {_FILTER}
-stat_prefix: limits_{name}{size}
-filter_enabled: {{default_value: {{numerator: 100}}}}
-filter_enforced: {{default_value: {{numerator: 100}}}}
-rate_limited_as_resource_exhausted: true
-enable_x_ratelimit_headers: DRAFT_VERSION_03
-response_headers_to_add:
-"""
-    return (*lines(common), marker(scope), retry_after('"1"'))
+    always = {"default_value": {"numerator": 100}}
+    return {
+        "@type": _FILTER,
+        "stat_prefix": f"limits_{name}",
+        **({"max_dynamic_descriptors": count} if count else {}),
+        "filter_enabled": always,
+        "filter_enforced": always,
+        "rate_limited_as_resource_exhausted": True,
+        "enable_x_ratelimit_headers": "DRAFT_VERSION_03",
+        "response_headers_to_add": [*refusal_headers(scope, "1"), *headers],
+        "rate_limits": list(counted),
+        "descriptors": [_descriptor(quota) for quota in descriptors],
+    }
 
 
-def _descriptor(entries: Sequence[Entry], limit: Limit, label: str, note: str = "") -> Line:
-    rate = limit.rate
-    bucket = f"{{max_tokens: {rate.requests}, tokens_per_fill: {rate.requests}, fill_interval: {rate.unit.seconds}s}}"
-    shadow = ", shadow_mode: true" if limit.shadow else ""
-    steps = ", ".join(map(str, entries))
-    return Line(f"- {{token_bucket: {bucket}{shadow}, entries: [{steps}]}}", label, limit, note)
+def _descriptor(quota: Quota) -> Data:
+    rate = quota.limit.rate
+    return {
+        "token_bucket": {
+            "max_tokens": rate.requests,
+            "tokens_per_fill": rate.requests,
+            "fill_interval": f"{rate.unit.seconds}s",
+        },
+        **({"shadow_mode": True} if quota.limit.shadow else {}),
+        "entries": [entry.data for entry in quota.entries],
+    }

@@ -1,40 +1,47 @@
-"""The rendering: every file that the two engines need, out of one source."""
+"""All files that the two engines read, rendered from one source."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import PurePath
+from typing import Final
 
 from authz.limits.model import Limits
-from authz.limits.rendering.bootstrap import with_slots
-from authz.limits.rendering.embedded import embedded_files, embedded_slots
-from authz.limits.rendering.shared import service_files, shared_files, shared_slots
-from authz.limits.rendering.text import Line, Page
+from authz.limits.rendering.bootstrap import with_sections
+from authz.limits.rendering.embedded import embedded_files, embedded_sections
+from authz.limits.rendering.rendered_file import RenderedFile
+from authz.limits.rendering.shared import service_files, shared_files, shared_sections
+
+ORIGIN: Final = "# rendered from "
+"""How every rendered file begins."""
 
 
-def rendered(limits: Limits, source: PurePath, bootstrap: str, origin: PurePath, into: PurePath) -> Mapping[str, Page]:
+def rendered(
+    limits: Limits, source: PurePath, bootstrap: str, origin: PurePath, into: PurePath
+) -> Mapping[str, RenderedFile]:
     """Return every file by its name below `into`, in the order in which they may be written.
 
-    `source` is where the limits stand and `origin` where the text of `bootstrap` does; both are named in the headers.
+    `source` is where the limits stand and `origin` where the text of `bootstrap` does; the first lines name both.
     """
     command = "by `authz limits render`: edit that"
-    header = Line(f"# rendered from {_named(source)} {command}")
-    above = Line(f"# rendered from {_named(origin)} and {_named(source)} {command}")
-    slots = {
-        "embedded": embedded_slots(limits, into / "embedded"),
-        "shared": shared_slots(limits, into / "shared"),
+    first_line = f"{ORIGIN}{_named(source)} {command}"
+    of_both = f"{ORIGIN}{_named(origin)} and {_named(source)} {command}"
+    folders = {
+        "embedded": embedded_files(limits, first_line),
+        "shared": shared_files(limits, first_line),
+        "shared/ratelimit": service_files(limits, first_line),
     }
-    files: dict[str, Page] = {}
-    for folder, pages in (
-        ("embedded", embedded_files(limits, header)),
-        ("shared", shared_files(limits, header)),
-        ("shared/ratelimit", service_files(limits, header)),
-    ):
-        files.update({f"{folder}/{name}.yaml": page for name, page in pages.items()})
+    sections = {
+        "embedded": embedded_sections(limits, into / "embedded"),
+        "shared": shared_sections(limits, into / "shared"),
+    }
+    files = {f"{folder}/{name}.yaml": file for folder, found in folders.items() for name, file in found.items()}
     # A bootstrap comes last: it waits for files that must be there.
-    for engine, each in slots.items():
-        files[f"{engine}/envoy.yaml"] = Page((above, *with_slots(bootstrap, each)))
-    return files
+    bootstraps = {
+        f"{engine}/envoy.yaml": RenderedFile(f"{of_both}\n{with_sections(bootstrap, own)}", {})
+        for engine, own in sections.items()
+    }
+    return {**files, **bootstraps}
 
 
 def _named(file: PurePath) -> str:

@@ -1,130 +1,98 @@
-"""What both engines put into the bootstrap: places for the filters of limits, and one set of headers."""
+"""What both engines put into the bootstrap: filters that Envoy reads from files, and one set of headers."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
 from pathlib import PurePath
 from typing import Final
 
-from authz.limits.rendering.descriptors import Group
-from authz.limits.rendering.text import Line, Page, indented, lines
+from authz.limits.rendering.descriptors import Data, Group, Quota
+from authz.limits.rendering.rendered_file import RenderedFile, rendered_file
 
 ADDRESSES: Final = "addresses"
+SCOPE: Final = "x-ratelimit-scope"
 _HEADERS: Final = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")
 _MUTATION: Final = "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"
 
 
-def slot(name: str, folder: PurePath, kind: str) -> tuple[Line, ...]:
-    """Return the place of a filter that Envoy reads from a file, and reads again when that is moved there."""
-    return lines(
-        f"""\
-- name: limits_{name}
-  config_discovery:
-    config_source:
-      resource_api_version: V3
-      path_config_source:
-        path: {folder.as_posix()}/{name}.yaml
-        watched_directory: {{path: {folder.as_posix()}}}
-    type_urls: [{kind}]
-"""
-    )
+def filter_from_file(name: str, folder: PurePath, kind: str) -> Data:
+    """Return a filter that Envoy reads from a file, and reads again when another is moved there."""
+    path = {"path": f"{folder.as_posix()}/{name}.yaml", "watched_directory": {"path": folder.as_posix()}}
+    source = {"resource_api_version": "V3", "path_config_source": path}
+    return {"name": f"limits_{name}", "config_discovery": {"config_source": source, "type_urls": [kind]}}
 
 
-def file_page(name: str, header: Line, typed_config: Iterable[Line]) -> Page:
-    """Return the file of one filter. Its version, a digest, is what a running Envoy shows of it."""
-    inner = indented(4, typed_config)
-    digest = hashlib.sha256("\n".join(line.text for line in inner).encode()).hexdigest()[:16]
-    return Page(
-        (
-            header,
-            Line(f'version_info: "{digest}"'),
-            Line("resources:"),
-            Line('- "@type": type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig'),
-            Line(f"  name: limits_{name}"),
-            Line("  typed_config:"),
-            *inner,
-        )
-    )
+def filter_file(name: str, first_line: str, config: Data, quotas: Iterable[Quota] = ()) -> RenderedFile:
+    """Return the file of one filter. Its version, a digest of the content, is what a running Envoy shows of it."""
+    kind = "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig"
+    content = {
+        "version_info": hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16],
+        "resources": [{"@type": kind, "name": f"limits_{name}", "typed_config": config}],
+    }
+    return rendered_file(first_line, content, quotas)
 
 
-def one_set_of_headers(retry: str) -> tuple[Line, ...]:
+def one_set_of_headers(retry_after: str) -> Data:
     """Return the filter that leaves clients one value of each header, out of those that every limit adds.
 
     It stands before all limits, so it sees an answer last; the first value is that of the limit that refused.
     """
-    mutations = [(name, f"%RESP({name})%") for name in _HEADERS]
-    return (
-        *lines(
-            f"""\
-# Every limit adds x-ratelimit-* of its own to an answer. The first set is that of the limit that refused, and it stays.
-- name: limits_headers
-  typed_config:
-    "@type": {_MUTATION}
-    mutations:
-      response_mutations:
-"""
+    values = {**{name: f"%RESP({name})%" for name in _HEADERS}, "retry-after": retry_after}
+    return {
+        "name": "limits_headers",
+        "typed_config": _response_mutations(
+            {"append": set_header(name, value, "OVERWRITE_IF_EXISTS")} for name, value in values.items() if value
         ),
-        *(_overwrite(name, value) for name, value in [*mutations, ("retry-after", retry)] if value),
-    )
+    }
 
 
-def _overwrite(name: str, value: str) -> Line:
-    header = f'{{key: {name}, value: "{value}"}}'
-    return Line(f"      - append: {{header: {header}, append_action: OVERWRITE_IF_EXISTS}}")
+def behind_authz(groups: Iterable[Group], folder: PurePath, kind: str) -> list[Data]:
+    """Return all filters behind authz."""
+    first, *others = (filter_from_file(group, folder, kind) for group in groups)
+    return [first, _users_headers_only(), *others]
 
 
-def behind_authz(groups: Iterable[Group], folder: PurePath, kind: str) -> tuple[Line, ...]:
-    """Return the places of all filters behind authz."""
-    first, *others = (slot(group, folder, kind) for group in groups)
-    return (*first, *_forget_headers(), *(line for other in others for line in other))
+def refusal_headers(scope: str, retry_after: str) -> list[Data]:
+    """Return the headers of a refusal: whose limit refused, for clients and the access log, and when to come back."""
+    return [set_header(SCOPE, scope), set_header("retry-after", retry_after)]
 
 
-def marker(value: str) -> Line:
-    """Return the header by which the access log, and a client that wants to know, tell whose limit refused."""
-    header = f"{{key: x-ratelimit-scope, value: {value}}}"
-    return Line(f"- {{header: {header}, append_action: OVERWRITE_IF_EXISTS_OR_ADD}}")
+def set_header(name: str, value: str, action: str = "OVERWRITE_IF_EXISTS_OR_ADD") -> Data:
+    """Return a header that Envoy is to set."""
+    return {"header": {"key": name, "value": value}, "append_action": action}
 
 
-def retry_after(value: str) -> Line:
-    """Return the header that says in how many seconds to come back; the quotes are part of `value`."""
-    return Line(f"- {{header: {{key: retry-after, value: {value}}}, append_action: OVERWRITE_IF_EXISTS_OR_ADD}}")
+def _users_headers_only() -> Data:
+    """Return the filter that removes what the limits behind it, and the backend, have said of themselves.
 
-
-def _forget_headers() -> tuple[Line, ...]:
-    """Return the filter that takes away what the limits behind it, and the backend, have said of themselves.
-
-    It stands behind the users' limit, which is therefore what an answer tells. A refusal is left alone; it is known by
-    its marker and not by its status, which is 200 for gRPC and may be a backend's own 429.
+    It stands behind the users' limit, which is therefore what an answer shows. A refusal is left alone; it is known by
+    its scope and not by its status, which is 200 for gRPC and may be a backend's own 429.
     """
-    removed = "".join(f"          - remove: {name}\n" for name in _HEADERS)
-    return lines(
-        f"""\
-# An answer that no limit refused tells what is left to its user, and nothing of instances, tiers or the backend's own.
-- name: limits_headers_of_users
-  typed_config:
-    "@type": type.googleapis.com/envoy.extensions.common.matching.v3.ExtensionWithMatcher
-    extension_config:
-      name: limits_headers_of_users
-      typed_config:
-        "@type": {_MUTATION}
-        mutations:
-          response_mutations:
-{removed}    xds_matcher:
-      matcher_list:
-        matchers:
-        - predicate:
-            single_predicate:
-              input:
-                name: refused
-                typed_config:
-                  "@type": type.googleapis.com/envoy.type.matcher.v3.HttpResponseHeaderMatchInput
-                  header_name: x-ratelimit-scope
-              value_match: {{safe_regex: {{google_re2: {{}}, regex: ".+"}}}}
-          on_match:
-            action:
-              name: skip
-              typed_config:
-                "@type": type.googleapis.com/envoy.extensions.filters.common.matcher.action.v3.SkipFilter
-"""
-    )
+    name = "limits_headers_of_users"
+    kind = "type.googleapis.com/envoy.type.matcher.v3.HttpResponseHeaderMatchInput"
+    skip = "type.googleapis.com/envoy.extensions.filters.common.matcher.action.v3.SkipFilter"
+    refused = {
+        "input": {"name": "refused", "typed_config": {"@type": kind, "header_name": SCOPE}},
+        "value_match": {"safe_regex": {"google_re2": {}, "regex": ".+"}},
+    }
+    matcher = {
+        "predicate": {"single_predicate": refused},
+        "on_match": {"action": {"name": "skip", "typed_config": {"@type": skip}}},
+    }
+    return {
+        "name": name,
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.common.matching.v3.ExtensionWithMatcher",
+            "extension_config": {
+                "name": name,
+                "typed_config": _response_mutations({"remove": each} for each in _HEADERS),
+            },
+            "xds_matcher": {"matcher_list": {"matchers": [matcher]}},
+        },
+    }
+
+
+def _response_mutations(mutations: Iterable[Data]) -> Data:
+    return {"@type": _MUTATION, "mutations": {"response_mutations": list(mutations)}}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Final
 
@@ -11,177 +10,175 @@ from authz.deciding import facts
 from authz.limits.model import Addresses, Limits, OnFailure, RateLimitService
 from authz.limits.rendering.bootstrap import Marker
 from authz.limits.rendering.descriptors import (
+    Data,
     Entry,
     Group,
     Quota,
     address_actions,
+    address_entries,
+    fact_action,
     groups,
-    quota_actions,
     quotas,
+    rate_limits,
 )
 from authz.limits.rendering.filters import (
     ADDRESSES,
     behind_authz,
-    file_page,
-    marker,
+    filter_file,
+    filter_from_file,
     one_set_of_headers,
-    retry_after,
-    slot,
+    refusal_headers,
 )
-from authz.limits.rendering.text import Line, Page, indented, lines
+from authz.limits.rendering.rendered_file import RenderedFile, rendered_file
 
 CLUSTER: Final = "ratelimit"
 _FILTER: Final = "type.googleapis.com/envoy.extensions.filters.http.ratelimit.v3.RateLimit"
 _AUTHZ: Final = f"metadata.filter_metadata['{facts.NAMESPACE}']"
 _FAILED: Final = (
-    f"'user_id' in {_AUTHZ} && response.code_details != 'request_rate_limited' && !("
+    f"'{facts.USER_ID}' in {_AUTHZ} && response.code_details != 'request_rate_limited' && !("
     + " && ".join(f"'limits.{group}' in metadata.filter_metadata" for group in (Group.USERS, Group.TIERS))
     + ")"
 )
-"""Whether the service gave no answer: an answer leaves metadata, and both of these ask for whoever has a token."""
+"""Whether the service gave no answer: an answer leaves metadata, and both of these ask for all callers with a token."""
+_COUNTED: Final = ((facts.AUTH_OUTCOME, facts.FAILED), (facts.OUTCOME, facts.DENIED))
+"""What authz says of an answer that counts against its address: a failed authentication, and any refusal."""
 
 
-def shared_files(limits: Limits, header: Line) -> Mapping[str, Page]:
+def shared_files(limits: Limits, first_line: str) -> Mapping[str, RenderedFile]:
     """Return the filters' files by name."""
     return {
-        ADDRESSES: file_page(ADDRESSES, header, _addresses(limits)),
-        **{group.value: file_page(group, header, _quota(limits, group)) for group in groups(limits)},
+        ADDRESSES: filter_file(ADDRESSES, first_line, _addresses(limits)),
+        **{group.value: filter_file(group, first_line, _quota(limits, group)) for group in groups(limits)},
     }
 
 
-def service_files(limits: Limits, header: Line) -> Mapping[str, Page]:
+def service_files(limits: Limits, first_line: str) -> Mapping[str, RenderedFile]:
     """Return the rate limit service's files by name: a domain each, since it reads one document a file."""
-    domains = {ADDRESSES: _address_limits(limits.addresses)}
+    domains = {ADDRESSES: _address_quotas(limits.addresses)}
     domains.update({group.value: tuple(quotas(limits, group)) for group in groups(limits)})
     return {
-        name: Page((header, Line(f"domain: {name}"), Line("descriptors:"), *_tree(quota)))
-        for name, quota in domains.items()
+        name: rendered_file(first_line, {"domain": name, "descriptors": _tree(counted)}, counted)
+        for name, counted in domains.items()
     }
 
 
-def shared_slots(limits: Limits, folder: PurePath) -> Mapping[Marker, Sequence[Line]]:
+def shared_sections(limits: Limits, folder: PurePath) -> Mapping[Marker, Sequence[Data] | Data]:
     """Return what the bootstrap holds in place of its markers; the files lie in `folder`."""
     return {
-        Marker.BEFORE_AUTHZ: (*one_set_of_headers(""), *slot(ADDRESSES, folder, _FILTER)),
+        Marker.BEFORE_AUTHZ: [one_set_of_headers(""), filter_from_file(ADDRESSES, folder, _FILTER)],
         Marker.BEHIND_AUTHZ: behind_authz(groups(limits), folder, _FILTER),
-        Marker.ACCESS_LOG: (Line(f'limits_failed: "%CEL({_FAILED})%"'),),
-        Marker.CLUSTERS: _cluster(limits.service),
+        Marker.ACCESS_LOG: {"limits_failed": f"%CEL({_FAILED})%"},
+        Marker.CLUSTERS: [_cluster(limits.service)],
     }
 
 
-def _filter(name: str, scope: str, service: RateLimitService, retry: str, headers: str) -> tuple[Line, ...]:
-    """What all of them have in common."""
-    deny = service.on_failure is OnFailure.DENY
-    common = f"""\
-"@type": {_FILTER}
-domain: {name}
-metadata_namespace: limits.{name}
-stat_prefix: limits_{name}
-timeout: {service.timeout:g}s
-failure_mode_deny: {str(deny).lower()}
-status_on_error: {{code: ServiceUnavailable}}
-rate_limited_as_resource_exhausted: true
-enable_x_ratelimit_headers: {headers}
-rate_limit_service: {{transport_api_version: V3, grpc_service: {{envoy_grpc: {{cluster_name: {CLUSTER}}}}}}}
-response_headers_to_add:
-"""
-    return (*lines(common), marker(scope), retry_after(f'"{retry}"'), Line("rate_limits:"))
+def _quota(limits: Limits, group: Group) -> Data:
+    headers = refusal_headers(group.refused_as, "%RESP(x-ratelimit-reset)%")
+    return _filter(group, limits.service, "DRAFT_VERSION_03", headers, rate_limits(limits, group))
 
 
-def _quota(limits: Limits, group: Group) -> Iterator[Line]:
-    yield from _filter(group, group.marker, limits.service, "%RESP(x-ratelimit-reset)%", "DRAFT_VERSION_03")
-    yield from quota_actions(limits, group)
+def _addresses(limits: Limits) -> Data:
+    """Return the filter of addresses: each limit asks before authz, and counts when the answer is known.
+
+    It tells clients nothing of what is left. The service counts in windows, so a refused one waits for the longest.
+    """
+    address = address_actions(limits.addresses)
+    longest = max(quota.limit.rate.unit.seconds for quota in _address_quotas(limits.addresses))
+    asked = [
+        {
+            "actions": [{"generic_key": {"descriptor_key": key, "descriptor_value": value}}, *address],
+            "hits_addend": {"number": 0},
+        }
+        for key, value in _COUNTED
+    ]
+    counted = [{"actions": [fact_action(key), *address], "apply_on_stream_done": True} for key, _ in _COUNTED]
+    headers = refusal_headers("address", str(longest))
+    return _filter(ADDRESSES, limits.service, "OFF", headers, [*asked, *counted])
 
 
-def _addresses(limits: Limits) -> Iterator[Line]:
-    """Each limit asks twice: before authz, adding nothing; and when the answer is known, adding one if it was such."""
-    addresses = limits.addresses
-    longest = max(each.limit.rate.unit.seconds for each in _address_limits(addresses))
-    # What is left until an address is refused is nobody's business, and the service counts in windows.
-    yield from _filter(ADDRESSES, "address", limits.service, str(longest), '"OFF"')
-    for key, value in (("auth_outcome", "failed"), ("outcome", "denied")):
-        yield Line(f"- actions:   # is {key} {value} over its limit?")
-        yield Line(f"  - generic_key: {{descriptor_key: {key}, descriptor_value: {value}}}")
-        yield from address_actions(addresses)
-        yield Line("  hits_addend: {number: 0}")
-    for key, value in (("auth_outcome", "failed"), ("outcome", "denied")):
-        path = f"metadata_key: {{key: {facts.NAMESPACE}, path: [{{key: {key}}}]}}"
-        yield Line(f"- actions:   # {key}: only {value} has a limit")
-        yield Line(f"  - metadata: {{descriptor_key: {key}, source: DYNAMIC, {path}}}")
-        yield from address_actions(addresses)
-        yield Line("  apply_on_stream_done: true")
+def _filter(name: str, service: RateLimitService, shown: str, headers: Sequence[Data], counted: Sequence[Data]) -> Data:
+    """Return a filter's configuration; `shown` is the form of the headers by which a client sees what is left."""
+    return {
+        "@type": _FILTER,
+        "domain": str(name),
+        "metadata_namespace": f"limits.{name}",
+        "stat_prefix": f"limits_{name}",
+        "timeout": f"{service.timeout:g}s",
+        "failure_mode_deny": service.on_failure is OnFailure.DENY,
+        "status_on_error": {"code": "ServiceUnavailable"},
+        "rate_limited_as_resource_exhausted": True,
+        "enable_x_ratelimit_headers": shown,
+        "rate_limit_service": {
+            "transport_api_version": "V3",
+            "grpc_service": {"envoy_grpc": {"cluster_name": CLUSTER}},
+        },
+        "response_headers_to_add": list(headers),
+        "rate_limits": list(counted),
+    }
 
 
-def _address_limits(addresses: Addresses) -> tuple[Quota, ...]:
-    who = (*([Entry("exempt", "no")] if addresses.exempt else []), Entry("masked_remote_address"))
-    failed, refused = addresses.failed_authentications, addresses.refusals
-    return (
-        Quota((Entry("auth_outcome", "failed"), *who), failed, "failed authentications, per address", ""),
-        Quota((Entry("outcome", "denied"), *who), refused, "refusals, per address", ""),
-    )
+def _address_quotas(addresses: Addresses) -> tuple[Quota, ...]:
+    limits = (addresses.failed_authentications, addresses.refusals)
+    who = address_entries(addresses)
+    return tuple(Quota((Entry(key, value), *who), limit) for (key, value), limit in zip(_COUNTED, limits, strict=True))
 
 
-@dataclass(slots=True)
-class _Node:
-    """A step of descriptors, while the tree grows: what follows it, or the limit that it ends in."""
-
-    below: dict[Entry, _Node] = field(default_factory=dict)
-    quota: Quota | None = None
-
-
-def _tree(quota: Iterable[Quota]) -> tuple[Line, ...]:
-    root = _Node()
-    for each in quota:
-        node = root
-        for entry in each.entries:
-            node = node.below.setdefault(entry, _Node())
-        node.quota = each
-    return tuple(_branches(root))
-
-
-def _branches(node: _Node) -> Iterator[Line]:
-    for entry, below in node.below.items():
-        said = str(entry)[1:-1]
-        if below.quota is not None:
-            limit, label, note = below.quota.limit, below.quota.label, below.quota.note
-            rate = f"{{unit: {limit.rate.unit}, requests_per_unit: {limit.rate.requests}}}"
-            shadow = ", shadow_mode: true" if limit.shadow else ""
-            yield Line(f"- {{{said}, rate_limit: {rate}{shadow}}}", label, limit, note)
-        else:
-            key, _, value = said.partition(", ")
-            yield Line(f"- {key}")
-            yield from [Line(f"  {value}")] if value else []
-            yield Line("  descriptors:")
-            yield from indented(2, _branches(below))
+def _tree(counted: Iterable[Quota]) -> list[Data]:
+    """Return descriptors one below the other, as the service reads them; those that begin alike share their steps."""
+    tree: list[Data] = []
+    for quota in counted:
+        *above, last = (entry.data for entry in quota.entries)
+        level = tree
+        for entry in above:
+            node = next((each for each in level if {**entry, "descriptors": each.get("descriptors")} == each), None)
+            if node is None:
+                node = {**entry, "descriptors": []}
+                level.append(node)
+            level = node["descriptors"]
+        rate = quota.limit.rate
+        level.append(
+            {
+                **last,
+                "rate_limit": {"unit": rate.unit.value, "requests_per_unit": rate.requests},
+                **({"shadow_mode": True} if quota.limit.shadow else {}),
+            }
+        )
+    return tree
 
 
-def _cluster(service: RateLimitService) -> tuple[Line, ...]:
+def _cluster(service: RateLimitService) -> Data:
     options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-    address = f"{{socket_address: {{address: {service.host}, port_value: {service.port}}}}}"
-    return lines(
-        f"""\
-# The rate limit service. Where it stands is said in limits.yaml, and what follows when it does not answer.
-- name: {CLUSTER}
-  type: STRICT_DNS
-  connect_timeout: 0.25s
-  typed_extension_protocol_options:
-    {options}:
-      "@type": type.googleapis.com/{options}
-      explicit_http_config:
-        http2_protocol_options: {{connection_keepalive: {{interval: 30s, timeout: 5s}}}}
-  # A service or a Redis that hangs costs each request its timeout only until the next check.
-  common_lb_config: {{healthy_panic_threshold: {{value: 0}}}}
-  health_checks:
-  - timeout: 0.25s
-    interval: 1s
-    no_traffic_interval: 1s
-    unhealthy_threshold: 1
-    healthy_threshold: 1
-    grpc_health_check: {{service_name: ratelimit}}
-  circuit_breakers:
-    thresholds: [{{max_connections: 1024, max_pending_requests: 100000, max_requests: 100000, max_retries: 1000}}]
-  load_assignment:
-    cluster_name: {CLUSTER}
-    endpoints: [{{lb_endpoints: [{{endpoint: {{address: {address}}}}}]}}]
-"""
-    )
+    keepalive = {"connection_keepalive": {"interval": "30s", "timeout": "5s"}}
+    address = {"socket_address": {"address": service.host, "port_value": service.port}}
+    return {
+        "name": CLUSTER,
+        "type": "STRICT_DNS",
+        "connect_timeout": "0.25s",
+        "typed_extension_protocol_options": {
+            options: {
+                "@type": f"type.googleapis.com/{options}",
+                "explicit_http_config": {"http2_protocol_options": keepalive},
+            }
+        },
+        # A service or a Redis that hangs costs each request its timeout only until the next check.
+        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "health_checks": [
+            {
+                "timeout": "0.25s",
+                "interval": "1s",
+                "no_traffic_interval": "1s",
+                "unhealthy_threshold": 1,
+                "healthy_threshold": 1,
+                "grpc_health_check": {"service_name": "ratelimit"},
+            }
+        ],
+        "circuit_breakers": {
+            "thresholds": [
+                {"max_connections": 1024, "max_pending_requests": 100_000, "max_requests": 100_000, "max_retries": 1000}
+            ]
+        },
+        "load_assignment": {
+            "cluster_name": CLUSTER,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
+        },
+    }

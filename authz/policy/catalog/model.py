@@ -1,4 +1,4 @@
-"""The catalog: the one source of truth for unit primitives, and for what is sold, run and served around them."""
+"""The catalog: unit primitives, what is sold, who runs it and which backend services serve it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,7 @@ class UnitPrimitive:
     """
 
     name: str
-    description: str
-    group: str
     feature_category: str
-    documentation_url: str
     license_types: tuple[str, ...]
     backend_services: tuple[str, ...]
     add_ons: tuple[str, ...]
@@ -29,13 +26,7 @@ class UnitPrimitive:
     cut_off_date: datetime | None
     min_gitlab_version: Version | None
     min_gitlab_version_for_free_access: Version | None
-    deprecation_message: str | None
-    deprecated_by_url: str | None
-
-    @property
-    def is_deprecated(self) -> bool:
-        """Whether the catalog says that it will go."""
-        return self.deprecation_message is not None or self.deprecated_by_url is not None
+    is_deprecated: bool
 
     def is_free(self, now: datetime) -> bool:
         """Whether no add-on is needed at `now` (aware): the cut-off date lies ahead, or there is none."""
@@ -47,14 +38,6 @@ class UnitPrimitive:
 
 
 @dataclass(frozen=True, slots=True)
-class Bundle:
-    """Something that is sold: an add-on or a license type."""
-
-    name: str
-    description: str
-
-
-@dataclass(frozen=True, slots=True)
 class Service:
     """A legacy grouping of unit primitives, kept for old GitLab versions.
 
@@ -62,7 +45,6 @@ class Service:
     """
 
     name: str
-    description: str
     basic_unit_primitive: str | None
     realms: tuple[str, ...] | None
     unit_primitives: tuple[str, ...]
@@ -70,7 +52,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Who runs features, and for customers with which add-ons (free access counts too) and license types.
+    """Who runs features, and the add-ons (for free features too) and license types that its customers need.
 
     An empty list restricts nothing.
     """
@@ -82,11 +64,11 @@ class Operator:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Everything, by name. What rules need comes first; folders that a policy does not have are empty."""
+    """Every entry by its name; of add-ons and license types only the names. A folder that is not there is empty."""
 
     unit_primitives: Mapping[str, UnitPrimitive]
     backend_services: Mapping[str, BackendService]
-    add_ons: Mapping[str, Bundle] = field(default_factory=dict)
-    license_types: Mapping[str, Bundle] = field(default_factory=dict)
+    add_ons: frozenset[str] = frozenset()
+    license_types: frozenset[str] = frozenset()
     services: Mapping[str, Service] = field(default_factory=dict)
     operators: Mapping[str, Operator] = field(default_factory=dict)

@@ -1,9 +1,9 @@
-"""Reads the files of a catalog into one value, and checks what they say of each other."""
+"""Reads the files of a catalog into one value, and checks the names by which they refer to each other."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, TypeVar
@@ -33,13 +33,27 @@ def catalog_folder(policy: Path) -> Path | None:
     return next((policy / name for name in _FOLDERS if (policy / name).is_dir()), None)
 
 
+@dataclass(frozen=True, slots=True)
+class CatalogFiles:
+    """A catalog, and the files of its unit primitives and services."""
+
+    catalog: Catalog
+    units: tuple[Document[UnitPrimitiveFile], ...]
+    services: tuple[Document[ServiceFile], ...]
+
+
 def read_catalog(policy: Path, findings: Findings) -> Catalog:
     """Read the catalog of a policy directory; problems go to `findings`. Folders that do not exist are empty."""
+    return read_catalog_files(policy, findings).catalog
+
+
+def read_catalog_files(policy: Path, findings: Findings) -> CatalogFiles:
+    """Read the catalog as `read_catalog` does, and return the files too."""
     root = catalog_folder(policy)
     if root is None:
         inside = policy.name in _FOLDERS and (policy / "unit_primitives").is_dir()
-        mend = f": name the folder around it, {policy.parent}" if inside else ""
-        findings.problem(policy, 0, f"holds no catalog/ (or config/) directory{mend}")
+        hint = f": name the folder around it, {policy.parent}" if inside else ""
+        findings.problem(policy, 0, f"has no catalog/ (or config/) directory{hint}")
         root = policy / "catalog"
     backends = read_kind(root / "backend_services", BackendServiceFile, findings)
     units = read_kind(root / "unit_primitives", UnitPrimitiveFile, findings)
@@ -51,18 +65,19 @@ def read_catalog(policy: Path, findings: Findings) -> Catalog:
     referring: list[Document[NamedFile]] = [*units, *services, *operators]
     for document in referring:
         check_references(document, known, findings)
-    return Catalog(
+    catalog = Catalog(
         unit_primitives=_built(units, UnitPrimitiveFile.built),
         backend_services=_built(backends, BackendServiceFile.built),
-        add_ons=_built(read_kind(root / "add_ons", BundleFile, findings), BundleFile.built),
-        license_types=_built(read_kind(root / "license_types", BundleFile, findings), BundleFile.built),
+        add_ons=_names(read_kind(root / "add_ons", BundleFile, findings)),
+        license_types=_names(read_kind(root / "license_types", BundleFile, findings)),
         services=_with_own_names(_built(services, ServiceFile.built), aliases),
         operators=_built(operators, OperatorFile.built),
     )
+    return CatalogFiles(catalog, tuple(units), tuple(services))
 
 
 def read_kind(folder: Path, schema: type[F], findings: Findings) -> list[Document[F]]:
-    """Read the files of one kind. A file whose name is not the entry's is a problem, and describes nothing."""
+    """Read the files of one kind. A file whose name is not the entry's is a problem, and is not read."""
     named: list[Document[F]] = []
     for document in read_folder(folder, schema, findings):
         name, stem = document.content.name, document.file.stem
@@ -77,9 +92,9 @@ def read_kind(folder: Path, schema: type[F], findings: Findings) -> list[Documen
 
 
 def known_names(policy: Path) -> Mapping[str, Collection[str]]:
-    """Return the names that entries may refer to, by folder; one of the optional folders that is not there allows any.
+    """Return the names that entries may refer to, by folder; a missing optional folder allows any name.
 
-    They come from the names of files: a file that cannot be read is a problem of its own, told once.
+    They are the names of files, so that a file that cannot be read is reported once, and not by all that refer to it.
     """
     root = catalog_folder(policy) or policy
     folders = [root / folder for folder in SCHEMAS if folder in _NEEDED or (root / folder).is_dir()]
@@ -87,7 +102,7 @@ def known_names(policy: Path) -> Mapping[str, Collection[str]]:
 
 
 def check_references(document: Document[NamedFile], known: Mapping[str, Collection[str]], findings: Findings) -> None:
-    """Report what an entry refers to and the catalog does not hold."""
+    """Report names that an entry refers to and that are not in the catalog."""
 
     def check(name: str, folder: str, *where: str | int) -> None:
         if name not in known.get(folder, (name,)):
@@ -101,13 +116,13 @@ def check_references(document: Document[NamedFile], known: Mapping[str, Collecti
         check(content.basic_unit_primitive, "unit_primitives", "basic_unit_primitive")
         if content.basic_unit_primitive not in content.unit_primitives:
             message = (
-                f"'{content.basic_unit_primitive}' is none of its unit_primitives: the first stands for the service"
+                f"'{content.basic_unit_primitive}' is not in unit_primitives: the first of them describes the service"
             )
             findings.warning(document.file, document.line(("basic_unit_primitive",)), message)
 
 
 def _aliases(units: list[Document[UnitPrimitiveFile]], findings: Findings) -> Mapping[str, str]:
-    """Return which unit primitive each name stands for. One that is taken stays its owner's, whose access it means."""
+    """Return the unit primitive of each name and alias. An alias never takes over a name that is already used."""
     owners = {unit.content.name: unit.content.name for unit in units}
     for unit in units:
         for position, alias in enumerate(unit.content.alias_names):
@@ -122,8 +137,12 @@ def _built(documents: list[Document[F]], build: Callable[[F], V]) -> Mapping[str
     return MappingProxyType({document.content.name: build(document.content) for document in documents})
 
 
+def _names(documents: list[Document[BundleFile]]) -> frozenset[str]:
+    return frozenset(document.content.name for document in documents)
+
+
 def _with_own_names(services: Mapping[str, Service], aliases: Mapping[str, str]) -> Mapping[str, Service]:
-    """Return services that call unit primitives by their names, as everything else does."""
+    """Return the services with names of unit primitives in place of aliases."""
 
     def named(service: Service) -> Service:
         basic = service.basic_unit_primitive

@@ -1,4 +1,4 @@
-"""The schema of catalog files: that of `gitlab-cloud-connector`'s `config/`, each kind with the value it describes."""
+"""The schema of catalog files, which is that of `gitlab-cloud-connector`'s `config/`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from datetime import UTC, date, datetime, time
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from authz.documents.schema import OpenSchema
 from authz.model import BackendService
-from authz.policy.catalog.model import Bundle, Operator, Service, UnitPrimitive
+from authz.policy.catalog.model import Operator, Service, UnitPrimitive
 from authz.policy.catalog.versions import Version
 
 
@@ -32,13 +32,13 @@ def moment(value: object) -> datetime:
     raise ValueError("should be a date such as 2024-10-17 00:00:00 UTC")
 
 
-def _matching(pattern: str, mend: str) -> Callable[[str], str]:
-    """Return a check that says what to write, where pydantic would show the pattern."""
+def _matching(pattern: str, message: str) -> Callable[[str], str]:
+    """Return a check whose message says what to write; pydantic would show the pattern."""
     compiled = re.compile(pattern)
 
     def check(value: str) -> str:
         if not compiled.search(value):
-            raise ValueError(mend)
+            raise ValueError(message)
         return value
 
     return check
@@ -46,7 +46,7 @@ def _matching(pattern: str, mend: str) -> Callable[[str], str]:
 
 def _version(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError("put it in quotes, as in '17.8': YAML takes 17.10 for 17.1")  # noqa: TRY004  pydantic collects ValueErrors
+        raise ValueError("put it in quotes, as in '17.8': YAML reads 17.10 as 17.1")  # noqa: TRY004  pydantic collects ValueErrors
     Version.parse(value)
     return value
 
@@ -70,61 +70,57 @@ VersionText = Annotated[
 
 
 class NamedFile(OpenSchema):
-    """What every catalog file holds."""
+    """The key that every catalog file has."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    name: Name
-    """Equal to the file's name."""
+    name: Annotated[Name, Field(description="The file's name without its ending.")]
 
 
 class UnitPrimitiveFile(NamedFile):
     """One file of `unit_primitives/`: the smallest feature a permission can govern."""
 
-    description: Text
-    """What it does for its users."""
+    description: Annotated[Text, Field(description="What it does for its users.")]
     group: Annotated[
         str,
         AfterValidator(_matching("^group::.", "should be the group that owns it, such as group::duo chat")),
-        Field(json_schema_extra={"pattern": "^group::."}),
+        Field(description="The group that owns it: group::…", json_schema_extra={"pattern": "^group::."}),
     ]
-    """Who owns it: group::…"""
     feature_category: Text
     documentation_url: Text
-    milestone: str | float | None = None
-    """The GitLab release that brought it."""
+    milestone: str | float | None = Field(None, description="The GitLab release that introduced it.")
     introduced_by_url: str | None = None
     unit_primitive_issue_url: str | None = None
-    deprecated_by_url: str | None = None
-    """Where its end was decided."""
-    deprecation_message: str | None = None
-    """Why it will go, and what takes its place."""
-    cut_off_date: Moment | None = None
-    """The end of free access, as in 2024-10-17 00:00:00 UTC; left out, it is free for good."""
-    min_gitlab_version: VersionText | None = None
-    """What a paying customer's GitLab must be at least, as in '17.8'."""
-    min_gitlab_version_for_free_access: VersionText | None = None
-    """The same, while it is free."""
-    alias_names: list[str] = Field(default_factory=list)
-    """Other names under which services may list it; tokens never carry them."""
-    license_types: Names
-    """One of these is needed; empty restricts nothing."""
-    backend_services: Names
-    """Who serves it: tokens for the others never carry it."""
-    add_ons: Names
-    """One of these is needed once it is not free; empty restricts nothing."""
-    operators: Names
-    """Who may run it; empty restricts nothing."""
+    deprecated_by_url: str | None = Field(None, description="Where its removal was decided.")
+    deprecation_message: str | None = Field(None, description="Why it will be removed, and what replaces it.")
+    cut_off_date: Moment | None = Field(
+        None, description="When free access ends, as in 2024-10-17 00:00:00 UTC; without a date it stays free."
+    )
+    min_gitlab_version: VersionText | None = Field(
+        None, description="The oldest GitLab version for paying customers, as in '17.8'."
+    )
+    min_gitlab_version_for_free_access: VersionText | None = Field(
+        None, description="The oldest GitLab version while it is free."
+    )
+    alias_names: list[str] = Field(
+        default_factory=list, description="Other names under which services may list it; tokens never carry them."
+    )
+    license_types: Annotated[
+        Names, Field(description="The customer needs one of these; an empty list restricts nothing.")
+    ]
+    backend_services: Annotated[
+        Names, Field(description="Which backend services serve it; tokens for others never carry it.")
+    ]
+    add_ons: Annotated[
+        Names,
+        Field(description="The customer needs one of these once it is not free; an empty list restricts nothing."),
+    ]
+    operators: Annotated[Names, Field(description="Who may run it; an empty list restricts nothing.")]
 
     def built(self) -> UnitPrimitive:
         """Return the value."""
         free = self.min_gitlab_version_for_free_access
         return UnitPrimitive(
             name=self.name,
-            description=self.description,
-            group=self.group,
             feature_category=self.feature_category,
-            documentation_url=self.documentation_url,
             license_types=tuple(self.license_types),
             backend_services=tuple(self.backend_services),
             add_ons=tuple(self.add_ons),
@@ -132,8 +128,7 @@ class UnitPrimitiveFile(NamedFile):
             cut_off_date=self.cut_off_date,
             min_gitlab_version=Version.parse(self.min_gitlab_version) if self.min_gitlab_version else None,
             min_gitlab_version_for_free_access=Version.parse(free) if free else None,
-            deprecation_message=self.deprecation_message,
-            deprecated_by_url=self.deprecated_by_url,
+            is_deprecated=self.deprecation_message is not None or self.deprecated_by_url is not None,
         )
 
 
@@ -143,8 +138,7 @@ class BackendServiceFile(NamedFile):
     description: str = ""
     project_url: str = ""
     group: str = ""
-    jwt_aud: Text
-    """The audience that its tokens carry."""
+    jwt_aud: Annotated[Text, Field(description="The audience of its tokens.")]
 
     def built(self) -> BackendService:
         """Return the value."""
@@ -156,25 +150,23 @@ class BundleFile(NamedFile):
 
     description: str = ""
 
-    def built(self) -> Bundle:
-        """Return the value."""
-        return Bundle(self.name, self.description)
-
 
 class ServiceFile(NamedFile):
     """One file of `services/`: a legacy grouping of unit primitives."""
 
     description: str = ""
-    basic_unit_primitive: Name | None = None
-    """Whose dates and versions stand for the service; left out: the first."""
-    gitlab_realm: list[Literal["gitlab-com", "self-managed"]] | None = None
-    """Where it is offered; left out: everywhere."""
+    basic_unit_primitive: Name | None = Field(
+        None, description="The unit primitive whose dates and versions stand for the service; left out: the first."
+    )
+    gitlab_realm: list[Literal["gitlab-com", "self-managed"]] | None = Field(
+        None, description="Where it is offered; left out: everywhere."
+    )
     unit_primitives: Annotated[list[Name], Field(min_length=1)]
 
     def built(self) -> Service:
         """Return the value."""
         realms = None if self.gitlab_realm is None else tuple(self.gitlab_realm)
-        return Service(self.name, self.description, self.basic_unit_primitive, realms, tuple(self.unit_primitives))
+        return Service(self.name, self.basic_unit_primitive, realms, tuple(self.unit_primitives))
 
 
 class OperatorFile(NamedFile):
@@ -185,10 +177,13 @@ class OperatorFile(NamedFile):
         AfterValidator(_matching(r"_operator\Z", "should end in _operator")),
         Field(json_schema_extra={"pattern": "^[a-z][a-z0-9_]*_operator$"}),
     ]
-    add_ons: Names
-    """One of these is needed for whatever it runs, free or not; empty restricts nothing."""
-    license_types: Names
-    """One of these is needed; empty restricts nothing."""
+    add_ons: Annotated[
+        Names,
+        Field(description="The customer needs one of these, free or not; an empty list restricts nothing."),
+    ]
+    license_types: Annotated[
+        Names, Field(description="The customer needs one of these; an empty list restricts nothing.")
+    ]
 
     def built(self) -> Operator:
         """Return the value."""

@@ -1,4 +1,4 @@
-"""Rule files: what the platform team writes about endpoints, checked against the catalog and against each other."""
+"""Reads the rule files, and checks them against the catalog and against each other."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from authz.model import Access, AllOf, AnyOf, BackendService, ByHeader, PublicRu
 from authz.policy.catalog.model import Catalog, UnitPrimitive
 from authz.policy.rules.schema import AnyOfEntry, ByHeaderEntry, ByPathEntry, RuleEntry, RulesFile
 from authz.policy.rules.templates import Template, parse_prefix, parse_template
-from authz.policy.rules.tree import grow
+from authz.policy.rules.tree import build_rules
 
-_NEVER: Final = frozenset({"", ".", ".."})
+_NEVER_SEGMENTS: Final = frozenset({"", ".", ".."})
 
 
 @dataclass(frozen=True, slots=True)
-class _Placed:
-    """A rule that is ready for the tree, and where it was written."""
+class _PlacedRule:
+    """A rule with its path, and the file and line that it comes from."""
 
     template: Template
     rule: Rule | Choice
@@ -34,24 +34,24 @@ def read_rules(folder: Path, catalog: Catalog, findings: Findings) -> Rules:
     """Read every file of `rules/` into one tree; problems go to `findings`."""
     before = len(findings.problems)
     placed = [
-        place
+        placed_rule
         for document in read_folder(folder, RulesFile, findings)
-        for place in _RuleReader(document, catalog, findings).placed()
+        for placed_rule in _RuleReader(document, catalog, findings).rules()
     ]
     if not placed and len(findings.problems) == before:
-        findings.problem(folder, 0, "holds no rules: every request would be refused")
-    return grow(_endpoints(placed, findings))
+        findings.problem(folder, 0, "has no rules: every request would be refused")
+    return build_rules(_endpoints(placed, findings))
 
 
 class _RuleReader:
-    """Turns one document into rules, reporting what it names that does not exist."""
+    """Turns one document into rules, and reports names that do not exist."""
 
     def __init__(self, document: Document[RulesFile], catalog: Catalog, findings: Findings) -> None:
         self._document = document
         self._catalog = catalog
         self._findings = findings
 
-    def placed(self) -> Iterator[_Placed]:
+    def rules(self) -> Iterator[_PlacedRule]:
         content = self._document.content
         backend = self._catalog.backend_services.get(content.backend_service)
         if backend is None:
@@ -71,24 +71,13 @@ class _RuleReader:
                 self._report((*where, "path"), f"path '{entry.path}': {error}")
                 continue
             rule = self._built(entry, backend or BackendService(content.backend_service, ""), spans, where)
-            yield _Placed(template, rule, self._document.file, self._document.line(where))
+            yield _PlacedRule(template, rule, self._document.file, self._document.line(where))
 
     def _check_names(self, entry: RuleEntry, where: Where) -> None:
         self._once(entry.methods, (*where, "methods"))
         self._once(entry.required_headers or [], (*where, "required_headers"))
-        inside: Where = (*where, "unit_primitives")
-        match entry.unit_primitives:
-            case list() as names:
-                self._known(names, inside)
-            case AnyOfEntry(any_of=names):
-                self._known(names, (*inside, "any_of"))
-            case ByHeaderEntry(allowed=names):
-                self._known(names, (*inside, "allowed"))
-            case ByPathEntry(values=values):
-                for value, names in values.items():
-                    self._known(names, (*inside, "values", value))
-            case None:
-                pass
+        for inside, names in entry.named_unit_primitives():
+            self._known(names, (*where, *inside))
 
     def _built(
         self, entry: RuleEntry, backend: BackendService, spans: Mapping[str, Span], where: Where
@@ -97,21 +86,21 @@ class _RuleReader:
         token_types = frozenset(map(TokenType, entry.token_types or TokenType))
         headers = tuple(entry.required_headers or ())
 
-        def demanding(access: Access) -> TokenRule:
+        def token_rule(access: Access) -> TokenRule:
             return TokenRule(backend, methods, access, token_types, headers)
 
         match entry.unit_primitives:
             case None:
                 return PublicRule(backend, methods)
             case list() as names:
-                return demanding(AllOf(tuple(names)))
+                return token_rule(AllOf(tuple(names)))
             case AnyOfEntry(any_of=names):
-                return demanding(AnyOf(tuple(names)))
+                return token_rule(AnyOf(tuple(names)))
             case ByHeaderEntry(by_header=header, allowed=names):
-                return demanding(ByHeader(header.lower(), frozenset(names)))
+                return token_rule(ByHeader(header.lower(), frozenset(names)))
             case ByPathEntry(by_path=name, values=values):
                 span = self._span(name, values, spans, (*where, "unit_primitives"))
-                rules = {value: demanding(AllOf(tuple(names))) for value, names in values.items()}
+                rules = {value: token_rule(AllOf(tuple(names))) for value, names in values.items()}
                 return Choice(backend, methods, span, rules)
 
     def _span(self, name: str, values: Iterable[str], spans: Mapping[str, Span], where: Where) -> Span:
@@ -121,8 +110,8 @@ class _RuleReader:
             return (0, None)
         for value in values:
             parts = value.split("/")
-            if not _NEVER.isdisjoint(parts) or (len(parts) > 1 and span[1] is not None):
-                self._report((*where, "values", value), f"value '{value}' can never stand in {{{name}}}")
+            if not _NEVER_SEGMENTS.isdisjoint(parts) or (len(parts) > 1 and span[1] is not None):
+                self._report((*where, "values", value), f"value '{value}' can never match {{{name}}}")
         return span
 
     def _known(self, names: list[str], where: Where) -> None:
@@ -133,42 +122,42 @@ class _RuleReader:
                 self._report((*where, position), f"unit primitive '{name}' is not in the catalog")
             elif not self._grants(unit):
                 served = ", ".join(unit.backend_services)
-                message = f"no token for this backend can hold '{name}': its backend_services are {served}"
+                message = f"no token for this backend can carry '{name}': its backend_services are {served}"
                 self._report((*where, position), message)
 
     def _grants(self, unit: UnitPrimitive) -> bool:
-        """Whether tokens for this file's backend can hold a unit primitive; a backend that is unknown is told once."""
+        """Whether tokens for this backend can carry a unit primitive; an unknown backend is reported elsewhere."""
         backend, backends = self._document.content.backend_service, unit.backend_services
         return not backends or backend in backends or backend not in self._catalog.backend_services
 
     def _once(self, names: Sequence[str], where: Where) -> None:
         for position, name in enumerate(names):
             if name.lower() in (earlier.lower() for earlier in names[:position]):
-                self._report((*where, position), f"'{name}' stands twice")
+                self._report((*where, position), f"'{name}' appears twice")
 
     def _report(self, where: Where, message: str) -> None:
         self._findings.problem(self._document.file, self._document.line(where), message)
 
 
-def _endpoints(placed: list[_Placed], findings: Findings) -> Iterator[tuple[Template, Endpoint]]:
-    """Gather rules of one template; report those between which nothing would decide."""
-    by_template: dict[Template, list[_Placed]] = {}
-    for place in placed:
-        by_template.setdefault(place.template, []).append(place)
-    for template, places in by_template.items():
-        taken: dict[str, _Placed] = {}
-        for place in places:
-            if place.rule.backend != places[0].rule.backend:
-                _report_clash(place, places[0], "two backend services would share this path", findings)
-            for method in place.rule.methods:
-                other = taken.setdefault(method, place)
-                if other is not place:
-                    _report_clash(place, other, f"{method} on this path has two rules of equal strength", findings)
-        rules = [place.rule for place in places if not isinstance(place.rule, Choice)]
-        choices = tuple(place.rule for place in places if isinstance(place.rule, Choice))
+def _endpoints(placed: list[_PlacedRule], findings: Findings) -> Iterator[tuple[Template, Endpoint]]:
+    """Join the rules of each template; report those that apply to the same request."""
+    by_template: dict[Template, list[_PlacedRule]] = {}
+    for each in placed:
+        by_template.setdefault(each.template, []).append(each)
+    for template, same in by_template.items():
+        taken: dict[str, _PlacedRule] = {}
+        for each in same:
+            if each.rule.backend != same[0].rule.backend:
+                _report_clash(each, same[0], "two backend services would share this path", findings)
+            for method in each.rule.methods:
+                other = taken.setdefault(method, each)
+                if other is not each:
+                    _report_clash(each, other, f"{method} on this path has two rules of equal strength", findings)
+        rules = [each.rule for each in same if not isinstance(each.rule, Choice)]
+        choices = tuple(each.rule for each in same if isinstance(each.rule, Choice))
         by_method = dict(chain.from_iterable(((method, rule) for method in rule.methods) for rule in rules))
-        yield template, Endpoint(places[0].rule.backend, by_method, choices)
+        yield template, Endpoint(same[0].rule.backend, by_method, choices)
 
 
-def _report_clash(place: _Placed, other: _Placed, message: str, findings: Findings) -> None:
-    findings.problem(place.file, place.line, f"{message}; the other is {other.file.name}:{other.line}")
+def _report_clash(rule: _PlacedRule, other: _PlacedRule, message: str, findings: Findings) -> None:
+    findings.problem(rule.file, rule.line, f"{message}; the other is {other.file.name}:{other.line}")

@@ -1,12 +1,13 @@
-"""The form of a rule file: which keys may stand where, before anything is looked up."""
+"""The schema of a rule file: which keys it may have, before any name in it is looked up."""
 
 from __future__ import annotations
 
-import difflib
+from collections.abc import Iterator
 from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from authz.documents.hints import did_you_mean
 from authz.documents.schema import Schema
 
 _FORMS: Final = ("any_of", "by_path", "by_header")
@@ -23,7 +24,7 @@ class AnyOfEntry(Schema):
 
 
 class ByPathEntry(Schema):
-    """`{by_path: name, values: {...}}`: the words of the path choose."""
+    """`{by_path: name, values: {...}}`: a part of the path decides."""
 
     by_path: str
     values: Annotated[dict[str, Names], Field(min_length=1)]
@@ -37,16 +38,15 @@ class ByHeaderEntry(Schema):
 
 
 def _shape(value: object) -> str:
-    """Return the form that is meant; in brackets, so that no problem takes it for a key of the file."""
+    """Return which form is meant, in brackets so that problems do not name it as a key of the file."""
     keys = value.keys() if isinstance(value, dict) else ()
     return next((f"<{key}>" for key in _FORMS if key in keys), "<list>")
 
 
 def _form(value: object) -> object:
     if isinstance(value, dict) and value.keys().isdisjoint(_FORMS):
-        near = [form for key in value for form in difflib.get_close_matches(str(key), _FORMS, n=1)]
-        hint = f"; did you mean '{near[0]}'?" if near else ""
-        raise ValueError(f"should be a list, or hold one of {', '.join(_FORMS)}{hint}")
+        hint = next((hint for key in value if (hint := did_you_mean(str(key), _FORMS))), "")
+        raise ValueError(f"should be a list, or have one of {', '.join(_FORMS)}{hint}")
     return value
 
 
@@ -71,14 +71,29 @@ class RuleEntry(Schema):
     public: Literal[True] | None = None
 
     @model_validator(mode="after")
-    def _says_who_may_pass(self) -> RuleEntry:
+    def _check_access(self) -> RuleEntry:
         if self.public and (self.unit_primitives or self.token_types or self.required_headers):
             raise ValueError(
                 "a public rule looks at no token: remove its unit_primitives, token_types, required_headers"
             )
         if not self.public and not self.unit_primitives:
-            raise ValueError("key 'unit_primitives' is missing; an endpoint that anyone may use says 'public: true'")
+            raise ValueError("key 'unit_primitives' is missing; an endpoint that anyone may use has 'public: true'")
         return self
+
+    def named_unit_primitives(self) -> Iterator[tuple[tuple[str | int, ...], list[str]]]:
+        """Yield each list of unit primitives that the rule names, with the way to it from the rule."""
+        match self.unit_primitives:
+            case list() as names:
+                yield ("unit_primitives",), names
+            case AnyOfEntry(any_of=names):
+                yield ("unit_primitives", "any_of"), names
+            case ByHeaderEntry(allowed=names):
+                yield ("unit_primitives", "allowed"), names
+            case ByPathEntry(values=values):
+                for value, names in values.items():
+                    yield ("unit_primitives", "values", value), names
+            case None:
+                pass
 
 
 class RulesFile(Schema):

@@ -1,4 +1,4 @@
-"""Path templates: what a rule writes as its path, taken apart once."""
+"""Path templates: the paths of rules, parsed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _FREE: Final = re.compile(r"\{([a-z][a-z0-9_]*)(=\*\*)?\}")
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A complete path: literal segments, None for one free segment; `rest` demands one or more further segments."""
+    """A complete path: literal segments, None for one free segment. With `rest`, one or more segments follow."""
 
     segments: tuple[str | None, ...]
     rest: bool
 
 
 def parse_prefix(text: str) -> tuple[str, ...]:
-    """Return the literal segments of a prefix. Raises ValueError with what to mend."""
+    """Return the literal segments of a prefix. Raises ValueError, which says what to correct."""
     if text == "/":
         return ()
     template, names = parse_template((), text)
@@ -33,7 +33,7 @@ def parse_prefix(text: str) -> tuple[str, ...]:
 
 
 def parse_template(prefix: tuple[str, ...], text: str) -> tuple[Template, Mapping[str, Span]]:
-    """Return a path below a prefix, and what each of its names stands for. Raises ValueError with what to mend."""
+    """Return a path below a prefix, and the segments of each name. Raises ValueError, which says what to correct."""
     steps: list[str | None] = list(prefix)
     spans: dict[str, Span] = {}
     if not text.startswith("/"):
@@ -48,10 +48,10 @@ def parse_template(prefix: tuple[str, ...], text: str) -> tuple[Template, Mappin
             continue
         name, rest = free[1], free[2] is not None
         if name in spans:
-            raise ValueError(f"{{{name}}} stands twice")
+            raise ValueError(f"{{{name}}} appears twice")
         if rest:
             if index < len(parts) - 1:
-                raise ValueError(f"{{{name}=**}} takes the rest of a path: it stands last")
+                raise ValueError(f"{{{name}=**}} takes the rest of a path: it must come last")
             spans[name] = (len(steps), None)
             return Template(tuple(steps), rest=True), spans
         spans[name] = (len(steps), len(steps) + 1)
@@ -65,7 +65,7 @@ def _literal(part: str) -> str:
     if "{" in part or "}" in part:
         raise ValueError(f"'{part}' is neither {{name}} nor {{name=**}}, with a lower-case name")
     if part in {"*", "**"}:
-        raise ValueError(f"'{part}' is no pattern: {{name}} stands for one segment, {{name=**}} for all that follow")
+        raise ValueError(f"'{part}' is no pattern: {{name}} matches one segment, {{name=**}} all that follow")
     if _LITERAL.fullmatch(part) is None:
-        raise ValueError(f"segment '{part}' holds what no path can: write it decoded, without escapes")
+        raise ValueError(f"segment '{part}' has a character that no path has: write it decoded, without escapes")
     return part

@@ -10,36 +10,38 @@ from authz.policy.rules.templates import Template
 
 
 @dataclass(slots=True)
-class _Shoot:
-    """A branch while the tree grows."""
+class _Node:
+    """A branch that can still be changed."""
 
-    literals: dict[str, _Shoot] = field(default_factory=dict)
-    free: _Shoot | None = None
+    literals: dict[str, _Node] = field(default_factory=dict)
+    free: _Node | None = None
     endpoint: Endpoint | None = None
     rest: Endpoint | None = None
 
-    def reach(self, steps: Sequence[str | None]) -> _Shoot:
-        shoot = self
-        for step in steps:
-            if step is None:
-                shoot.free = shoot.free or _Shoot()
-                shoot = shoot.free
+    def below(self, segments: Sequence[str | None]) -> _Node:
+        """Return the node at the end of these segments; nodes that are missing are added."""
+        node = self
+        for segment in segments:
+            if segment is None:
+                node.free = node.free or _Node()
+                node = node.free
             else:
-                shoot = shoot.literals.setdefault(step, _Shoot())
-        return shoot
+                node = node.literals.setdefault(segment, _Node())
+        return node
 
-    def ripen(self) -> Branch:
-        literals = {step: shoot.ripen() for step, shoot in self.literals.items()}
-        return Branch(literals, self.free.ripen() if self.free else None, self.endpoint, self.rest)
+    def branch(self) -> Branch:
+        """Return the branch that this node and those below it describe."""
+        literals = {segment: node.branch() for segment, node in self.literals.items()}
+        return Branch(literals, self.free.branch() if self.free else None, self.endpoint, self.rest)
 
 
-def grow(endpoints: Iterable[tuple[Template, Endpoint]]) -> Rules:
+def build_rules(endpoints: Iterable[tuple[Template, Endpoint]]) -> Rules:
     """Build the tree from one endpoint for each template; templates are distinct."""
-    root = _Shoot()
+    root = _Node()
     for template, endpoint in endpoints:
-        shoot = root.reach(template.segments)
+        node = root.below(template.segments)
         if template.rest:
-            shoot.rest = endpoint
+            node.rest = endpoint
         else:
-            shoot.endpoint = endpoint
-    return Rules(root.ripen())
+            node.endpoint = endpoint
+    return Rules(root.branch())

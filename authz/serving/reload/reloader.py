@@ -1,4 +1,4 @@
-"""Reload: policy and keys are read anew when their files change, or when somebody asks."""
+"""Reload: reads policy and keys again when their files change, or on request (SIGHUP)."""
 
 from __future__ import annotations
 
@@ -12,134 +12,123 @@ from typing import Final
 from watchfiles import watch
 
 from authz.documents.findings import ConfigurationError, Problem
+from authz.observing.events import WatchFailed, WatchRestored
 from authz.observing.json_log import fault
 from authz.serving.reload.snapshot import Snapshot, Sources, take
-from authz.serving.reload.watched_paths import Places, places
+from authz.serving.reload.watched_paths import WatchedPaths, watched_paths
 
 QUIET_MS: Final = 100
 LONGEST_MS: Final = 1_000
-BLIND_SECONDS: Final = 1.0
+RETRY_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A snapshot was taken; `asked` if somebody wanted to know."""
+    """A snapshot was taken; `requested` if it was on request."""
 
     snapshot: Snapshot
-    asked: bool
+    requested: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """What is in the folders cannot be used: each problem with file and line."""
+    """The files cannot be used: each problem with file and line."""
 
     problems: tuple[Problem, ...]
-    asked: bool
+    requested: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Blind:
-    """Changes cannot be seen for now; the text says why."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Seeing:
-    """Changes can be seen again."""
-
-
-Report = Taken | Refused | Blind | Seeing
+Report = Taken | Refused | WatchFailed | WatchRestored
 
 
 class Reloader:
-    """Takes snapshots in a thread of its own, one at a time; of several requests meanwhile the latest counts."""
+    """Takes snapshots in a thread of its own, one at a time; several requests meanwhile become one."""
 
     def __init__(
         self,
         sources: Sources,
         folder: Path,
         running: Callable[[], Snapshot],
-        tell: Callable[[Report], None],
+        post: Callable[[Report], None],
     ) -> None:
         self._sources = sources
         self._folder = folder
         self._running = running
-        self._tell = tell
+        self._post = post
         self._wanted = threading.Event()
-        self._asked = False
+        self._requested = False
         self._count = 0
 
     def start(self) -> None:
-        """Begin to wait for requests."""
+        """Start the thread."""
         threading.Thread(target=self._serve, name="reload", daemon=True).start()
 
     def changed(self) -> None:
-        """Read anew, because a file has changed."""
+        """Read the files again, because one has changed."""
         self._wanted.set()
 
-    def ask(self) -> None:
-        """Read anew, because somebody wants it."""
-        self._asked = True
+    def request(self) -> None:
+        """Read the files again, on request."""
+        self._requested = True
         self._wanted.set()
 
     def _serve(self) -> None:
         while True:
             self._wanted.wait()
             self._wanted.clear()
-            asked, self._asked = self._asked, False
-            self._tell(self._result(asked))
+            requested, self._requested = self._requested, False
+            self._post(self._result(requested))
 
-    def _result(self, asked: bool) -> Taken | Refused:
+    def _result(self, requested: bool) -> Taken | Refused:
         self._count += 1
         place = self._folder / str(self._count)
         try:
-            return Taken(take(self._sources, place, self._running()), asked)
+            return Taken(take(self._sources, place, self._running()), requested)
         except ConfigurationError as error:
-            return Refused(error.problems, asked)
+            return Refused(error.problems, requested)
         except OSError as error:
-            return self._refused(f"cannot be copied to {place}: {error.strerror or type(error).__name__}", asked)
-        except Exception as error:  # noqa: BLE001  whatever it is, the next request must find somebody waiting
-            return self._refused(f"internal_error: {fault(error)}", asked)
+            return self._refused(f"cannot be copied to {place}: {error.strerror or type(error).__name__}", requested)
+        except Exception as error:  # noqa: BLE001  whatever it is, the thread must go on
+            return self._refused(f"internal_error: {fault(error)}", requested)
 
-    def _refused(self, text: str, asked: bool) -> Refused:
-        return Refused((Problem(self._sources.policy, 0, text),), asked)
+    def _refused(self, text: str, requested: bool) -> Refused:
+        return Refused((Problem(self._sources.policy, 0, text),), requested)
 
 
 class Watch:
-    """Tells of changes below some folders, from a thread of its own; changes that come together are told once.
+    """Calls `changed` after changes below some folders, from a thread of its own; once for changes in quick succession.
 
-    Where the system does not let it look, `tell` hears of it once, and once more when it sees again.
+    If the system does not let it watch, it posts that once, and once more when it watches again.
     """
 
-    def __init__(self, tops: tuple[Path, ...], changed: Callable[[], None], tell: Callable[[Report], None]) -> None:
+    def __init__(self, tops: tuple[Path, ...], changed: Callable[[], None], post: Callable[[Report], None]) -> None:
         self._tops = tops
         self._changed = changed
-        self._tell = tell
+        self._post = post
         self._stopped = threading.Event()
-        self._blind = False
+        self._failed = False
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start the thread."""
         threading.Thread(target=self._run, name="watch", daemon=True).start()
 
     def stop(self) -> None:
-        """Tell of no change from now on."""
+        """Stop watching."""
         self._stopped.set()
 
     def _run(self) -> None:
         while not self._stopped.is_set():
             try:
-                with suppress(FileNotFoundError):  # it went just now: there is something else to watch
-                    self._watch(places(*self._tops))
+                with suppress(FileNotFoundError):  # it was removed just now: there is something else to watch
+                    self._watch(watched_paths(*self._tops))
             except (OSError, RuntimeError) as error:
-                if not self._blind:
-                    self._tell(Blind(str(error)))
-                self._blind = True
-                self._stopped.wait(BLIND_SECONDS)
+                if not self._failed:
+                    self._post(WatchFailed(str(error)))
+                self._failed = True
+                self._stopped.wait(RETRY_SECONDS)
 
-    def _watch(self, at: Places) -> None:
-        """Watch until there is something else to watch. Whatever changed before the watch began is told too."""
+    def _watch(self, at: WatchedPaths) -> None:
+        """Watch until there is something else to watch. What changed before the watch began counts too."""
         began = False
         changes = watch(
             *sorted(at.watched()),
@@ -153,11 +142,11 @@ class Watch:
             stop_event=self._stopped,
         )
         for changed in changes:
-            if self._blind:
-                self._blind = False
-                self._tell(Seeing())
-            moved = bool(changed or not began) and places(*self._tops) != at
-            if not began or moved or any(at.matter(Path(path)) for _, path in changed):
+            if self._failed:
+                self._failed = False
+                self._post(WatchRestored())
+            moved = bool(changed or not began) and watched_paths(*self._tops) != at
+            if not began or moved or any(at.concerns(Path(path)) for _, path in changed):
                 began = True
                 self._changed()
             if moved:

@@ -1,4 +1,4 @@
-"""The scratch folder: where one service keeps the copies that its workers load, and which nobody has to tidy up."""
+"""The scratch folder: where one service keeps the data that its workers load. It cleans up after itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LOCK: Final = "lock"
 
 
 class Scratch:
-    """A new folder within `parent`, gone after the block; the kernel knows whether it is in use, by a lock in it.
+    """A new folder within `parent`, for this user alone, deleted after the block. A file lock shows that it is in use.
 
     Raises OSError where it cannot be made.
     """
@@ -29,7 +29,7 @@ class Scratch:
         coming = self.folder / f"{_LOCK}.coming"
         self._lock = coming.open("wb")
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        coming.rename(self.folder / _LOCK)  # nobody finds it before it is held
+        coming.rename(self.folder / _LOCK)  # so that it is never found unlocked
 
     def __enter__(self) -> Path:
         return self.folder
@@ -41,17 +41,17 @@ class Scratch:
         self._lock.close()
 
 
-def sweep(parent: Path, owner: int) -> None:
-    """Delete what services of that user have left in `parent` because they were killed; leave what is in doubt."""
+def remove_leftovers(parent: Path, owner: int) -> None:
+    """Delete the folders in `parent` of services of that user that were killed. Whatever is in doubt stays."""
     with suppress(OSError):
         for name in os.listdir(parent):  # noqa: PTH208  names suffice
             if _NAME.fullmatch(name):
                 with suppress(OSError):
-                    _remove_if_left(parent / name, owner)
+                    _remove_if_unused(parent / name, owner)
 
 
-def _remove_if_left(folder: Path, owner: int) -> None:
-    """Raises OSError if it is in use, or nothing of ours."""
+def _remove_if_unused(folder: Path, owner: int) -> None:
+    """Raises OSError if it is in use, or no such folder."""
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner:
         return

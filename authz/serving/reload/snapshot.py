@@ -1,19 +1,24 @@
-"""A snapshot: one consistent copy of policy and keys, which every worker loads, whatever happens to the originals."""
+"""A snapshot: policy and keys as they were at one moment, loaded once, in a file that every worker starts from."""
 
 from __future__ import annotations
 
+import os
+import pickle
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from authz.documents.findings import ConfigurationError, Problem
-from authz.policy.files import files
+from authz.policy.files import files, folders, revision
 from authz.policy.load import Policy, load_policy
 from authz.serving.messages import Load
 from authz.serving.settings import ServeSettings
+from authz.tokens.keys.inventory import Trusted
 
 TRIES: Final = 5
+_DATA: Final = "policy.pickle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,7 @@ class Sources:
 
     @classmethod
     def of(cls, settings: ServeSettings) -> Sources:
-        """Return the sources that a service was asked to load."""
+        """Return the sources that a service was requested to load."""
         return cls(
             settings.policy,
             settings.keys,
@@ -47,87 +52,117 @@ class Sources:
             allow_unlabelled_routes=self.allow_unlabelled_routes,
         )
 
+    def revision(self) -> str:
+        """Return the digest of the files in both folders."""
+        return revision(self.policy, self.keys)
+
     def within(self, folder: Path) -> Sources:
-        """Return the same sources, as a snapshot's folder holds them."""
+        """Return the same sources, as copies in a folder."""
         return replace(self, policy=folder / "policy", keys=folder / "keys")
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A folder that nobody changes, the revision of what lies in it, and the policy that it makes.
+    """A folder with the policy's data for workers, and what the supervisor needs to know of the policy.
 
-    `keyed` names the issuers that can be verified: those with a key or a trust anchor.
+    `issuers` are names; `keyed` are those of them that can be verified: they have a key or a trust anchor.
     """
 
     folder: Path
-    policy: Policy
+    revision: str
+    issuers: tuple[str, ...]
     keyed: frozenset[str]
-
-    @property
-    def revision(self) -> str:
-        """Return the digest of the files."""
-        return self.policy.revision
+    trusted: Trusted
+    warnings: tuple[Problem, ...]
 
     def order(self) -> Load:
         """Return what tells a worker to load it."""
-        return Load(self.folder, self.revision)
+        return Load(self.folder / _DATA, self.revision)
 
     def remove(self) -> None:
-        """Delete the copy."""
+        """Delete the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def take(sources: Sources, folder: Path, running: Snapshot | None) -> Snapshot:
-    """Copy policy and keys into a new folder, as they were at one moment.
+    """Load policy and keys as they are at one moment, and write what workers need into a new folder.
 
-    Raises ConfigurationError: something in them is wrong, they do not hold still, or an issuer has lost the keys that
-    it has in the snapshot that is `running`. Raises OSError where the copy cannot be written.
+    Raises ConfigurationError: something in them is wrong, they change all the time, or an issuer has lost the keys that
+    it has in the snapshot that is `running`. Raises OSError where the folder cannot be written.
     """
     try:
-        snapshot = _settled(sources, folder)
+        copies = _copied(sources, folder)
+        snapshot = _loaded(sources, copies, folder)
         _refuse_loss(sources, snapshot, running)
-    except (ConfigurationError, OSError):
+        for copy in (copies.policy, copies.keys):
+            shutil.rmtree(copy, ignore_errors=True)
+    except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return snapshot
 
 
-def _settled(sources: Sources, folder: Path) -> Snapshot:
+def _copied(sources: Sources, folder: Path) -> Sources:
+    """Copy both folders. The copy is of one moment if its digest is the one that the originals had before."""
+    copies = sources.within(folder)
     for _ in range(TRIES):
-        original = sources.load()  # what is wrong or doubtful is told with the names that its owners know
-        copied = _copied(sources, folder)
-        if copied is not None and copied.revision == original.revision:
-            told = replace(copied, warnings=original.warnings)
-            return Snapshot(folder, told, _keyed(copied))
+        before = sources.revision()
+        folder.mkdir(parents=True)
+        with suppress(FileNotFoundError, FileExistsError):  # something was moved in between
+            _copy(sources.policy, copies.policy)
+            _copy(sources.keys, copies.keys)
+            if copies.revision() == before:
+                return copies
         shutil.rmtree(folder)
     raise ConfigurationError([Problem(sources.policy, 0, "changes while it is read, and so may the keys: try again")])
 
 
-def _copied(sources: Sources, folder: Path) -> Policy | None:
-    """Copy what a revision is made of, and load the copy, or return None where that is not what was there before."""
-    copies = sources.within(folder)
-    for original, copy in ((sources.policy, copies.policy), (sources.keys, copies.keys)):
-        copy.mkdir(parents=True)
-        for name, content in files(original):
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            (copy / name).write_bytes(content)
+def _copy(original: Path, copy: Path) -> None:
+    """Copy the files that a policy is read from. All else is there by its name, so that the same is wrong with it."""
+    for folder in folders(original):
+        inside = copy / folder.relative_to(original)
+        inside.mkdir(exist_ok=True)
+        for name in os.listdir(folder):  # noqa: PTH208  names suffice
+            if os.path.isdir(folder / name):  # noqa: PTH112  Path.is_dir raises where links lead in a circle
+                (inside / name).mkdir(exist_ok=True)
+            else:
+                # Reading it meets the same obstacle: no permission, or a link that leads nowhere.
+                (inside / name).symlink_to((folder / name).absolute())
+    for file, content in files(original):
+        (copy / file).unlink()
+        (copy / file).write_bytes(content)
+
+
+def _loaded(sources: Sources, copies: Sources, folder: Path) -> Snapshot:
+    def at_home(problem: Problem) -> Problem:
+        """Return a problem with the names that the owners of the files know."""
+        file, message = str(problem.file), problem.message
+        for copy, original in ((copies.policy, sources.policy), (copies.keys, sources.keys)):
+            file, message = file.replace(str(copy), str(original)), message.replace(str(copy), str(original))
+        return Problem(Path(file), problem.line, message)
+
     try:
-        return copies.load()
-    except ConfigurationError:
-        return None
-
-
-def _keyed(policy: Policy) -> frozenset[str]:
+        policy = copies.load()
+    except ConfigurationError as error:
+        raise ConfigurationError([*map(at_home, error.problems)], [*map(at_home, error.warnings)]) from None
+    (folder / _DATA).write_bytes(pickle.dumps(policy.data))
     trusted = policy.trusted
-    return frozenset([*(key.issuer for key in trusted.keys), *(anchor.issuer for anchor in trusted.anchors)])
+    return Snapshot(
+        folder=folder,
+        revision=policy.revision,
+        issuers=tuple(issuer.name for issuer in policy.issuers),
+        keyed=frozenset([*(key.issuer for key in trusted.keys), *(anchor.issuer for anchor in trusted.anchors)]),
+        trusted=trusted,
+        warnings=tuple(map(at_home, policy.warnings)),
+    )
 
 
 def _refuse_loss(sources: Sources, snapshot: Snapshot, running: Snapshot | None) -> None:
-    """Refuse to leave an issuer without keys that has some now: a folder that was emptied is more likely a slip."""
-    held = frozenset[str]() if running is None else running.keyed
-    lost = sorted(issuer.name for issuer in snapshot.policy.issuers if issuer.name in held - snapshot.keyed)
+    """Refuse to leave an issuer without keys that has some now: an emptied folder is more likely a mistake."""
+    before = frozenset[str]() if running is None else running.keyed
+    lost = sorted(before.intersection(snapshot.issuers) - snapshot.keyed)
     if lost:
-        mend = "put one back, or start anew with --allow-empty-issuers"
+        remedy = "put one back, or restart with --allow-empty-issuers"
         raise ConfigurationError(
-            [Problem(sources.keys, 0, f"issuer '{name}' has keys in force and none here: {mend}") for name in lost]
+            [Problem(sources.keys, 0, f"issuer '{name}' has keys in force and none here: {remedy}") for name in lost]
         )

@@ -1,4 +1,4 @@
-"""Places: where a change of policy or keys shows, however many links lead to them."""
+"""Watched paths: where a change of policy or keys shows, however many links lead to them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ MAX_LINKS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """What tells of a change: folders, of which every entry counts, and single entries of other folders.
+class WatchedPaths:
+    """Folders of which every entry counts, and single entries of other folders.
 
-    `identities` tell a folder from another that took its name.
+    `identities` distinguish a folder from another that took its name.
     """
 
     folders: frozenset[Path]
@@ -28,24 +28,26 @@ class Places:
         """Return the folders to watch, none of them recursively."""
         return self.folders | {folder for entry in self.entries if (folder := entry.parent).is_dir()}
 
-    def matter(self, path: Path) -> bool:
-        """Say whether a change there can change what is read."""
+    def concerns(self, path: Path) -> bool:
+        """Whether a change of that path can change what is read."""
         return path.parent in self.folders or path in self.folders or path in self.entries
 
 
-def places(*tops: Path) -> Places:
-    """Find what to watch. Files are often reached through links, which change where nobody would look for a change."""
+def watched_paths(*tops: Path) -> WatchedPaths:
+    """Find what to watch: also each link on the way to a file, since a mounted volume changes by moving a link."""
     inside: set[Path] = set()
     entries: set[Path] = set()
     for top in tops:
-        entries.update(_way(top.absolute()))
+        entries.update(_steps(top.absolute()))
         for folder in folders(top):
             inside.add(folder.resolve())
-            entries.update(_way(folder.absolute()))
+            entries.update(_steps(folder.absolute()))
             for file in _links(folder):
-                entries.update(_way(file.absolute()))
+                entries.update(_steps(file.absolute()))
     statuses = [path.stat() for path in inside if path.is_dir()]
-    return Places(frozenset(inside), frozenset(entries), frozenset((each.st_dev, each.st_ino) for each in statuses))
+    return WatchedPaths(
+        frozenset(inside), frozenset(entries), frozenset((each.st_dev, each.st_ino) for each in statuses)
+    )
 
 
 def _links(folder: Path) -> Iterator[Path]:
@@ -55,7 +57,7 @@ def _links(folder: Path) -> Iterator[Path]:
         return
 
 
-def _way(path: Path) -> Iterator[Path]:
+def _steps(path: Path) -> Iterator[Path]:
     """Yield the entries of folders that a path leads through where another could be put: links, and its end."""
     at, links = Path(path.anchor), 0
     rest = list(path.parts[1:])

@@ -1,15 +1,25 @@
-"""The crew: which worker is where, and what it is to do next. Pure bookkeeping.
+"""The crew: the state of every worker, and what to do next. It does no I/O.
 
-Every method is told the time (seconds of one monotonic clock) and returns what is to be done; none of them does it.
+Methods get the time, in seconds of one monotonic clock, and return orders; the supervisor carries them out.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from authz.serving.messages import Beat, Drain, Draining, Failed, FromWorker, Listening, Load, Loaded, Swapped
-from authz.serving.supervision.member import START_SECONDS, Member, Phase
-from authz.serving.supervision.orders import End, Kill, Note, Order, Send, Spawn
+from authz.observing.events import (
+    NoWorkerCanStart,
+    ServiceStopped,
+    WorkerDrained,
+    WorkerDraining,
+    WorkerListening,
+    WorkerRestarted,
+    WorkerStoppedEarly,
+)
+from authz.observing.state import WorkerCounts
+from authz.serving.messages import Drain, Draining, Failed, FromWorker, Heartbeat, Listening, Load, Loaded, Swapped
+from authz.serving.supervision.member import SILENT_SECONDS, START_SECONDS, Member, Phase
+from authz.serving.supervision.orders import End, Kill, Order, Send, Spawn
 from authz.serving.supervision.rollout import Rollout
 
 STARTS: Final = 5
@@ -25,35 +35,43 @@ class Crew:
         self._drain = drain
         self._leaving = False
 
-    # ---- what is so
+    # ---- the state
 
     def serving(self) -> int:
         """Return how many workers answer requests and will go on to."""
-        return sum(member.phase is Phase.SERVING and not member.doomed for member in self.members)
+        return sum(member.phase is Phase.SERVING and not member.ending for member in self.members)
+
+    def counts(self) -> WorkerCounts:
+        """Return how many workers serve, how many there should be, and how many were replaced."""
+        return WorkerCounts(self.serving(), len(self.members), self.restarts)
+
+    def is_ready(self) -> bool:
+        """Whether a worker serves, and will go on to."""
+        return self.serving() > 0 and not self._leaving
 
     def is_leaving(self) -> bool:
-        """Say whether the whole crew drains."""
+        """Whether all workers drain, because the service stops."""
         return self._leaving
 
     def endpoints(self) -> tuple[str, ...]:
         """Return the first address of each worker that Envoy should ask. When all leave, those that still answer."""
         asked = {Phase.SERVING, Phase.DRAINING} if self._leaving else {Phase.SERVING}
-        listed = (member for member in self.members if member.phase in asked and not member.doomed)
+        listed = (member for member in self.members if member.phase in asked and not member.ending)
         return tuple(member.addresses[0] for member in listed if member.addresses)
 
     def due(self) -> float | None:
-        """Return when `tick` has something to do, if nothing happens before."""
-        dues = [member.due for member in self.members if member.phase is not Phase.GONE and not member.doomed]
+        """Return when to call `tick` next, if nothing happens before."""
+        dues = [member.due for member in self.members if member.phase is not Phase.GONE and not member.ending]
         patience = self.rollout.due()
         return min(dues if patience is None else [*dues, patience], default=None)
 
     # ---- what happens
 
     def tick(self, now: float) -> list[Order]:
-        """Do what is due: start workers, end those that do not move."""
+        """Do what is due: start workers, kill those that have used up their time."""
         orders: list[Order] = []
         for member in self.members:
-            if member.doomed or member.due > now:
+            if member.ending or member.due > now:
                 continue
             match member.phase:
                 case Phase.RESTING:
@@ -61,26 +79,26 @@ class Crew:
                     member.start(snapshot, now)
                     orders += [Spawn(member.number), Send(member.number, snapshot)]
                 case Phase.STARTING:
-                    orders += _doom(member, f"did not start within {START_SECONDS:.0f}s")
+                    orders += _kill(member, f"did not start within {START_SECONDS:g}s")
                 case Phase.SERVING:
-                    orders += _doom(member, "does not move")
+                    orders += _kill(member, f"no heartbeat for {SILENT_SECONDS:g}s")
                 case Phase.DRAINING:
-                    orders += _doom(member, "did not finish in time")
+                    orders += _kill(member, "did not drain in time")
                 case _:
                     pass
         return orders + self.rollout.tick(now)
 
-    def hear(self, number: int, message: FromWorker, now: float) -> list[Order]:
-        """Take what a worker says."""
+    def receive(self, number: int, message: FromWorker, now: float) -> list[Order]:
+        """Handle a message from a worker."""
         member = self.members[number]
-        if member.doomed:
+        if member.ending:
             return []
         match message:
-            case Beat():
-                member.hear(now)
+            case Heartbeat():
+                member.heartbeat(now)
             case Listening(addresses):
                 member.serve(addresses, now)
-                return [Note("info", f"listening on {address}") for address in addresses]
+                return [WorkerListening(number, address) for address in addresses]
             case Draining():
                 return self._drains(member, now)
             case Swapped(revision):
@@ -92,30 +110,27 @@ class Crew:
         return []
 
     def exited(self, number: int, how: str, now: float) -> list[Order]:
-        """Take note that a worker's process is gone, and how it ended."""
+        """Handle the end of a worker's process; `how` says how it ended."""
         member = self.members[number]
-        drained = member.phase is Phase.DRAINING and not member.doomed
-        if drained:
-            member.reason = "has drained"
-        began = member.serves != ""
+        drained = member.phase is Phase.DRAINING and not member.ending
+        began = member.revision != ""
         pause = member.end(how, now)
         orders: list[Order] = []
         if self._leaving:
             member.leave()
             if began and not drained:
-                orders.append(Note("warning", f"worker {number} {member.reason}"))
+                orders.append(WorkerStoppedEarly(number, member.reason))
             if all(each.phase is Phase.GONE for each in self.members):
-                return [*orders, End(None)]
+                return [*orders, ServiceStopped(), End(0)]
         else:
             self.restarts += 1
-            then = f"another starts in {pause:g}s" if pause else "another starts"
-            orders.append(Note("info" if drained else "warning", f"worker {number} {member.reason}: {then}"))
-            if self._is_hopeless():
-                return [*orders, End(f"no worker can start, tried {STARTS} times: {member.reason}")]
-        return orders + self.rollout.withdraw(member, now)
+            orders.append(WorkerDrained(number) if drained else WorkerRestarted(number, member.reason, pause))
+            if self._no_worker_can_start():
+                return [*orders, NoWorkerCanStart(STARTS, member.reason), End(1)]
+        return orders + self.rollout.stop_waiting_for(member, now)
 
     def leave(self, now: float) -> list[Order]:
-        """Drain all, to end when the last is gone."""
+        """Drain all workers; the service ends with the last."""
         if self._leaving:
             return []
         self._leaving = True
@@ -123,20 +138,20 @@ class Crew:
         for member in self.members:
             if member.phase is Phase.RESTING:
                 member.leave()
-            elif member.serves == "" and member.is_running():  # it has answered nothing yet
-                orders += [] if member.doomed else _doom(member, "was not needed any more")
+            elif member.revision == "" and member.is_running():  # it has no request yet
+                orders += [] if member.ending else _kill(member, "the service stops")
             elif member.takes_part() and member.phase is not Phase.DRAINING:
                 member.drain(now, self._drain)
                 orders.append(Send(member.number, Drain()))
         if all(member.phase is Phase.GONE for member in self.members):
-            orders.append(End(None))
+            orders += [ServiceStopped(), End(0)]
         return orders
 
-    # ---- how
+    # ---- helpers
 
     def _failed(self, member: Member, text: str, revision: str | None, now: float) -> list[Order]:
-        if revision is None or member.serves == "":  # it ends of itself
-            member.reason = f"failed: {text}"
+        if revision is None or member.revision == "":  # the process ends by itself
+            member.reason = text
             return []
         return self.rollout.failed(member, revision, text, now)
 
@@ -144,14 +159,14 @@ class Crew:
         if member.phase is Phase.DRAINING:
             return []
         member.drain(now, self._drain)
-        return [Note("info", f"worker {member.number} drains")]
+        return [WorkerDraining(member.number)]
 
-    def _is_hopeless(self) -> bool:
+    def _no_worker_can_start(self) -> bool:
         if any(member.phase in {Phase.SERVING, Phase.DRAINING} for member in self.members):
             return False
         return all(member.failed_starts >= STARTS for member in self.members)
 
 
-def _doom(member: Member, reason: str) -> list[Order]:
-    member.doom(reason)
+def _kill(member: Member, reason: str) -> list[Order]:
+    member.kill(reason)
     return [Kill(member.number)]

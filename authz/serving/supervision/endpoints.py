@@ -1,4 +1,4 @@
-"""The endpoints file: tells Envoy which workers there are (EDS), always whole, always those that serve."""
+"""The endpoints file: tells Envoy which workers serve (EDS). Envoy never sees it half written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ASSIGNMENT: Final = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAs
 
 
 class EndpointsFileUnusableError(Exception):
-    """The file cannot be written where it was asked for; the text says why and what to do."""
+    """The file cannot be written there; the text says why and what to do."""
 
 
 def discovery(addresses: Sequence[str]) -> str:
@@ -35,32 +35,32 @@ class EndpointsFile:
     """The file at one path, from `prepare` to `remove`."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
 
     def prepare(self) -> None:
         """Remove what an earlier run left: Envoy starts once the file exists. Raises EndpointsFileUnusableError."""
-        folder = self._path.parent
+        folder = self.path.parent
         if not folder.is_dir():
-            raise EndpointsFileUnusableError(f"{self._told()}: folder {folder} does not exist: make it first")
+            raise EndpointsFileUnusableError(f"{self._flag()}: folder {folder} does not exist: make it first")
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise EndpointsFileUnusableError(f"{self._told()}: folder {folder} is not writable")
+            raise EndpointsFileUnusableError(f"{self._flag()}: folder {folder} is not writable")
         try:
-            self._path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
         except OSError as error:
-            raise EndpointsFileUnusableError(f"{self._told()}: {error.strerror}") from None
+            raise EndpointsFileUnusableError(f"{self._flag()}: {error.strerror}") from None
 
     def write(self, addresses: Sequence[str]) -> None:
-        """Put the addresses into the file by an atomic move, the one thing that Envoy watches for. Raises OSError."""
-        prepared = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}.tmp")
+        """Write the addresses and move the file into place: Envoy watches for moves only. Raises OSError."""
+        prepared = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.tmp")
         try:
             prepared.write_text(discovery(addresses), "utf-8")
-            prepared.replace(self._path)
+            prepared.replace(self.path)
         finally:
             prepared.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Take the file away. Raises OSError."""
-        self._path.unlink(missing_ok=True)
+        """Delete the file. Raises OSError."""
+        self.path.unlink(missing_ok=True)
 
-    def _told(self) -> str:
-        return f"--endpoints-file {self._path}"
+    def _flag(self) -> str:
+        return f"--endpoints-file {self.path}"

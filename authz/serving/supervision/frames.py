@@ -1,4 +1,4 @@
-"""Frames: whole messages out of a pipe, read by someone who must never wait for the rest of one."""
+"""Frames: reads whole messages from a pipe without waiting for the rest of a message."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HEADER: Final = struct.Struct("!i")
 class Frames:
     """Reads what `Connection.send` writes at the other end: a length, and that many bytes.
 
-    `Connection.recv` waits for the rest of what has begun to come, and with it would wait whoever supervises.
+    `Connection.recv` waits for the rest of a message; a worker that hangs in the middle would block the supervisor.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -24,7 +24,7 @@ class Frames:
         self._bytes = bytearray()
 
     def take(self) -> Iterator[Any]:  # Any: whatever was sent
-        """Yield each message that is there as a whole. Raises EOFError once nothing more will come, and OSError."""
+        """Yield each message that has come as a whole. Raises EOFError at the end of the pipe, and OSError."""
         while self._connection.poll():
             read = os.read(self._connection.fileno(), _READ_BYTES)
             if not read:

@@ -1,4 +1,4 @@
-"""The inbox: signals, and what threads have to say, in one place that a supervisor can wait for."""
+"""The inbox: signals and items from other threads, in one place that the supervisor can wait for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _A_THREAD: Final = b"\0"
 
 
 class Inbox(Generic[T]):
-    """A context manager that takes those signals over; `fileno` is what can be waited for."""
+    """A context manager that handles those signals; `fileno` is for `select` and its kind."""
 
     def __init__(self, *signals: signal.Signals) -> None:
         self._signals = signals
@@ -29,7 +29,7 @@ class Inbox(Generic[T]):
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
         self._former = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
-        # Python's part of the handling does nothing: the number of the signal is in the pipe by then.
+        # The handler does nothing: Python has written the signal's number to the pipe by then.
         self._before = {number: signal.signal(number, lambda *_: None) for number in self._signals}
         return self
 
@@ -41,17 +41,17 @@ class Inbox(Generic[T]):
         os.close(self._writer)
 
     def fileno(self) -> int:
-        """Return what becomes readable when something has come."""
+        """Return the descriptor that becomes readable when something has come."""
         return self._reader
 
     def post(self, item: T) -> None:
-        """Put something in, from any thread."""
+        """Add an item, from any thread."""
         self._items.put(item)
-        with suppress(OSError):  # full: it is readable already; closed: nobody waits any more
+        with suppress(OSError):  # full: it is readable already; closed: the service has ended
             os.write(self._writer, _A_THREAD)
 
     def take(self) -> tuple[list[signal.Signals], list[T]]:
-        """Return the signals and the things that have come, each in its order."""
+        """Return the signals and the items that have come, each in their order."""
         with suppress(BlockingIOError):
             read = os.read(self._reader, _READ_BYTES)
             signals = [signal.Signals(number) for number in read if number]

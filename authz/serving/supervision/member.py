@@ -1,4 +1,4 @@
-"""A member of the crew: one worker's place, whatever process holds it at the moment."""
+"""A member of the crew: the state of one worker, across the processes that run it one after the other."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from authz.serving.messages import Load
 
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
-GOOD_SERVICE: Final = 10.0
-SILENCE: Final = 3.0
+STABLE_SECONDS: Final = 10.0
+SILENT_SECONDS: Final = 3.0
 START_SECONDS: Final = 60.0
 
 
 class Phase(StrEnum):
-    """How far a worker is."""
+    """The state of a worker's process."""
 
     RESTING = "resting"
     STARTING = "starting"
@@ -29,9 +29,9 @@ class Phase(StrEnum):
 class Member:
     """What the supervisor knows of one worker. Times are seconds of one monotonic clock.
 
-    `due` is when the next thing is to be done about it; `told` is what it was last told to load, `ready` the
-    revision it has loaded, `failed` why it cannot load it, `serves` the revision it was told to decide by.
-    `reading` holds what it was told to load and has not answered yet, in the order in which it will.
+    `due` is when its time is up, or when it starts. `last_load` is the last snapshot it was sent, `ready` the revision
+    that it has loaded, `failed` why it could not, `revision` the one that it was told to decide by. `loading` holds the
+    snapshots that it has not answered for yet, in the order in which it will. `ending` means that it is being killed.
     """
 
     number: int
@@ -39,83 +39,83 @@ class Member:
     phase: Phase = Phase.RESTING
     since: float = 0.0
     addresses: tuple[str, ...] = ()
-    told: Load | None = None
-    reading: list[Load] = field(default_factory=list)
+    last_load: Load | None = None
+    loading: list[Load] = field(default_factory=list)
     ready: str = ""
     failed: str | None = None
-    serves: str = ""
+    revision: str = ""
     failures: int = 0
     failed_starts: int = 0
     reason: str = ""
-    doomed: bool = False
+    ending: bool = False
 
     def is_running(self) -> bool:
-        """Say whether there is a process."""
+        """Whether there is a process."""
         return self.phase in {Phase.STARTING, Phase.SERVING, Phase.DRAINING}
 
     def takes_part(self) -> bool:
-        """Say whether it answers requests, or is about to: then it must swap when the others do."""
-        return self.is_running() and self.serves != "" and not self.doomed
+        """Whether it answers requests, or is about to: then it must swap when the others do."""
+        return self.is_running() and self.revision != "" and not self.ending
 
     def start(self, snapshot: Load, now: float) -> None:
-        """Note that a process starts, with that snapshot to load."""
+        """Note that a process starts, and loads that snapshot."""
         self.phase, self.since, self.due = Phase.STARTING, now, now + START_SECONDS
-        self._forget()
+        self._reset()
         self.reason = ""
         self.load(snapshot)
 
     def load(self, snapshot: Load) -> None:
-        """Note that it is told to load something."""
-        self.told, self.ready, self.failed = snapshot, "", None
-        self.reading.append(snapshot)
+        """Note that it was sent a snapshot to load."""
+        self.last_load, self.ready, self.failed = snapshot, "", None
+        self.loading.append(snapshot)
 
-    def answers(self, revision: str) -> bool:
-        """Note that it has done with a snapshot; return whether that is the one it was told last."""
-        revisions = [snapshot.revision for snapshot in self.reading]
+    def finished_loading(self, revision: str) -> bool:
+        """Note that it has loaded a snapshot or failed to; return whether that is the last one it was sent."""
+        revisions = [snapshot.revision for snapshot in self.loading]
         if revision not in revisions:
             return False
-        del self.reading[: revisions.index(revision) + 1]
-        return not self.reading
+        del self.loading[: revisions.index(revision) + 1]
+        return not self.loading
 
     def serve(self, addresses: tuple[str, ...], now: float) -> None:
-        """Note that it answers requests from now on; one that was told to drain meanwhile still does."""
+        """Note that it listens. If it was told to drain meanwhile, it stays in that phase."""
         self.addresses, self.failed_starts = addresses, 0
         if self.phase is Phase.STARTING:
             self.phase, self.since = Phase.SERVING, now
-            self.hear(now)
+            self.heartbeat(now)
 
-    def hear(self, now: float) -> None:
-        """Note a sign of life. One that drains has a deadline whatever it says."""
+    def heartbeat(self, now: float) -> None:
+        """Note a heartbeat. It does not extend the deadline of a drain."""
         if self.phase is Phase.SERVING:
-            self.due = now + SILENCE
+            self.due = now + SILENT_SECONDS
 
     def drain(self, now: float, seconds: float) -> None:
-        """Note that it finishes, and has that long."""
+        """Note that it drains, and has that many seconds for it."""
         self.phase, self.since, self.due = Phase.DRAINING, now, now + seconds
 
     def end(self, how: str, now: float) -> float:
-        """Note that the process is gone; return how long to wait before the next."""
+        """Note that the process has ended; return how many seconds to wait before the next one starts."""
         self.reason = self.reason or how
         pause = 0.0
         if self.phase is not Phase.DRAINING:
-            served = self.phase is Phase.SERVING and now - self.since >= GOOD_SERVICE
+            served = self.phase is Phase.SERVING and now - self.since >= STABLE_SECONDS
             self.failures = 1 if served else self.failures + 1
             self.failed_starts += self.phase is Phase.STARTING
             pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(self.failures - 1, 10))
         self.phase, self.since, self.due = Phase.RESTING, now, now + pause
-        self._forget()
+        self._reset()
         return pause
 
-    def doom(self, reason: str) -> None:
+    def kill(self, reason: str) -> None:
         """Note that its process is being killed, and why."""
-        self.doomed, self.reason = True, reason
+        self.ending, self.reason = True, reason
 
     def leave(self) -> None:
-        """Note that no process is to follow."""
+        """Note that no other process will start."""
         self.phase = Phase.GONE
 
-    def _forget(self) -> None:
-        """Know nothing of the process that was."""
-        self.addresses, self.told, self.ready, self.failed, self.serves = (), None, "", None, ""
-        self.reading.clear()
-        self.doomed = False
+    def _reset(self) -> None:
+        """Reset what belonged to the previous process."""
+        self.addresses, self.last_load, self.ready, self.failed, self.revision = (), None, "", None, ""
+        self.loading.clear()
+        self.ending = False

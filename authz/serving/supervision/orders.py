@@ -1,9 +1,10 @@
-"""Orders: what the crew's bookkeeping wants done in the world."""
+"""Orders: what the crew asks the supervisor to do."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from authz.observing.events import Event
 from authz.serving.messages import Load, ToWorker
 
 
@@ -16,7 +17,7 @@ class Spawn:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Tell that worker's process something."""
+    """Send a message to that worker."""
 
     number: int
     message: ToWorker
@@ -24,22 +25,14 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """End that worker's process at once."""
+    """Kill that worker's process."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
-    """Tell the operators; `level` is a level of the log."""
-
-    level: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class InForce:
-    """A snapshot is in force everywhere; before it was another."""
+    """A snapshot is in force in every worker, in place of the one before."""
 
     before: Load
     after: Load
@@ -48,17 +41,19 @@ class InForce:
 
 @dataclass(frozen=True, slots=True)
 class Abandon:
-    """A sound snapshot cannot come into force for now; the text says why, and what follows."""
+    """No worker could load a sound snapshot; it is offered again after `retry_s`, unless a newer one follows."""
 
     snapshot: Load
-    text: str
+    cause: str
+    retry_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """There is nothing left to do; `failure` says why that is no good end."""
+    """All workers are gone, and the service ends with that exit code."""
 
-    failure: str | None
+    code: int
 
 
-Order = Spawn | Send | Kill | Note | InForce | Abandon | End
+Order = Spawn | Send | Kill | Event | InForce | Abandon | End
+"""An event is to be logged."""

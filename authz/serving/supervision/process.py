@@ -1,14 +1,16 @@
-"""A worker's process as the supervisor holds it: a pipe to talk through, and a way to end it."""
+"""A worker's process, as the supervisor sees it: a pipe for messages, and a way to end it."""
 
 from __future__ import annotations
 
 import multiprocessing
 import signal
+import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
+from types import ModuleType
 from typing import Final
 
 from authz.serving.messages import FromWorker, ToWorker
@@ -16,9 +18,9 @@ from authz.serving.settings import ServeSettings
 from authz.serving.supervision.frames import Frames
 
 SIGNALS: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
-"""What a worker must not meet before it knows what to do about it."""
+"""Blocked in a new process until it has handlers for them."""
 
-# Spawned, not forked: a child that shares locks and threads with its parent is no clean start, and gRPC's least of all.
+# Spawned, not forked: a forked child inherits locks of its parent's threads, and gRPC does not support it.
 _SPAWN: Final = multiprocessing.get_context("spawn")
 
 
@@ -29,19 +31,20 @@ class WorkerProcess:
         self._process = process
         self.connection = connection
         self._frames = Frames(connection)
-        self.is_talking = True
+        self.is_open = True
         self.sentinel = process.sentinel
-        self.pid = process.pid
+        self.pid = process.pid or 0
 
     @classmethod
     def start(cls, number: int, settings: ServeSettings) -> WorkerProcess:
         """Start a process for the worker of that number. Raises OSError."""
-        resource_tracker.ensure_running()  # it would lift the mask below, were it started by the first child
+        resource_tracker.ensure_running()  # started with the first child, it would unblock the signals below
         ours, theirs = _SPAWN.Pipe()
         process = _SPAWN.Process(target=_work, args=(number, settings, theirs), name=f"authz-{number}", daemon=True)
         masked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
-            process.start()
+            with _without_main_module():
+                process.start()
         except OSError:
             ours.close()
             raise
@@ -50,31 +53,41 @@ class WorkerProcess:
             theirs.close()
         return cls(process, ours)
 
-    def tell(self, message: ToWorker) -> None:
-        """Say something; a process that is gone does not hear it."""
+    def send(self, message: ToWorker) -> None:
+        """Send a message; if the process is gone, it is lost."""
         with suppress(OSError):
             self.connection.send(message)
 
-    def heard(self) -> Iterator[FromWorker]:
-        """Yield what it has said meanwhile, but nothing that it has not said to the end."""
-        if not self.is_talking:
+    def received(self) -> Iterator[FromWorker]:
+        """Yield the messages that have come as a whole."""
+        if not self.is_open:
             return
         try:
             yield from self._frames.take()
-        except (EOFError, OSError):  # it is about to end; waiting for more would return at once, again and again
-            self.is_talking = False
+        except (EOFError, OSError):  # it is about to end; waiting for the pipe would return at once, again and again
+            self.is_open = False
 
     def kill(self) -> None:
-        """End it at once, stopped or not."""
+        """Kill it, even if it is stopped (SIGSTOP)."""
         self._process.kill()
 
-    def bury(self) -> str:
-        """Take leave of a process that has ended, and say how it did."""
+    def reap(self) -> str:
+        """Release a process that has ended, and return how it did."""
         self._process.join()
         code = self._process.exitcode or 0
         self._process.close()
         self.connection.close()
-        return f"was killed by {_named(-code)}" if code < 0 else f"ended with exit code {code}"
+        return f"killed by {_named(-code)}" if code < 0 else f"exit code {code}"
+
+
+@contextmanager
+def _without_main_module() -> Iterator[None]:
+    """Spawned processes import the main module of their parent: here the command line, with all that it loads."""
+    main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _named(number: int) -> str:
@@ -85,7 +98,7 @@ def _named(number: int) -> str:
 
 
 def _work(number: int, settings: ServeSettings, connection: Connection) -> None:
-    """Become a worker. Only here, and so only in the new process, is gRPC imported."""
+    """Run a worker. Only here, and so only in the new process, is gRPC imported."""
     from authz.serving.worker import work  # noqa: PLC0415
 
     work(number, settings, connection)

@@ -1,4 +1,4 @@
-"""The rollout: brings one snapshot after another into force, in every worker that answers requests or in none."""
+"""The rollout: puts one snapshot after another into force, in every worker that answers requests or in none."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from authz.serving.messages import Load, Swap
 from authz.serving.supervision.member import Member
 from authz.serving.supervision.orders import Abandon, InForce, Kill, Order, Send
 
-PATIENCE: Final = 30.0
+LOAD_SECONDS: Final = 30.0
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 60.0
 
 
 class Rollout:
-    """First all load what is coming, then all swap. Of several that wait meanwhile only the latest follows.
+    """First all workers load the new snapshot, then all swap to it. Of several that come meanwhile, the latest is next.
 
-    The supervisor has loaded what is offered, so a worker that cannot is at fault itself: it is replaced if any other
-    can. If none can, the snapshot is offered again after a pause, until it is in force or something else is wanted.
+    The supervisor has checked what is offered, so a worker that cannot load it has a problem of its own: it is replaced
+    if another can. If none can, the snapshot is offered again after a pause, until it or a newer one is in force.
 
     A snapshot is known by the order to load it. `current` is what a worker that starts must decide by.
     """
@@ -30,7 +30,7 @@ class Rollout:
         self._coming: Load | None = None
         self._due = 0.0
         self._next: Load | None = None
-        self._again: Load | None = None
+        self._retry: Load | None = None
         self._pause = FIRST_PAUSE
         self._swapping: set[int] | None = None
 
@@ -39,72 +39,72 @@ class Rollout:
         return self._next or self._coming or self.current
 
     def needed(self) -> frozenset[Load]:
-        """Return the snapshots that a worker may yet read."""
-        wanted = (self.current, self._coming, self._next, self._again)
-        reading = (each for member in self._members for each in member.reading)
+        """Return the snapshots that a worker may still read."""
+        wanted = (self.current, self._coming, self._next, self._retry)
+        reading = (each for member in self._members for each in member.loading)
         return frozenset(each for each in (*wanted, *reading) if each is not None)
 
     def due(self) -> float | None:
-        """Return when patience is lost with what is coming, or what was given up is offered again."""
-        return None if self._coming is None and self._again is None else self._due
+        """Return when the time to load is up, or when a failed snapshot is offered again."""
+        return None if self._coming is None and self._retry is None else self._due
 
     def offer(self, snapshot: Load, now: float) -> list[Order]:
-        """Bring a snapshot into force, now or after the one that is coming."""
+        """Put a snapshot into force, now or after the one that is being loaded."""
         if self._coming is not None:
             self._next = snapshot
             return []
-        if snapshot is not self._again:
-            self.content()
-        self._again = None
-        self._coming, self._due, self._swapping = snapshot, now + PATIENCE, None
-        # Who is still at it, since it was offered before, need not begin anew.
-        new = [member for member in self._participants() if snapshot not in member.reading]
-        return [_load(member, snapshot) for member in new] + self._settle(now)
+        if snapshot is not self._retry:
+            self.stop_retrying()
+        self._retry = None
+        self._coming, self._due, self._swapping = snapshot, now + LOAD_SECONDS, None
+        # Workers still loading this snapshot are not told twice.
+        new = [member for member in self._participants() if snapshot not in member.loading]
+        return [_load(member, snapshot) for member in new] + self._swap_once_loaded(now)
 
-    def content(self) -> None:
-        """Offer nothing again of what was given up: something else is wanted."""
-        self._again, self._pause = None, FIRST_PAUSE
+    def stop_retrying(self) -> None:
+        """Do not offer a failed snapshot again: another one is wanted."""
+        self._retry, self._pause = None, FIRST_PAUSE
 
     def loaded(self, member: Member, revision: str, now: float) -> list[Order]:
-        """Take note that a worker has something ready."""
-        if not member.answers(revision):
+        """Handle that a worker has loaded a revision."""
+        if not member.finished_loading(revision):
             return []
         member.ready = revision
-        if member.serves:
-            return self._settle(now)
-        if member.told is not self.current:
+        if member.revision:
+            return self._swap_once_loaded(now)
+        if member.last_load is not self.current:
             return [_load(member, self.current)]
-        member.serves = revision
+        member.revision = revision
         swap = Send(member.number, Swap(revision))
-        # It answers with the others from here on, so it loads what they load.
+        # From here on it answers requests as the others do, so it loads what they load.
         coming = self._coming if self._swapping is None else None
         return [swap] if coming is None else [swap, _load(member, coming)]
 
     def swapped(self, member: Member, revision: str, now: float) -> list[Order]:
-        """Take note that a worker decides by something else from now on."""
-        return self.withdraw(member, now) if revision == self.current.revision else []
+        """Handle that a worker decides by another revision from now on."""
+        return self.stop_waiting_for(member, now) if revision == self.current.revision else []
 
     def failed(self, member: Member, revision: str, text: str, now: float) -> list[Order]:
-        """Take note that a worker that serves cannot load something."""
-        if not member.answers(revision):
+        """Handle that a worker that serves could not load a revision."""
+        if not member.finished_loading(revision):
             return []
         member.failed = text
-        return self._settle(now)
+        return self._swap_once_loaded(now)
 
-    def withdraw(self, member: Member, now: float) -> list[Order]:
-        """Wait no longer for a worker."""
+    def stop_waiting_for(self, member: Member, now: float) -> list[Order]:
+        """Stop waiting for a worker."""
         if self._swapping is None:
-            return self._settle(now)
+            return self._swap_once_loaded(now)
         self._swapping.discard(member.number)
-        return self._conclude(now)
+        return self._finish_once_swapped(now)
 
     def tick(self, now: float) -> list[Order]:
-        """End who does not get it loaded, if others do; offer again what was given up."""
+        """Kill workers that were too slow, if others were not; offer a failed snapshot again when it is time."""
         if self._due > now:
             return []
         coming = self._coming
         if coming is None:
-            return [] if self._again is None else self.offer(self._again, now)
+            return [] if self._retry is None else self.offer(self._retry, now)
         crew = self._participants()
         if self._swapping is not None:
             slow = [member for member in crew if member.number in self._swapping]
@@ -112,15 +112,15 @@ class Rollout:
         else:
             slow = [member for member in crew if not _has(member, coming)]
             if len(slow) == len(crew):
-                return self._abandon(coming, f"no worker has loaded it within {PATIENCE:.0f}s", now)
-        kills = [_doom(member, f"did not take a policy within {PATIENCE:.0f}s") for member in slow]
-        return kills + (self._settle(now) if self._swapping is None else self._conclude(now))
+                return self._abandon(coming, f"no worker has loaded it within {LOAD_SECONDS:g}s", now)
+        kills = [_kill(member, f"did not load or use a new policy within {LOAD_SECONDS:g}s") for member in slow]
+        return kills + (self._swap_once_loaded(now) if self._swapping is None else self._finish_once_swapped(now))
 
     def _participants(self) -> list[Member]:
         return [member for member in self._members if member.takes_part()]
 
-    def _settle(self, now: float) -> list[Order]:
-        """Let all swap once everyone has loaded what is coming, but for those that cannot."""
+    def _swap_once_loaded(self, now: float) -> list[Order]:
+        """Have all workers swap once each has loaded the new snapshot or failed to."""
         coming, crew = self._coming, self._participants()
         if coming is None or self._swapping is not None:
             return []
@@ -131,28 +131,32 @@ class Rollout:
         if failed and not able:
             return self._abandon(coming, "; ".join(f"worker {each.number}: {text}" for each, text in failed), now)
         for member in able:
-            member.serves = coming.revision
+            member.revision = coming.revision
         self._before, self.current = self.current, coming
         self._swapping = {member.number for member in able}
-        kills = [_doom(member, f"could not load a policy: {text}") for member, text in failed]
-        return [*kills, *(Send(member.number, Swap(coming.revision)) for member in able), *self._conclude(now)]
+        kills = [_kill(member, f"could not load a new policy: {text}") for member, text in failed]
+        return [
+            *kills,
+            *(Send(member.number, Swap(coming.revision)) for member in able),
+            *self._finish_once_swapped(now),
+        ]
 
-    def _conclude(self, now: float) -> list[Order]:
-        """Say so once everyone has swapped, and go on to the next."""
+    def _finish_once_swapped(self, now: float) -> list[Order]:
+        """Report the new snapshot once all have swapped, and go on to the next."""
         if self._swapping:
             return []
         self._coming, self._swapping, self._pause = None, None, FIRST_PAUSE
-        workers = sum(member.serves == self.current.revision for member in self._participants())
+        workers = sum(member.revision == self.current.revision for member in self._participants())
         return [InForce(self._before, self.current, workers), *self._offer_next(now)]
 
-    def _abandon(self, coming: Load, text: str, now: float) -> list[Order]:
+    def _abandon(self, coming: Load, cause: str, now: float) -> list[Order]:
         self._coming = None
         if self._next is not None:
-            return [Abandon(coming, f"{text}; a newer one follows"), *self._offer_next(now)]
-        self._again, self._due = coming, now + self._pause
-        told = Abandon(coming, f"{text}; tried again in {self._pause:g}s")
+            return [Abandon(coming, cause, None), *self._offer_next(now)]
+        self._retry, self._due = coming, now + self._pause
+        order = Abandon(coming, cause, self._pause)
         self._pause = min(LONGEST_PAUSE, 2 * self._pause)
-        return [told]
+        return [order]
 
     def _offer_next(self, now: float) -> list[Order]:
         waiting, self._next = self._next, None
@@ -160,7 +164,7 @@ class Rollout:
 
 
 def _has(member: Member, snapshot: Load) -> bool:
-    return member.told is snapshot and member.ready == snapshot.revision
+    return member.last_load is snapshot and member.ready == snapshot.revision
 
 
 def _load(member: Member, snapshot: Load) -> Send:
@@ -168,6 +172,6 @@ def _load(member: Member, snapshot: Load) -> Send:
     return Send(member.number, snapshot)
 
 
-def _doom(member: Member, reason: str) -> Order:
-    member.doom(reason)
+def _kill(member: Member, reason: str) -> Order:
+    member.kill(reason)
     return Kill(member.number)

@@ -1,11 +1,10 @@
-"""The supervisor: starts workers, replaces what dies or hangs, hands out policies, and ends all of it in good order.
+"""The supervisor: starts workers, replaces those that die or hang, gives them policies, and ends them in order.
 
-It holds no gRPC. What is to be done, the crew decides; here it is made to happen.
+It loads no gRPC. The crew decides what to do; the supervisor does it.
 """
 
 from __future__ import annotations
 
-import logging
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -13,17 +12,31 @@ from multiprocessing.connection import wait
 from typing import Final
 
 from authz.documents.findings import Problem
-from authz.serving.messages import Counted, FromWorker, Load
-from authz.serving.reload.reloader import Blind, Refused, Report, Seeing, Taken
+from authz.observing.events import (
+    EndpointsFileNotWritten,
+    Event,
+    PolicyInForce,
+    PolicyNotLoaded,
+    PolicyRefused,
+    PolicyUnchanged,
+    PolicyWarning,
+    ServiceAborted,
+    ServiceStopping,
+    WatchFailed,
+    WatchRestored,
+    WorkerStarted,
+)
+from authz.observing.json_log import EventLog
+from authz.observing.state import State
+from authz.serving.messages import FINISH_SECONDS, Counted, FromWorker, Load
+from authz.serving.reload.reloader import Refused, Report, Taken
 from authz.serving.reload.snapshot import Snapshot
 from authz.serving.settings import ServeSettings
 from authz.serving.supervision.crew import Crew
 from authz.serving.supervision.endpoints import EndpointsFile
 from authz.serving.supervision.inbox import Inbox
-from authz.serving.supervision.orders import Abandon, End, InForce, Kill, Note, Order, Send, Spawn
+from authz.serving.supervision.orders import Abandon, End, InForce, Kill, Order, Send, Spawn
 from authz.serving.supervision.process import WorkerProcess
-from authz.serving.supervision.state import State
-from authz.serving.worker_times import FINISH_SECONDS
 
 _MARGIN_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 1.0
@@ -38,7 +51,7 @@ class Supervisor:
         snapshot: Snapshot,
         inbox: Inbox[Report],
         endpoints: EndpointsFile | None,
-        log: logging.Logger,
+        log: EventLog,
     ) -> None:
         self._settings = settings
         self._inbox = inbox
@@ -47,7 +60,7 @@ class Supervisor:
         drain = settings.drain + FINISH_SECONDS + _MARGIN_SECONDS
         self._crew = Crew(settings.workers, snapshot.order(), drain, time.monotonic())
         self._processes: dict[int, WorkerProcess] = {}
-        self.state = State(self._crew, snapshot)
+        self.state = State(self._crew.counts, self._crew.is_ready, snapshot.revision, snapshot.trusted)
         self._running = snapshot
         self._snapshots = {snapshot.folder: snapshot}
         self._published: tuple[str, ...] = ()
@@ -61,17 +74,17 @@ class Supervisor:
 
     def run(self, reload: Callable[[], None]) -> int:
         """Serve until SIGTERM or SIGINT and return the exit code; SIGHUP calls `reload`."""
-        self._tell_of(self._running)
+        self._log_warnings(self._running)
         try:
             while self._code is None:
                 self._do(self._crew.tick(time.monotonic()))
                 self._publish()
-                self._forget()
+                self._remove_old_snapshots()
                 self._listen(reload)
         finally:
             for process in self._processes.values():
                 process.kill()
-                process.bury()
+                process.reap()
             if self._endpoints is not None:
                 self._endpoints.remove()
         return self._code
@@ -79,12 +92,10 @@ class Supervisor:
     # ---- what happens
 
     def _listen(self, reload: Callable[[], None]) -> None:
-        """Wait until something happens or is due, and take all of it."""
+        """Wait until something happens or is due, and handle all of it."""
         processes = list(self._processes.items())
-        talking = [process.connection for _, process in processes if process.is_talking]
-        ready = wait(
-            [self._inbox.fileno(), *talking, *(process.sentinel for _, process in processes)], self._patience()
-        )
+        talking = [process.connection for _, process in processes if process.is_open]
+        ready = wait([self._inbox.fileno(), *talking, *(process.sentinel for _, process in processes)], self._timeout())
         signals, reports = self._inbox.take()
         for caught in signals:
             if caught is signal.SIGHUP:
@@ -92,74 +103,67 @@ class Supervisor:
             else:
                 self._stop()
         for report in reports:
-            self._take(report)
+            self._handle(report)
         for number, process in processes:
             ended = process.sentinel in ready
             if ended or process.connection in ready:
-                for message in process.heard():
-                    self._hear(number, message)
+                for message in process.received():
+                    self._receive(number, message)
             if ended:
-                self._exited(number, process.bury())
+                self._exited(number, process.reap())
 
-    def _patience(self) -> float | None:
+    def _timeout(self) -> float | None:
         dues = [due for due in (self._crew.due(), self._retry_due) if due is not None]
         return max(0.0, min(dues) - time.monotonic()) if dues else None
 
-    def _hear(self, number: int, message: FromWorker) -> None:
+    def _receive(self, number: int, message: FromWorker) -> None:
         if isinstance(message, Counted):
             self.state.counted(number, message.totals)
             return
-        self._do(self._crew.hear(number, message, time.monotonic()))
+        self._do(self._crew.receive(number, message, time.monotonic()))
 
     def _exited(self, number: int, how: str) -> None:
         self._processes.pop(number, None)
-        self.state.gone(number)
+        self.state.ended(number)
         self._do(self._crew.exited(number, how, time.monotonic()))
 
     def _stop(self) -> None:
-        """Let all drain; if that was asked for before, end at once."""
+        """Drain all workers; on a second signal, end at once."""
         if self._crew.is_leaving():
-            self._log.warning("stopped at once: requests in flight are lost")
+            self._log.write(ServiceAborted())
             self._code = 1
             return
-        self._log.info("stopping: requests in flight finish")
+        self._log.write(ServiceStopping())
         self._do(self._crew.leave(time.monotonic()))
 
-    def _take(self, report: Report) -> None:
+    def _handle(self, report: Report) -> None:
         match report:
-            case Taken(snapshot, asked):
-                self._offer(snapshot, asked=asked)
-            case Refused(problems, asked):
-                if asked or problems != self._refused:
+            case Taken(snapshot, requested):
+                self._offer(snapshot, requested=requested)
+            case Refused(problems, requested):
+                if requested or problems != self._refused:
                     self._refuse(problems)
-            case Blind(text):
-                self.state.watched(False)
-                self._log.warning("cannot watch policy and keys, only SIGHUP reloads them until it can: %s", text)
-            case Seeing():
-                self.state.watched(True)
-                self._log.info("policy and keys are watched again, and read anew")
+            case WatchFailed() | WatchRestored():
+                self.state.watched(isinstance(report, WatchRestored))
+                self._log.write(report)
 
-    def _offer(self, snapshot: Snapshot, *, asked: bool) -> None:
+    def _offer(self, snapshot: Snapshot, *, requested: bool) -> None:
         self._snapshots[snapshot.folder] = snapshot
         if snapshot.revision == self._crew.rollout.latest().revision:
-            if asked or self._refused:
-                self._log.info("policy %s is unchanged, revision %s", self._settings.policy, snapshot.revision)
+            if requested or self._refused:
+                self._log.write(PolicyUnchanged(self._settings.policy, snapshot.revision))
             self._refused = ()
-            self._crew.rollout.content()
-            self.state.mended()
+            self._crew.rollout.stop_retrying()
+            self.state.corrected()
             return
         self._do(self._crew.rollout.offer(snapshot.order(), time.monotonic()))
 
     def _refuse(self, problems: tuple[Problem, ...]) -> None:
         self._refused = problems
         self.state.refused(problems)
-        revision = self._crew.rollout.current.revision
-        told = "; ".join(map(str, problems))
-        self._log.error(
-            "policy %s stays at revision %s, the new one is broken: %s", self._settings.policy, revision, told
-        )
+        self._log.write(PolicyRefused(self._settings.policy, self._crew.rollout.current.revision, problems))
 
-    # ---- what is to be done
+    # ---- what to do
 
     def _do(self, orders: Sequence[Order]) -> None:
         for order in orders:
@@ -168,57 +172,49 @@ class Supervisor:
                     self._spawn(number)
                 case Send(number, message):
                     if number in self._processes:
-                        self._processes[number].tell(message)
+                        self._processes[number].send(message)
                 case Kill(number):
                     if number in self._processes:
                         self._processes[number].kill()
-                case Note(level, text):
-                    self._log.log(logging.getLevelNamesMapping()[level.upper()], "%s", text)
+                case Event():
+                    self._log.write(order)
                 case InForce(before, after, workers):
                     self._in_force(before, after, workers)
-                case Abandon(coming, text):
-                    self._abandon(coming, text)
-                case End(failure):
-                    self._end(failure)
+                case Abandon():
+                    self._abandon(order)
+                case End(code):
+                    self._code = code
 
     def _spawn(self, number: int) -> None:
         try:
             process = WorkerProcess.start(number, self._settings)
         except OSError as error:
-            self._exited(number, f"cannot be started: {error.strerror}")
+            self._exited(number, f"no process can be started: {error.strerror}")
             return
         self._processes[number] = process
-        self._log.info("worker %d is process %d", number, process.pid)
+        self._log.write(WorkerStarted(number, process.pid))
 
     def _in_force(self, before: Load, after: Load, workers: int) -> None:
         self._refused = ()
-        self._running = self._snapshots[after.folder]
-        self.state.reloaded(self._running)
-        self._tell_of(self._running)
-        self._log.info(
-            "policy %s revision %s -> %s: %d workers", self._settings.policy, before.revision, after.revision, workers
-        )
+        self._running = self._snapshots[after.file.parent]
+        self.state.reloaded(self._running.revision, self._running.trusted)
+        self._log_warnings(self._running)
+        self._log.write(PolicyInForce(self._settings.policy, after.revision, before.revision, workers))
 
-    def _abandon(self, coming: Load, text: str) -> None:
-        told = f"revision {coming.revision} is sound, but no worker could load it: {text}"
-        self._refused = (Problem(self._settings.policy, 0, told),)
+    def _abandon(self, order: Abandon) -> None:
+        policy, new = self._settings.policy, order.snapshot.revision
+        problem = f"revision {new} is sound, but no worker could load it: {order.cause}"
+        self._refused = (Problem(policy, 0, problem),)
         self.state.refused(self._refused)
         revision = self._crew.rollout.current.revision
-        self._log.error("policy %s stays at revision %s: %s", self._settings.policy, revision, told)
+        self._log.write(PolicyNotLoaded(policy, revision, new, order.cause, order.retry_s))
 
-    def _end(self, failure: str | None) -> None:
-        if failure is None:
-            self._log.info("stopped")
-        else:
-            self._log.error("%s", failure)
-        self._code = 0 if failure is None else 1
-
-    def _tell_of(self, snapshot: Snapshot) -> None:
-        for warning in snapshot.policy.warnings:
-            self._log.warning("%s", warning)
+    def _log_warnings(self, snapshot: Snapshot) -> None:
+        for warning in snapshot.warnings:
+            self._log.write(PolicyWarning(warning))
 
     def _publish(self) -> None:
-        """Write the endpoints if they have changed; where that fails, again a moment later."""
+        """Write the endpoints if they have changed; if that fails, try again after a second."""
         endpoints = self._crew.endpoints()
         if self._endpoints is None or (endpoints == self._published and self._retry_due is None):
             return
@@ -226,13 +222,13 @@ class Supervisor:
             self._endpoints.write(endpoints)
         except OSError as error:
             if self._retry_due is None:
-                self._log.error("the endpoints file cannot be written, Envoy may ask workers that are gone: %s", error)
+                self._log.write(EndpointsFileNotWritten(self._endpoints.path, error.strerror or type(error).__name__))
             self._retry_due = time.monotonic() + _RETRY_SECONDS
         else:
             self._published, self._retry_due = endpoints, None
 
-    def _forget(self) -> None:
-        """Delete the snapshots that nobody will read any more."""
-        needed = {order.folder for order in self._crew.rollout.needed()}
+    def _remove_old_snapshots(self) -> None:
+        """Delete the snapshots that no worker may still read."""
+        needed = {order.file.parent for order in self._crew.rollout.needed()}
         for folder in self._snapshots.keys() - needed:
             self._snapshots.pop(folder).remove()

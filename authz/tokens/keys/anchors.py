@@ -9,11 +9,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from authz.documents.findings import Findings
-from authz.tokens.keys.jwk import MAX_RSA_BITS, MIN_RSA_BITS
-from authz.tokens.keys.weakness import weakness
+from authz.tokens.keys.key import MAX_RSA_BITS, MIN_RSA_BITS, weakness
 
 MAX_ANCHORS: Final = 8
-"""Each root of one name costs a forged chain one signature check more."""
+"""A forged chain costs one signature check for each root of the same name."""
 
 
 def read_anchors(file: Path, findings: Findings) -> tuple[x509.Certificate, ...]:
@@ -26,17 +25,15 @@ def read_anchors(file: Path, findings: Findings) -> tuple[x509.Certificate, ...]
         findings.problem(file, 0, f"cannot be read: {error.strerror}")
         return ()
     if b"PRIVATE KEY-----" in content:
-        findings.problem(file, 0, "holds a private key: ship certificates alone, and replace this key")
+        findings.problem(file, 0, "contains a private key: ship certificates alone, and replace this key")
         return ()
     try:
         certificates = x509.load_pem_x509_certificates(content)
     except (ValueError, x509.InvalidVersion):
-        findings.problem(file, 0, "holds no PEM certificates that can be read")
+        findings.problem(file, 0, "contains no PEM certificates that can be read")
         return ()
     if len(certificates) > MAX_ANCHORS:
-        findings.problem(
-            file, 0, f"holds {len(certificates)} certificates; {MAX_ANCHORS} roots are enough for any change"
-        )
+        findings.problem(file, 0, f"contains {len(certificates)} certificates: keep {MAX_ANCHORS} roots at most")
     for position, certificate in enumerate(certificates, start=1):
         problem = _anchor_problem(certificate)
         if problem is not None:
@@ -45,7 +42,7 @@ def read_anchors(file: Path, findings: Findings) -> tuple[x509.Certificate, ...]
 
 
 def strong_enough(certificate: x509.Certificate) -> bool:
-    """Whether a certificate's key may sign: RSA of a fair size, a NIST curve, or Ed25519, and sound."""
+    """Whether a certificate's key may sign: RSA of an accepted size, a NIST curve, or Ed25519, and not weak."""
     match certificate.public_key():
         case rsa.RSAPublicKey() as key:
             return MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS and weakness(key) is None
@@ -58,14 +55,14 @@ def strong_enough(certificate: x509.Certificate) -> bool:
 
 
 def _anchor_problem(certificate: x509.Certificate) -> str | None:
-    """Say why no chain could ever lead to this certificate, if so: better at the start than with the first token."""
+    """Return why no chain could lead to this certificate, or None, so that the start fails and not the first token."""
     try:
         if not _may_certify(certificate):
             return "is no CA that may sign certificates: a trust anchor is a root certificate, not a leaf"
         if not strong_enough(certificate) or isinstance(certificate.public_key(), ed25519.Ed25519PublicKey):
             rsa_bits = f"RSA of {MIN_RSA_BITS} to {MAX_RSA_BITS} bits"
             return f"has a key that certificates are not verified with: {rsa_bits}, P-256, P-384 and P-521 are"
-    except Exception as error:  # noqa: BLE001  a foreign parser: whatever it raises is a problem of this file
+    except Exception as error:  # noqa: BLE001  a library's parser: whatever it raises is a problem of this file
         return f"cannot be read: {error}"
     return None
 

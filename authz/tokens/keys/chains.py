@@ -1,4 +1,4 @@
-"""Certificate chains in tokens (`x5c`, RFC 7515, section 4.1.6): a leaf is believed when an anchor vouches for it."""
+"""Certificate chains in tokens (`x5c`, RFC 7515, section 4.1.6): a leaf is trusted if a path leads to an anchor."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ MAX_CERTIFICATES: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class ChainProof:
-    """A leaf's key that an anchor vouches for, from `valid_from` until `valid_until` (seconds since the epoch).
+    """A leaf's key, whose path to an anchor was verified.
 
-    `thumbprints` name every certificate on the way, leaf first.
+    The path is valid from `valid_from` until `valid_until` (seconds since the epoch). `thumbprints` name every
+    certificate on it, leaf first.
     """
 
     key: VerificationKey
@@ -37,28 +38,28 @@ class ChainProof:
     valid_until: float
 
     def holds_at(self, now: float) -> bool:
-        """Whether every certificate on the way is valid; the last second, which RFC 5280 counts in, is not."""
+        """Whether every certificate on the path is valid. RFC 5280 includes the last second, this does not."""
         return self.valid_from <= now < self.valid_until
 
 
 class ChainVerifier:
-    """Verifies chains against each issuer's own anchors, and remembers the chains that it verified."""
+    """Verifies chains against each issuer's own anchors, and caches those that it verified."""
 
     def __init__(self, anchors: Mapping[str, Sequence[x509.Certificate]], cache: Cache[ChainProof]) -> None:
         self._anchors = {issuer: tuple(certificates) for issuer, certificates in anchors.items() if certificates}
         self._cache = cache
 
     def cache_use(self) -> CacheUse:
-        """Say what came of remembering chains so far."""
+        """Return how the cache of chains was used so far."""
         return self._cache.use()
 
     def verify(self, issuer: Issuer, x5c: object, now: float) -> ChainProof | None:
-        """Return the proof for a chain as it stands in a token, or None. The work is bounded by four certificates."""
+        """Return the proof for a chain as a token carries it, or None. Four certificates bound the work."""
         chain = _octets(x5c)
         anchors = self._anchors.get(issuer.name)
         if not chain or anchors is None:
             return None
-        # Every certificate's own digest first: otherwise two ways to cut the same bytes would be one key.
+        # Each certificate is hashed alone: otherwise the same bytes, cut in two ways, would be one cache key.
         digests = b"".join(hashlib.sha256(octets).digest() for octets in chain)
         key = hashlib.sha256(issuer.name.encode() + b"\0" + digests).digest()
         proof = self._cache.get(key)
@@ -87,7 +88,7 @@ def _prove(
         certificates = [x509.load_der_x509_certificate(octets) for octets in chain]
         leaf, *others = certificates
         moment = datetime.fromtimestamp(now, UTC)
-        # First what is free: anyone who has seen a token of old can send its chain, whose every signature is right.
+        # The cheap check first: anyone who has seen an old token can send its chain, and every signature is right.
         if not leaf.not_valid_before_utc <= moment < leaf.not_valid_after_utc:
             return None
         if not all(map(has_one_spelling, certificates, chain)) or not _descends(certificates, anchors):
@@ -108,15 +109,15 @@ def _prove(
             valid_from=max(certificate.not_valid_before_utc.timestamp() for certificate in path),
             valid_until=min(certificate.not_valid_after_utc.timestamp() for certificate in path),
         )
-    except Exception:  # noqa: BLE001  a foreign parser of hostile bytes: whatever it raises vouches for nobody
+    except Exception:  # noqa: BLE001  a library's parser of hostile bytes: whatever it raises is a refusal
         return None
 
 
 def _descends(chain: Sequence[x509.Certificate], anchors: Sequence[x509.Certificate]) -> bool:
     """Whether each certificate signed the one before it, and an anchor is or signed the last.
 
-    From the top, so that no key costs time before an anchor has vouched for it: a search for a path among four
-    certificates that an attacker made takes a hundred signature checks.
+    From the top, so that no key costs time before its own certificate is verified. A search for a path among four
+    certificates that an attacker made would take a hundred signature checks.
     """
     *_, last = chain
     if last not in anchors and not any(_signed(anchor, last) for anchor in anchors):
@@ -133,7 +134,7 @@ def _signed(upper: x509.Certificate, lower: x509.Certificate) -> bool:
 
 
 def _algorithm(leaf: x509.Certificate) -> Algorithm | None:
-    """Return the one algorithm that a leaf's key is for, or None for a key that we take no signatures from."""
+    """Return the one algorithm that a leaf's key is for, or None for a key of another kind."""
     match leaf.public_key():
         case rsa.RSAPublicKey():
             return Algorithm.RS256
@@ -148,7 +149,7 @@ def _algorithm(leaf: x509.Certificate) -> Algorithm | None:
 def _speaks_for(leaf: x509.Certificate, identity: str) -> bool:
     """Whether a leaf may sign, and carries the identity: one root serves several issuers, so it must say whose it is.
 
-    That it is no CA, and has no critical extension that nobody understands, is for the path's verifier to say.
+    The path's verifier checks that it is no CA and has no critical extension that is unknown.
     """
     values = [extension.value for extension in leaf.extensions]
     if any(isinstance(value, x509.KeyUsage) and not value.digital_signature for value in values):

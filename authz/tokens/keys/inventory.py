@@ -1,4 +1,4 @@
-"""What is trusted, in plain values for those who watch over it: how old each key is, how long each anchor lasts."""
+"""The trusted keys and anchors as plain values for metrics: how old each key is, when each anchor expires."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Trusted:
 
 
 def trusted(ring: KeyRing) -> Trusted:
-    """Return the facts of a key ring."""
+    """Return the keys and anchors of a key ring."""
     keys = [
         PackagedKey(key.issuer, key.kid, _moment(key.created_at))
         for every in ring.by_issuer.values()

@@ -14,21 +14,17 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 from authz.model import Algorithm
-from authz.tokens.keys.weakness import weakness
+from authz.tokens.keys.key import MAX_RSA_BITS, MIN_RSA_BITS, weakness
 
-MIN_RSA_BITS: Final = 2048
-MAX_RSA_BITS: Final = 8192
 _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def public_key(jwk: Mapping[str, object]) -> tuple[Algorithm, PublicKeyTypes]:
-    """Return a public signing key and its one algorithm. Raises ValueError, with what to mend, for anything else."""
+    """Return a public signing key and its one algorithm. Raises ValueError, which says why, for anything else."""
     secret = sorted(_PRIVATE & jwk.keys())
     if secret:
-        raise ValueError(
-            f"holds private members ({', '.join(secret)}): ship the public key alone, and replace this pair"
-        )
+        raise ValueError(f"has private members ({', '.join(secret)}): ship the public key alone, and replace this pair")
     if jwk.get("use", "sig") != "sig":
         raise ValueError("has a 'use' other than 'sig': it is not for signatures")
     operations = jwk.get("key_ops", ["verify"])

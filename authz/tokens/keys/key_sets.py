@@ -28,7 +28,7 @@ def read_key_set(file: Path, issuer: Issuer, findings: Findings) -> Mapping[str,
         findings.problem(file, 0, f"cannot be read: {error.strerror}")
         return {}
     except ValueError as error:
-        findings.problem(file, getattr(error, "lineno", 0), f"is not JSON that we can read: {error}")
+        findings.problem(file, getattr(error, "lineno", 0), f"is not JSON that can be read: {error}")
         return {}
     entries = content.get("keys") if isinstance(content, dict) else None
     if not isinstance(entries, list):
@@ -44,11 +44,11 @@ def read_key_set(file: Path, issuer: Issuer, findings: Findings) -> Mapping[str,
             findings.problem(file, 0, f"{label} {error}")
             continue
         if keys.setdefault(key.kid, key) is not key:
-            findings.problem(file, 0, f"{label} has a kid that stands twice")
+            findings.problem(file, 0, f"{label} has a kid that another key has too")
     for algorithm in issuer.algorithms if issuer.allow_missing_kid else ():
         count = sum(key.algorithm is algorithm for key in keys.values())
         if count > MAX_KEYS_WITHOUT_KID:
-            message = f"holds {count} {algorithm} keys, but a token without kid is tried with {MAX_KEYS_WITHOUT_KID}"
+            message = f"has {count} {algorithm} keys, but a token without kid is tried with {MAX_KEYS_WITHOUT_KID}"
             findings.problem(file, 0, f"{message}: remove the oldest")
     return keys
 

@@ -9,14 +9,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
-from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509 import Certificate
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import Certificate, load_der_x509_certificate
 
 from authz.documents.findings import Findings
 from authz.model import Algorithm, Issuer, Trust
 from authz.tokens.keys.anchors import read_anchors
-from authz.tokens.keys.key import VerificationKey
+from authz.tokens.keys.key import VerificationKey, spki
 from authz.tokens.keys.key_sets import MAX_KEYS_WITHOUT_KID, read_key_set
 
 T = TypeVar("T")
@@ -29,6 +28,14 @@ class KeyRing:
     by_issuer: Mapping[str, Mapping[str, VerificationKey]]
     anchors: Mapping[str, tuple[Certificate, ...]]
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle certificates as DER: cryptography's own objects cannot be pickled."""
+        keys = {issuer: dict(named) for issuer, named in self.by_issuer.items()}
+        anchors = {
+            issuer: [each.public_bytes(Encoding.DER) for each in roots] for issuer, roots in self.anchors.items()
+        }
+        return _restored, (keys, anchors)
+
     def named(self, issuer: Issuer, kid: str) -> VerificationKey | None:
         """Return the key with that id, of that issuer and no other."""
         return self.by_issuer[issuer.name].get(kid)
@@ -37,6 +44,12 @@ class KeyRing:
         """Return the issuer's keys for an algorithm, at most four."""
         keys = self.by_issuer[issuer.name].values()
         return tuple(key for key in keys if key.algorithm is algorithm)[:MAX_KEYS_WITHOUT_KID]
+
+
+def _restored(keys: dict[str, dict[str, VerificationKey]], anchors: dict[str, list[bytes]]) -> KeyRing:
+    by_issuer = {issuer: MappingProxyType(named) for issuer, named in keys.items()}
+    roots = {issuer: tuple(map(load_der_x509_certificate, octets)) for issuer, octets in anchors.items()}
+    return KeyRing(MappingProxyType(by_issuer), MappingProxyType(roots))
 
 
 def read_keys(folder: Path, issuers: Sequence[Issuer], *, allow_empty: bool, findings: Findings) -> KeyRing:
@@ -52,14 +65,14 @@ def read_keys(folder: Path, issuers: Sequence[Issuer], *, allow_empty: bool, fin
         anchors[issuer.name] = _trusted(folder, issuer, Trust.CERTIFICATE_CHAIN, _read_anchors, (), findings)
         empty = not keys[issuer.name] and not anchors[issuer.name]
         if empty and not allow_empty and len(findings.problems) == before:
-            places = {Trust.PACKAGED_KEYS: "no key in {}", Trust.CERTIFICATE_CHAIN: "no certificate in {}"}
+            missing = {Trust.PACKAGED_KEYS: "no key in {}", Trust.CERTIFICATE_CHAIN: "no certificate in {}"}
             files = (
                 text.format(_file(folder, issuer, trust).name)
-                for trust, text in places.items()
+                for trust, text in missing.items()
                 if trust in issuer.trust
             )
-            mend = "put one there, or start with --allow-empty-issuers to refuse this issuer's tokens"
-            findings.problem(folder, 0, f"issuer '{issuer.name}' has {' and '.join(files)}: {mend}")
+            advice = "put one there, or start with --allow-empty-issuers to refuse this issuer's tokens"
+            findings.problem(folder, 0, f"issuer '{issuer.name}' has {' and '.join(files)}: {advice}")
     _report_shared(folder, keys, findings)
     return KeyRing(MappingProxyType(keys), MappingProxyType(anchors))
 
@@ -71,7 +84,7 @@ def _file(folder: Path, issuer: Issuer, trust: Trust) -> Path:
 def _trusted(
     folder: Path, issuer: Issuer, trust: Trust, read: Callable[[Path, Issuer, Findings], T], none: T, findings: Findings
 ) -> T:
-    """Read an issuer's file of that kind, if there is one; one that nothing would use is a warning."""
+    """Read an issuer's file of that kind, if there is one; a file that would not be used is a warning."""
     file = _file(folder, issuer, trust)
     if trust in issuer.trust:
         return read(file, issuer, findings)
@@ -87,11 +100,7 @@ def _read_anchors(file: Path, _issuer: Issuer, findings: Findings) -> tuple[Cert
 def _report_shared(folder: Path, keys: Mapping[str, Mapping[str, VerificationKey]], findings: Findings) -> None:
     owners: dict[bytes, VerificationKey] = {}
     for key in (key for ring in keys.values() for key in ring.values()):
-        other = owners.setdefault(_fingerprint(key.material), key)
+        other = owners.setdefault(spki(key.material), key)
         if other.issuer != key.issuer:
             message = f"key '{key.kid}' is also key '{other.kid}' of issuer '{other.issuer}': one key, one issuer"
             findings.problem(folder / f"{key.issuer}.jwks.json", 0, message)
-
-
-def _fingerprint(key: PublicKeyTypes) -> bytes:
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -18,16 +18,16 @@ _SHORT: Final = 0x80
 
 
 def thumbprints(path: Sequence[Certificate]) -> tuple[str, ...]:
-    """Return the thumbprints of a path from leaf to anchor, then those under which anyone can write the same anew.
+    """Return the thumbprints of a path from leaf to anchor, then those of the same certificates written differently.
 
-    Where (r, s) is an ECDSA signature, so is (r, n - s): without the twins, whoever holds the key of a revoked
-    certificate would flip one number and have a certificate that is not on the list.
+    If (r, s) is an ECDSA signature, so is (r, n - s). Without these twins, the owner of a revoked certificate could
+    flip one number, and the result would not be on the list.
     """
     return tuple(hashlib.sha256(octets).hexdigest() for octets in _spellings(path))
 
 
 def has_one_spelling(certificate: Certificate, octets: bytes) -> bool:
-    """Whether no bits are left over behind the signature, which DER would let differ without a change of meaning."""
+    """Whether no bits follow the signature: DER would let them differ without a change of meaning."""
     return octets.endswith(b"\0" + certificate.signature)
 
 

@@ -72,7 +72,7 @@ class Endpoint(Schema):
 class CaseFile(Schema):
     """One `*.yaml` of decisions."""
 
-    null_says_something: ClassVar[bool] = True
+    null_has_meaning: ClassVar[bool] = True
 
     defaults: Row = Row()
     endpoints: list[Endpoint] = Field(default=[])

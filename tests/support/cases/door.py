@@ -1,4 +1,4 @@
-"""Loads the policies of the tables with test keys and a fixed clock."""
+"""The policies that the decision tables name, with test keys and a fixed clock."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from typing import Final, NoReturn
 import yaml
 
 from authz.deciding.check import Check
+from authz.deciding.decision import Decision
+from authz.deciding.judge import Judge
+from authz.deciding.observation import Observation
 from authz.policy.load import load_policy
 from tests.support.cases.case_file import POLICY
 from tests.support.cases.chains import with_thumbprints
@@ -28,27 +31,33 @@ PROFILES: Final = {"shipped": PRODUCTION, "unlabelled": PRODUCTION, "lab": profi
 class Door:
     """One loaded policy, and the issuers of its callers' tokens."""
 
-    check: Check
+    judge: Judge
     profiles: Mapping[str, Profile]
+
+    def answer(self, message: bytes) -> tuple[bytes, Decision]:
+        """Return the answer to a message, and the decision that observers see."""
+        seen: list[Observation] = []
+        answer = Check(self.judge, lambda: float(NOW), _raise, seen.append)(message)
+        return answer, seen[0].judgement.decision
 
 
 def open_doors(folder: Path) -> dict[str, Door]:
     """Load each policy that a case may name; their files are written to `folder`."""
     keys, lab = write_keys(folder / "keys"), _lab_policy(folder / "lab")
     write_anchors(keys, _chained(PRODUCTION))
-    checks = {
-        "shipped": _check(POLICY, keys),
-        "unlabelled": _check(POLICY, keys, allow_unlabelled_routes=True),
-        "lab": _check(lab, _lab_keys(folder / "lab-keys")),
+    judges = {
+        "shipped": _judge(POLICY, keys),
+        "unlabelled": _judge(POLICY, keys, allow_unlabelled_routes=True),
+        "lab": _judge(lab, _lab_keys(folder / "lab-keys")),
     }
-    return {policy: Door(check, PROFILES[policy]) for policy, check in checks.items()}
+    return {policy: Door(judge, PROFILES[policy]) for policy, judge in judges.items()}
 
 
-def _check(policy: Path, keys: Path, *, allow_unlabelled_routes: bool = False) -> Check:
+def _judge(policy: Path, keys: Path, *, allow_unlabelled_routes: bool = False) -> Judge:
     loaded = load_policy(
         policy, keys, "production", allow_empty_issuers=False, allow_unlabelled_routes=allow_unlabelled_routes
     )
-    return Check(loaded, lambda: float(NOW), _raise)
+    return loaded.judge
 
 
 def _raise(error: Exception) -> NoReturn:

@@ -54,7 +54,7 @@ class Common(Schema):
 class Table(Schema):
     """The contents of `entitlement.yaml`."""
 
-    null_says_something: ClassVar[bool] = True
+    null_has_meaning: ClassVar[bool] = True
 
     common: Common
     cases: list[Row]
@@ -87,7 +87,7 @@ def _cases(document: Document[Table], findings: Findings) -> Iterator[Case]:
         line = document.line(("cases", position))
         problems = list(_problems(row))
         if row.id in lines:
-            problems.append(f"stands twice, first on line {lines[row.id]}")
+            problems.append(f"appears twice, first on line {lines[row.id]}")
         lines.setdefault(row.id, line)
         try:
             built = _built(row, document.content.common, f"{shown(document.file)}:{line}")

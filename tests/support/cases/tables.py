@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from authz.documents.findings import Findings
+from authz.documents.hints import did_you_mean
 from authz.documents.reader import Document, read
 from tests.support.cases.case_file import EVERY_SCOPE, CaseFile
 from tests.support.cases.door import LAB, PROFILES
@@ -51,7 +51,7 @@ def _cases(document: Document[CaseFile], findings: Findings) -> Iterator[Case]:
         case = Case(document.file, document.line(where), row)
         problem = contradiction(row)
         if row.id in lines:
-            problem = ("id", f"stands twice, first on line {lines[row.id]}")
+            problem = ("id", f"appears twice, first on line {lines[row.id]}")
         if problem:
             key, message = problem
             line = document.line((*where, *key.split(".")))
@@ -76,8 +76,7 @@ def _of_names(row: Row) -> tuple[str, str] | None:
         return "token.issuer", f"issuer '{row.token.issuer}' is not in {file}{hint or f'; {there}'}"
     for name in (row.allow or "").split(",") if row.allow not in {None, "public"} else ():
         if name not in EVERY_SCOPE:
-            near = difflib.get_close_matches(name, EVERY_SCOPE, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else ""
+            hint = did_you_mean(name, EVERY_SCOPE)
             return "allow", f"unknown unit primitive '{name}': authz/data/catalog/unit_primitives has none{hint}"
     if row.deny is not None and row.deny not in REASONS.reasons:
         return "deny", f"reason '{row.deny}' is not in reasons.yaml"

@@ -18,6 +18,7 @@ from dev.envoy.admin import Admin, AdminError
 from dev.envoy.files import ADMIN, PLAIN, TLS, EnvoyFiles, render
 from dev.envoy.program import command
 from dev.process import Child, Family
+from tests.support.integration.service import matching, read_events
 from tests.support.repository import ROOT
 
 SHIPPED: Final = EnvoyFiles(ROOT / "envoy")
@@ -84,7 +85,7 @@ class Service:
     flags: tuple[str, ...] = ()
     _family: Family = field(init=False)
     _child: Child = field(init=False)
-    _events: list[str] = field(init=False)
+    _events: list[LogLine] = field(init=False)
     _read: int = field(init=False)
 
     def start(self) -> None:
@@ -101,20 +102,19 @@ class Service:
         """Whether Envoy may start: the list of the workers that serve exists."""
         return (self.folder / ENDPOINTS).is_file()
 
-    def events(self) -> str:
-        """Return its log so far, one line each with level and event, without decisions."""
+    def events(self, event: str | None = None, after: int = 0, **fields: object) -> list[LogLine]:
+        """Return its log events of that name with those fields, without the first `after` ones."""
         with self._child.log.open("rb") as log:
             log.seek(self._read)
             new = log.read()
         whole = new.rpartition(b"\n")[0]
         self._read += len(whole) + bool(whole)
-        logged = (json.loads(line) for line in whole.splitlines() if line.startswith(b"{") and b'"event":' in line)
-        self._events += [f"{line['level'].upper()} {line['event']}\n" for line in logged]
-        return "".join(self._events)
+        self._events += read_events(whole.decode())
+        return matching(self._events[after:], event, **fields)
 
     def worker(self, number: int) -> int:
         """Return the process id of worker `number`."""
-        return int(re.findall(rf"INFO worker {number} is process (\d+)\n", self.events())[-1])
+        return int(self.events("worker_started", worker=number)[-1]["pid"])
 
     def pids(self) -> list[int]:
         """Return the process ids of its workers, by number."""
@@ -126,8 +126,8 @@ class Service:
 
     def admin(self, path: str) -> str:
         """Return a page of its admin port."""
-        (port,) = re.findall(r"INFO admin on http://127\.0\.0\.1:(\d+)\n", self.events())
-        return get(int(port), path).body.decode()
+        (line,) = self.events("admin_listening")
+        return get(int(line["address"].rpartition(":")[2]), path).body.decode()
 
     def counted(self, sample: str) -> int:
         """Return the sum of the metrics whose name and labels match a regular expression."""

@@ -16,8 +16,8 @@ import h2.config
 import h2.connection
 import h2.events
 
-from authz.server.bounds import Bounds
 from authz.server.health import SERVICE
+from authz.server.loop import Bounds
 from authz.server.server import Server
 
 CHECK: Final = f"/{SERVICE}/Check"

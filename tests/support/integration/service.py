@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+LogEvent = dict[str, Any]  # Any: JSON of the service's log
 COMMAND: Final = (sys.executable, "-m", "authz", "serve")
 SECONDS: Final = 30.0
 """Longer than any step takes, so that a hang becomes a failure."""
@@ -27,24 +27,34 @@ class Service:
     file: Path
 
     def log(self) -> str:
-        """Return its log so far, each JSON line as level and event."""
-        return "".join(map(_event, self.file.read_text().splitlines(keepends=True)))
+        """Return its log so far."""
+        return self.file.read_text()
+
+    def events(self, event: str | None = None, **fields: object) -> list[LogEvent]:
+        """Return its log events of that name with those fields; without a name, all events."""
+        return matching(read_events(self.log()), event, **fields)
 
     def addresses(self) -> list[str]:
         """Return the addresses on which it listens, in the order of its flags."""
-        return re.findall(r"INFO listening on (\S+)\n", self.log())
+        return [line["address"] for line in self.events("worker_listening")]
+
+    def admin_port(self) -> int:
+        """Return its admin port."""
+        (line,) = self.events("admin_listening")
+        return int(line["address"].rpartition(":")[2])
 
     def worker(self, number: int) -> int:
         """Return the process id of worker `number`."""
-        return int(re.findall(rf"INFO worker {number} is process (\d+)\n", self.log())[-1])
+        return int(self.events("worker_started", worker=number)[-1]["pid"])
 
-    def wait_for(self, text: str, times: int = 1) -> None:
-        """Wait until the log has a text that often; else fail with the log."""
+    def wait_for(self, event: str, times: int = 1, **fields: object) -> LogEvent:
+        """Wait until the log has such an event that often, and return the last; else fail with the log."""
         deadline = time.monotonic() + SECONDS
-        while self.log().count(text) < times:
+        while len(found := self.events(event, **fields)) < times:
             assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.log()}"
-            assert time.monotonic() < deadline, f"{text!r} did not come:\n{self.log()}"
+            assert time.monotonic() < deadline, f"no {event} with {fields}:\n{self.log()}"
             time.sleep(0.01)
+        return found[-1]
 
     def ended(self) -> int:
         """Wait until it ends and return its exit code."""
@@ -67,7 +77,8 @@ def running(
         )
     service = Service(process, file)
     try:
-        service.wait_for("INFO listening on ", listeners)
+        if listeners:
+            service.wait_for("worker_listening", listeners)
         yield service
     finally:
         process.kill()
@@ -92,11 +103,16 @@ def refused(
     return done.returncode, done.stderr
 
 
-def _event(line: str) -> str:
-    if not (line.startswith("{") and line.endswith("}\n")):
-        return line
-    members = json.loads(line)
-    return f"{members['level'].upper()} {members['event']}\n" if "event" in members else line
+def read_events(log: str) -> list[LogEvent]:
+    """Return the events in a log, without decisions and incomplete lines."""
+    lines = (line for line in log.splitlines() if line.startswith("{") and line.endswith("}"))
+    return [line for line in map(json.loads, lines) if line.get("event", "decision") != "decision"]
+
+
+def matching(events: Iterable[LogEvent], event: str | None, **fields: object) -> list[LogEvent]:
+    """Return the events of that name with those fields."""
+    named = (line for line in events if event in (None, line["event"]))
+    return [line for line in named if all(line.get(name) == value for name, value in fields.items())]
 
 
 def _environment(variables: Mapping[str, str] | None) -> dict[str, str]:

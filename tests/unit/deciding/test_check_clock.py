@@ -10,6 +10,7 @@ import pytest
 
 from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from authz.deciding.check import Check
+from authz.deciding.judge import Judge
 from authz.policy.load import Policy, load_policy
 from authz.tokens.cache import Cache
 from authz.tokens.keys.chains import ChainVerifier
@@ -68,16 +69,16 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
     return load_policy(POLICY, keys, "production", allow_empty_issuers=False, allow_unlabelled_routes=False)
 
 
-def fresh(policy: Policy) -> Policy:
-    """The same policy without a memory of anything."""
-    ring = policy.signers._ring
+def fresh(policy: Policy) -> Judge:
+    """The judge of a policy with empty caches."""
+    ring = policy.judge.verifier._signers._ring
     signers = Signers(ring, ChainVerifier(ring.anchors, Cache(10)))
-    return replace(policy, signers=signers, verifier=Verifier(policy.issuers, signers, NO_REVOCATIONS, Cache(10)))
+    return replace(policy.judge, verifier=Verifier(policy.issuers, signers, NO_REVOCATIONS, Cache(10)))
 
 
-def clocked(policy: Policy, clock: list[float]) -> Check:
+def clocked(judge: Judge, clock: list[float]) -> Check:
     """A check whose clock says what the list holds."""
-    return Check(policy, lambda: clock[0], lambda error: pytest.fail(repr(error)))
+    return Check(judge, lambda: clock[0], lambda error: pytest.fail(repr(error)))
 
 
 @pytest.mark.parametrize("seed", range(4))

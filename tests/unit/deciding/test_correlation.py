@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from authz.deciding.correlation import is_traced, request_id, trace_id
+from authz.deciding.correlation import NO_IDS, Ids, correlate
 
 SLOW_TWIN: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 TRACE: Final = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -22,11 +22,11 @@ TRACE: Final = "4bf92f3577b34da6a3ce929d0e0e4736"
 @example("a" * 65)
 @example("a\n")
 def test_a_request_id_is_what_the_pattern_says(named: str) -> None:
-    assert request_id({"x-request-id": named}) == (named if SLOW_TWIN.fullmatch(named) else None)
+    assert correlate({"x-request-id": named}).request_id == (named if SLOW_TWIN.fullmatch(named) else None)
 
 
 def test_a_request_may_have_none() -> None:
-    assert request_id({}) is None
+    assert correlate({}) == NO_IDS
 
 
 @pytest.mark.parametrize(
@@ -45,4 +45,4 @@ def test_a_request_may_have_none() -> None:
 )
 def test_a_trace_is_that_of_the_request(parent: str | None, named: str | None, is_recorded: bool) -> None:
     headers = {} if parent is None else {"traceparent": parent}
-    assert (trace_id(headers), is_traced(headers)) == (named, is_recorded)
+    assert correlate(headers) == Ids(None, named, is_recorded)

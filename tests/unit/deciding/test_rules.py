@@ -9,13 +9,13 @@ from authz.deciding.reasons import Reason
 from authz.deciding.rules import Choice, Endpoint, Rules
 from authz.model import PublicRule
 from authz.policy.rules.templates import parse_template
-from authz.policy.rules.tree import grow
+from authz.policy.rules.tree import build_rules
 from tests.support.examples import BACKEND
 
 
 def tree(*paths: str, methods: tuple[str, ...] = ("GET",)) -> Rules:
     """Return a tree whose rules answer GET and carry their own path in place of methods."""
-    return grow(
+    return build_rules(
         (parse_template((), path)[0], Endpoint(BACKEND, dict.fromkeys(methods, PublicRule(BACKEND, (path,))), ()))
         for path in paths
     )
@@ -77,7 +77,7 @@ def test_what_no_path_covers_is_refused(target: str, reason: Reason) -> None:
 
 
 def test_an_empty_tree_serves_nothing() -> None:
-    assert grow([]).match("GET", "/") == grow([]).match("GET", "/a") == Denied(Reason.NO_RULE)
+    assert build_rules([]).match("GET", "/") == build_rules([]).match("GET", "/a") == Denied(Reason.NO_RULE)
 
 
 def test_segments_are_compared_decoded() -> None:
@@ -85,7 +85,7 @@ def test_segments_are_compared_decoded() -> None:
 
 
 def test_the_winner_does_not_fall_through_on_method() -> None:
-    rules = grow(
+    rules = build_rules(
         (parse_template((), path)[0], Endpoint(BACKEND, {method: PublicRule(BACKEND, (path,))}, ()))
         for path, method in (("/a/b", "POST"), ("/a/{x}", "GET"), ("/{r=**}", "GET"))
     )
@@ -108,7 +108,7 @@ def choosing(*choices: tuple[str, str, str]) -> Rules:
         Choice(BACKEND, (method,), spans[name], {value: PublicRule(BACKEND, (f"{method} {value}",))})
         for method, name, value in choices
     )
-    return grow([(template, Endpoint(BACKEND, {"PUT": PublicRule(BACKEND, ("PUT",))}, made))])
+    return build_rules([(template, Endpoint(BACKEND, {"PUT": PublicRule(BACKEND, ("PUT",))}, made))])
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_the_words_of_the_path_choose_among_rules(method: str, target: str, answ
 def test_a_path_whose_words_choose_nothing_is_not_served_whatever_its_method() -> None:
     template, spans = parse_template((), "/t/{a}")
     choice = Choice(BACKEND, ("GET",), spans["a"], {"one": PublicRule(BACKEND, ("GET",))})
-    rules = grow([(template, Endpoint(BACKEND, {}, (choice,)))])
+    rules = build_rules([(template, Endpoint(BACKEND, {}, (choice,)))])
     assert rules.match("GET", "/t/two") == rules.match("POST", "/t/two") == Denied(Reason.NO_RULE)
     assert rules.match("POST", "/t/one") == Denied(Reason.METHOD_NOT_ALLOWED, backend_service="alpha", methods=("GET",))
 
@@ -138,7 +138,7 @@ def test_a_choice_that_fails_does_not_fall_back_to_a_weaker_path() -> None:
     template, spans = parse_template((), "/t/{a}")
     choice = Choice(BACKEND, ("GET",), spans["a"], {"one": PublicRule(BACKEND, ("GET",))})
     weaker, _ = parse_template((), "/{r=**}")
-    rules = grow(
+    rules = build_rules(
         [(template, Endpoint(BACKEND, {}, (choice,))), (weaker, Endpoint(BACKEND, {"GET": choice.rules["one"]}, ()))]
     )
     assert rules.match("GET", "/t/two") == Denied(Reason.NO_RULE)

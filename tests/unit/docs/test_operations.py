@@ -16,16 +16,17 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from authz.cli.serve import serve
 from authz.deciding.reasons import ANSWERS, Reason
-from authz.observing import decision_line
+from authz.observing import decision_log
 from authz.observing.metrics import Metrics
 from authz.tokens.proof import TokenError
 from tests.support.repository import ROOT
+from tests.unit.observing.test_events import EVENTS, fields
 from tests.unit.observing.test_metrics import State
 
 PAGE: Final = ROOT / "docs" / "operations.md"
 ALERTS: Final = ROOT / "deploy" / "observability" / "prometheus" / "alerts.yml"
 BENCHMARKS: Final = ROOT / "benchmarks" / "README.md"
-LINES: Final = 250
+LINES: Final = 285
 _CELLS: Final = re.compile(r"(?<!\\)\|")
 _CODE: Final = re.compile(r"`([^`]+)`")
 _LINK: Final = re.compile(r"\]\(([^)#\s]*)(#[^)\s]+)?\)")
@@ -101,12 +102,25 @@ def test_every_token_error_is_there() -> None:
 def test_every_member_of_a_decisions_line_is_there() -> None:
     """They stand as keys in the functions that make the line."""
     keys: set[str] = set()
-    for node in ast.walk(ast.parse(inspect.getsource(decision_line))):
+    for node in ast.walk(ast.parse(inspect.getsource(decision_log))):
         if isinstance(node, ast.Dict):
             keys |= {key.value for key in node.keys if isinstance(key, ast.Constant) and isinstance(key.value, str)}
     told = [name for names, _ in tables()["Decision log"] for name in _CODE.findall(names)]
     assert len(told) == len(set(told))
     assert set(told) == keys
+
+
+def test_every_event_is_there_with_its_level_and_fields_and_says_what_it_means() -> None:
+    told = [(named(event), level, _CODE.findall(names)) for event, level, names, _ in tables()["Log events"]]
+    assert told == [(event.name, event.level, fields(event)) for event in EVENTS]
+    assert all(meaning for *_, meaning in tables()["Log events"])
+
+
+def test_every_event_that_is_named_exists() -> None:
+    """Recipes select by names; a name that nothing writes finds nothing."""
+    known = {event.name for event in EVENTS} | {"decision"}
+    text = PAGE.read_text("utf-8")
+    assert set(re.findall(r'\.event == "(\w+)"', text)) | set(re.findall(r"event `(\w+)`", text)) <= known
 
 
 def test_every_alert_is_there_with_its_severity() -> None:

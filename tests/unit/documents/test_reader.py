@@ -8,9 +8,10 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
+from authz.documents.durations import seconds
 from authz.documents.findings import Findings
 from authz.documents.reader import MAX_BYTES, MAX_DEPTH, MAX_NODES, Document, read, read_folder
-from authz.documents.schema import Duration, OpenSchema, Schema, seconds
+from authz.documents.schema import Duration, OpenSchema, Schema
 from tests.support.files import told, write
 
 
@@ -103,10 +104,10 @@ def test_a_document_without_lines_points_at_its_first() -> None:
 @pytest.mark.parametrize(
     ("content", "problems"),
     [
-        pytest.param("name: x\nname: y\n", ["f.yml:2: key 'name' stands twice, first on line 1"], id="a key twice"),
+        pytest.param("name: x\nname: y\n", ["f.yml:2: key 'name' appears twice, first on line 1"], id="a key twice"),
         pytest.param(
             "name: x\nparts:\n  - label: a\n    label: b\n",
-            ["f.yml:4: key 'label' stands twice, first on line 3"],
+            ["f.yml:4: key 'label' appears twice, first on line 3"],
             id="a key twice, deeper",
         ),
         pytest.param("name: x\non: y\n", ["f.yml:2: key 'on' is not text: put it in quotes"], id="a key that is true"),
@@ -122,13 +123,13 @@ def test_a_document_without_lines_points_at_its_first() -> None:
             ["f.yml:2: key '<<' is not text: merge keys are not supported"],
             id="a merge key",
         ),
-        pytest.param("name: x\nparts: &p [*p]\n", ["f.yml:2: an anchor holds itself"], id="a circular list"),
-        pytest.param("name: x\nparts: &p {a: *p}\n", ["f.yml:2: an anchor holds itself"], id="a circular mapping"),
+        pytest.param("name: x\nparts: &p [*p]\n", ["f.yml:2: an anchor contains itself"], id="a circular list"),
+        pytest.param("name: x\nparts: &p {a: *p}\n", ["f.yml:2: an anchor contains itself"], id="a circular mapping"),
         pytest.param("", ["f.yml:0: is empty"], id="empty"),
         pytest.param("# words\n", ["f.yml:0: is empty"], id="comments alone"),
-        pytest.param("---\n", ["f.yml:2: should hold keys and values"], id="a document of null"),
-        pytest.param("- x\n", ["f.yml:1: should hold keys and values"], id="a list"),
-        pytest.param("name: x\nparts: [a]\n", ["f.yml:2: parts[0]: should hold keys and values"], id="text for a part"),
+        pytest.param("---\n", ["f.yml:2: should be keys and values"], id="a document of null"),
+        pytest.param("- x\n", ["f.yml:1: should be keys and values"], id="a list"),
+        pytest.param("name: x\nparts: [a]\n", ["f.yml:2: parts[0]: should be keys and values"], id="text for a part"),
         pytest.param("name: x\n---\nname: y\n", ["f.yml:2: but found another document"], id="two documents"),
         pytest.param("name: x\nparts: [\n", ["f.yml:3: did not find expected node content"], id="cut off"),
         pytest.param(
@@ -196,13 +197,13 @@ def test_aliases_cannot_multiply_without_bound(tmp_path: Path) -> None:
     text = "\n".join(["a: &a [x]", *levels])
     problems = problems_of(tmp_path, text)
     assert len(problems) == 1
-    assert problems[0].endswith(f"holds more than {MAX_NODES} values or {MAX_DEPTH} levels, aliases counted")
+    assert problems[0].endswith(f"has more than {MAX_NODES} values or {MAX_DEPTH} levels, aliases counted")
 
 
 def test_aliases_cannot_nest_without_bound(tmp_path: Path) -> None:
     lists = [f"b{n}: &b{n} {'[' * 50}*b{n - 1}{']' * 50}" for n in range(1, 40)]
     problems = problems_of(tmp_path, "\n".join(["b0: &b0 [x]", *lists]))
-    assert problems == [f"f.yml:2: holds more than {MAX_NODES} values or {MAX_DEPTH} levels, aliases counted"]
+    assert problems == [f"f.yml:2: has more than {MAX_NODES} values or {MAX_DEPTH} levels, aliases counted"]
 
 
 def test_an_alias_is_read_as_what_it_stands_for(tmp_path: Path) -> None:
@@ -278,9 +279,9 @@ def test_an_unknown_key_is_a_problem(tmp_path: Path, content: str, problems: lis
         pytest.param(
             "name: x\nname: y\non: z\nparts: &p [*p]\n",
             [
-                "f.yml:2: key 'name' stands twice, first on line 1",
+                "f.yml:2: key 'name' appears twice, first on line 1",
                 "f.yml:3: key 'on' is not text: put it in quotes",
-                "f.yml:4: an anchor holds itself",
+                "f.yml:4: an anchor contains itself",
             ],
             id="several in the structure",
         ),

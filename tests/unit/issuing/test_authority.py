@@ -149,7 +149,7 @@ def test_roots_without_their_authority_are_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError) as refused:
         generate_chain(tmp_path, CHAINED, NOW)
     assert (refused.value.errno, refused.value.filename) == (errno.EEXIST, str(anchors_file(tmp_path, CHAINED)))
-    assert refused.value.strerror == "holds roots whose authority is not here; name another folder"
+    assert refused.value.strerror == "has roots whose authority is not in this folder; name another folder"
     assert [file.name for file in tmp_path.rglob("*")] == ["first.ca.pem"], "nothing else was made"
 
 
@@ -160,7 +160,7 @@ def test_another_root_than_the_authoritys_is_not_replaced(tmp_path: Path) -> Non
         generate_chain(tmp_path, CHAINED, NOW)
     assert (refused.value.errno, refused.value.filename) == (errno.EEXIST, str(anchors_file(tmp_path, CHAINED)))
     kept = tmp_path / "private/authority.pem"
-    assert refused.value.strerror == f"holds another root than {kept}; name another folder"
+    assert refused.value.strerror == f"has another root than {kept}; name another folder"
     assert anchors_file(tmp_path, CHAINED).read_text() == "precious"
     assert not chain_file(tmp_path, CHAINED).exists()
 

@@ -88,7 +88,7 @@ def test_a_public_half_without_its_private_one_is_named_with_what_to_do(tmp_path
         generate_pair(tmp_path, ISSUER, NOW)
     error = refused.value
     assert (error.errno, error.filename) == (errno.EEXIST, str(public_file(tmp_path, ISSUER)))
-    assert error.strerror == "holds keys whose private half is not here; name another folder"
+    assert error.strerror == "has keys whose private half is not in this folder; name another folder"
 
 
 def test_two_pairs_have_different_ids(tmp_path: Path) -> None:

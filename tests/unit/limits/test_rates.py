@@ -25,7 +25,7 @@ def test_a_rate_is_a_number_and_a_window(text: str, rate: Rate, seconds: int) ->
 
 
 @pytest.mark.parametrize(
-    ("value", "mend"),
+    ("value", "remedy"),
     [
         ("60", "a number and a window"),
         (60, "a number and a window"),
@@ -42,8 +42,8 @@ def test_a_rate_is_a_number_and_a_window(text: str, rate: Rate, seconds: int) ->
         ("9" * 5_000 + "/day", "at most 4294967295"),
     ],
 )
-def test_anything_else_is_told_what_to_write(value: object, mend: str) -> None:
-    with pytest.raises(ValueError, match=mend):
+def test_anything_else_is_refused_with_what_to_write(value: object, remedy: str) -> None:
+    with pytest.raises(ValueError, match=remedy):
         parse_rate(value)
 
 
@@ -69,7 +69,7 @@ def test_a_share_of_a_rate_is_rounded_down(share: str, capacity: str, requests: 
 
 
 @pytest.mark.parametrize(
-    ("value", "mend"),
+    ("value", "remedy"),
     [
         ("10", "a percentage"),
         (0.1, "a percentage"),
@@ -82,8 +82,8 @@ def test_a_share_of_a_rate_is_rounded_down(share: str, capacity: str, requests: 
         ("999999%", "at most 100%"),
     ],
 )
-def test_a_share_that_is_none_is_told_what_to_write(value: object, mend: str) -> None:
-    with pytest.raises(ValueError, match=mend):
+def test_any_other_share_is_refused_with_what_to_write(value: object, remedy: str) -> None:
+    with pytest.raises(ValueError, match=remedy):
         parse_share(value)
 
 

@@ -1,4 +1,4 @@
-"""`limits.yaml`: what it says, and every mistake told with its line, all at once."""
+"""`limits.yaml`: what it says, and all problems at once, each with its line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from authz.limits.model import (
 from authz.limits.rates import Rate, Unit
 from authz.limits.reader import read_limits
 from tests.support.files import told
-from tests.support.limits import GROUND, limits, problems, warnings
+from tests.support.limits import VOCABULARY, limits, problems, warnings
 
 UNITS = ("addresses:\n", "    unit_primitives:\n      read:\n        tiers: UNITS\naddresses:\n")
 EXCEPTION = ("addresses:\n", "exceptions:\n  - {EXCEPTION}\naddresses:\n")
@@ -133,7 +133,7 @@ def test_networks_of_both_kinds_may_be_exempt(tmp_path: Path) -> None:
         pytest.param(
             ("  alpha:", "  alpa:"),
             [
-                "limits.yaml:1: backend service 'alpha' has rules but no limits: write some, or nobody is limited "
+                "limits.yaml:1: backend service 'alpha' has rules but no limits: write some, or no caller is limited "
                 "there",
                 "limits.yaml:2: backend service 'alpa' is not in the policy; did you mean 'alpha'?",
             ],
@@ -232,7 +232,7 @@ def test_networks_of_both_kinds_may_be_exempt(tmp_path: Path) -> None:
                 "limits.yaml:13: shared.timeout: should be more than 0ms and at most 1s: while the service hangs, "
                 "every request waits that long, not '2s'"
             ],
-            id="everybody waits",
+            id="requests would wait too long",
         ),
         pytest.param(
             ("timeout: 50ms", "timeout: 0ms"),
@@ -240,7 +240,7 @@ def test_networks_of_both_kinds_may_be_exempt(tmp_path: Path) -> None:
                 "limits.yaml:13: shared.timeout: should be more than 0ms and at most 1s: while the service hangs, "
                 "every request waits that long, not '0ms'"
             ],
-            id="nobody waits",
+            id="no time to answer",
         ),
         pytest.param(
             ("example:8081", "example:0"),
@@ -255,11 +255,11 @@ def test_networks_of_both_kinds_may_be_exempt(tmp_path: Path) -> None:
         pytest.param(
             ("addresses: 1,", "addresses: 0,"),
             ["limits.yaml:12: embedded.expected_callers.addresses: should be greater than or equal to 1, not 0"],
-            id="nobody expected",
+            id="no callers expected",
         ),
     ],
 )
-def test_a_number_or_a_name_that_cannot_be_meant_is_told(
+def test_a_number_or_a_name_that_cannot_be_right_is_a_problem(
     tmp_path: Path, edit: tuple[str, str], found: list[str]
 ) -> None:
     assert problems(tmp_path, edit) == found
@@ -300,7 +300,7 @@ def test_limits_of_a_unit_primitive_are_checked_too(tmp_path: Path, tiers: str, 
         ("admin", "no rule of alpha can answer with 'admin'"),
     ],
 )
-def test_a_unit_primitive_that_nothing_answers_with_is_told(tmp_path: Path, name: str, problem: str) -> None:
+def test_a_unit_primitive_that_no_rule_answers_with_is_a_problem(tmp_path: Path, name: str, problem: str) -> None:
     old, new = with_unit("{any: {user: 1/minute}}")
     assert problems(tmp_path, (old, new.replace("read:", f"{name}:"))) == [f"limits.yaml:9: {problem}"]
 
@@ -330,8 +330,8 @@ def test_a_unit_primitive_has_no_limits_for_a_tier_that_draws_from_the_default(t
         ),
         pytest.param(
             "limited_instance_id: unknown, reason: r, backend_services: {alpha: {instance: 50/minute}}",
-            ["limits.yaml:9: 'unknown' is nobody's id and has no instance limit"],
-            id="nobody",
+            ["limits.yaml:9: 'unknown' is not an instance's id and has no instance limit"],
+            id="unknown",
         ),
         pytest.param(
             "limited_instance_id: a, reason: r, backend_services: {alpha: {instance: 50/minute, user: 5/minute}}",
@@ -350,7 +350,7 @@ def test_a_unit_primitive_has_no_limits_for_a_tier_that_draws_from_the_default(t
         ),
     ],
 )
-def test_an_exception_that_cannot_be_meant_is_told(tmp_path: Path, entry: str, found: list[str]) -> None:
+def test_an_exception_that_cannot_be_right_is_a_problem(tmp_path: Path, entry: str, found: list[str]) -> None:
     assert problems(tmp_path, with_exception(entry)) == found
 
 
@@ -369,7 +369,7 @@ def test_networks_are_networks_and_do_not_overlap(tmp_path: Path, networks: str,
     assert problems(tmp_path, edit) == [f"limits.yaml:12: {each}" for each in found]
 
 
-def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
     twice = ("  refusals: 30/hour", "  refusals: 30/hour\n  exempt: [10.0.0.0/8, 10.0.0.0/8]")
     found = problems(tmp_path, ("  alpha:", "  beta:"), ("share: 60%", "share: 90%"), twice)
     assert [each.split(": ")[0] for each in found] == ["limits.yaml:1", "limits.yaml:2", "limits.yaml:12"]
@@ -413,7 +413,7 @@ def test_a_limit_that_is_never_reached_is_a_warning(
     assert warnings(tmp_path, *edits) == found
 
 
-def test_a_backend_without_any_tier_that_exists_is_told(tmp_path: Path) -> None:
+def test_a_backend_without_any_tier_that_exists_is_a_problem(tmp_path: Path) -> None:
     beta = "  beta:\n    capacity: 10/second\n    tiers: {gold: {share: 10%, instance: 1/second, user: 1/second}}\n"
     assert problems(tmp_path, ("addresses:\n", f"{beta}addresses:\n")) == [
         "limits.yaml:10: tier 'any' is missing: it is the default, from which others draw",
@@ -423,5 +423,5 @@ def test_a_backend_without_any_tier_that_exists_is_told(tmp_path: Path) -> None:
 
 def test_a_file_that_does_not_exist_is_a_problem(tmp_path: Path) -> None:
     findings = Findings()
-    assert read_limits(tmp_path / "limits.yaml", GROUND, findings) is None
+    assert read_limits(tmp_path / "limits.yaml", VOCABULARY, findings) is None
     assert told(findings.problems) == ["limits.yaml:0: cannot be read: No such file or directory"]

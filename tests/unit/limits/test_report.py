@@ -9,7 +9,7 @@ from tests.support.limits import limits
 from tests.unit.limits.rendering.test_files import EXCEPTION, EXEMPT, UNITS
 
 
-def test_the_report_tells_what_each_engine_can(tmp_path: Path) -> None:
+def test_the_report_says_what_each_engine_can(tmp_path: Path) -> None:
     assert list(report(limits(tmp_path))) == [
         "embedded: each Envoy counts for itself, so N of them let N times as much through",
         "  enforces       attempts per address: 100/second",
@@ -36,7 +36,7 @@ def test_the_report_tells_what_each_engine_can(tmp_path: Path) -> None:
     ]
 
 
-def test_the_report_tells_exceptions_shadow_and_exempt_networks(tmp_path: Path) -> None:
+def test_the_report_has_exceptions_shadow_and_exempt_networks(tmp_path: Path) -> None:
     found = list(
         report(
             limits(

@@ -11,7 +11,7 @@ import yaml
 from authz.cli.catalog.schemas import schema_text
 from authz.documents.findings import Findings
 from authz.limits.reader import read_limits
-from authz.limits.vocabulary import Ground, answers
+from authz.limits.vocabulary import Vocabulary, answers
 from authz.policy.catalog.reader import read_catalog
 from authz.policy.rules.reader import read_rules
 from authz.policy.tiers import read_tiers
@@ -34,12 +34,12 @@ def test_the_shipped_file_has_no_problem_and_no_warning_and_limits_every_backend
     findings, policy = Findings(), ROOT / "authz" / "data"
     catalog = read_catalog(policy, findings)
     rules = answers(read_rules(policy / "rules", catalog, findings))
-    ground = Ground(catalog, read_tiers(policy / "tiers.yml", findings), rules)
-    read = read_limits(SHIPPED, ground, findings)
+    vocabulary = Vocabulary(catalog, read_tiers(policy / "tiers.yml", findings), rules)
+    read = read_limits(SHIPPED, vocabulary, findings)
     assert read is not None
     assert (findings.problems, findings.warnings) == ([], [])
     assert {backend.backend_service for backend in read.backends} == set(rules)
-    assert {tuple(tier.tier for tier in backend.tiers) for backend in read.backends} == {ground.tier_names}
+    assert {tuple(tier.tier for tier in backend.tiers) for backend in read.backends} == {vocabulary.tier_names}
 
 
 def test_the_file_of_the_tests_keeps_the_schema() -> None:

@@ -1,11 +1,11 @@
-"""The ground: what the rules of a policy can answer with."""
+"""The vocabulary: what the rules of a policy can answer with."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from authz.documents.findings import Findings
-from authz.limits.vocabulary import Ground, answers
+from authz.limits.vocabulary import Vocabulary, answers
 from authz.model import Tiers
 from authz.policy.rules.reader import read_rules
 from tests.support.examples import CATALOG
@@ -37,7 +37,7 @@ def test_every_form_of_a_rule_is_seen_wherever_it_stands(tmp_path: Path) -> None
         "alpha": {("write", "read"), ("read",), ("admin",), ("write",), ("admin", "read")},
         "beta": frozenset(),
     }
-    ground = Ground(CATALOG, Tiers("any", ((9, "b"), (1, "a"))), found)
-    assert ground.unit_primitives("alpha") == ("admin", "read", "write")
-    assert ground.unit_primitives("beta") == ground.unit_primitives("gamma") == ()
-    assert ground.tier_names == ("any", "a", "b")
+    vocabulary = Vocabulary(CATALOG, Tiers("any", ((9, "b"), (1, "a"))), found)
+    assert vocabulary.unit_primitives("alpha") == ("admin", "read", "write")
+    assert vocabulary.unit_primitives("beta") == vocabulary.unit_primitives("gamma") == ()
+    assert vocabulary.tier_names == ("any", "a", "b")

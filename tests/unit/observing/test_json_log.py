@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from authz.observing.json_log import fault, start_logging, timestamp
+from authz.documents.findings import Problem
+from authz.observing.events import (
+    PolicyNotLoaded,
+    PolicyRefused,
+    SwapFailed,
+    WorkerDrained,
+    WorkerListening,
+    WorkerRestarted,
+)
+from authz.observing.json_log import EventLog, event_line, fault, timestamp, to_json
 
 SECRET = "eyJhbGciOiJSUzI1NiJ9.secret"
-
-
-@pytest.fixture
-def quiet() -> Iterator[None]:
-    """Give the service's logger back as it was."""
-    logger = logging.getLogger("authz")
-    before = (logger.handlers, logger.propagate, logger.level)
-    yield
-    logger.handlers, logger.propagate, level = before
-    logger.setLevel(level)
 
 
 def caught(strike: Callable[[], object]) -> Exception:
@@ -61,60 +58,44 @@ def test_an_error_that_was_never_raised_has_no_place() -> None:
     assert fault(ValueError(SECRET)) == "ValueError"
 
 
-@pytest.mark.usefixtures("quiet")
-def test_a_line_is_an_object_of_time_level_event_and_what_is_added(capfd: pytest.CaptureFixture[str]) -> None:
-    log = start_logging("info")
-    log.info("listening on %s", "unix:a.sock", extra={"worker": 3})
-    captured = capfd.readouterr()
-    assert captured.out == ""
-    assert captured.err.endswith("\n")
-    line = json.loads(captured.err)
+class Lines(list[str]):
+    """Takes the lines of a log, in place of a writer."""
+
+    def put(self, render: Callable[[], str]) -> None:
+        self.append(render())
+
+
+def test_an_event_is_an_object_of_time_level_event_and_its_fields() -> None:
+    lines = Lines()
+    EventLog("info", lines.put).write(WorkerListening(3, "unix:a.sock"))
+    (line,) = map(json.loads, lines)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", line.pop("time"))
-    assert list(line.items()) == [("level", "info"), ("event", "listening on unix:a.sock"), ("worker", 3)]
+    assert list(line.items()) == [
+        ("level", "info"),
+        ("event", "worker_listening"),
+        ("worker", 3),
+        ("address", "unix:a.sock"),
+    ]
 
 
-@pytest.mark.usefixtures("quiet")
-def test_the_text_of_an_exception_is_not_told_nor_what_has_no_json(capfd: pytest.CaptureFixture[str]) -> None:
-    log = start_logging("info")
-    try:
-        lookup()
-    except KeyError as error:
-        log.exception("a bug", extra={"error": error})
-    line = json.loads(capfd.readouterr().err)
-    assert set(line) == {"time", "level", "event", "error"}
-    assert (line["event"], line["error"]) == ("a bug", "KeyError")
-    assert SECRET not in str(line)
+def test_problems_and_paths_are_plain_json_and_none_is_left_out() -> None:
+    problem = Problem(Path("policy/tiers.yml"), 3, "unknown key")
+    members = {"file": "policy/tiers.yml", "line": 3, "message": "unknown key"}
+    line = json.loads(event_line(PolicyRefused(Path("policy"), "A", (problem,)), 0.0))
+    assert (line["policy"], line["problems"]) == ("policy", [members])
+    assert "retry_s" not in json.loads(event_line(PolicyNotLoaded(Path("policy"), "A", "B", "a cause", None), 0.0))
 
 
-@pytest.mark.usefixtures("quiet")
-def test_whatever_could_end_a_line_or_move_a_cursor_is_escaped(capfd: pytest.CaptureFixture[str]) -> None:
-    start_logging("info").info("%s", "\n\r\x1b[2J\u2028\x7f\ud800é")
-    line = capfd.readouterr().err
-    assert line.removesuffix("\n").isascii()
-    assert "\n" not in line.removesuffix("\n")
-    assert "\x1b" not in line
-    assert json.loads(line)["event"] == "\n\r\x1b[2J\u2028\x7f\ud800é"
+def test_what_has_no_json_is_shown_by_its_type_alone() -> None:
+    assert to_json({"error": KeyError(SECRET)}) == '{"error":"KeyError"}'
 
 
-@pytest.mark.usefixtures("quiet")
-def test_a_line_that_cannot_be_told_says_that_much(capfd: pytest.CaptureFixture[str]) -> None:
-    start_logging("info").info("%d lines", "no number")
-    assert json.loads(capfd.readouterr().err) == {"level": "error", "event": "a line could not be told"}
-
-
-@pytest.mark.usefixtures("quiet")
-def test_lines_may_be_written_by_another(capfd: pytest.CaptureFixture[str]) -> None:
-    lines: list[str] = []
-    start_logging("info", lambda render: lines.append(render())).info("elsewhere")
-    assert [json.loads(line)["event"] for line in lines] == ["elsewhere"]
-    assert capfd.readouterr().err == ""
-
-
-def test_a_standard_error_that_is_closed_or_full_is_no_reason_to_stop() -> None:
-    start = "from authz.observing.json_log import start_logging; start_logging('info').info('x')"
-    code = f"import os; os.close(2); {start}; print('on')"
-    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "on\n", "")
+def test_whatever_could_end_a_line_or_move_a_cursor_is_escaped() -> None:
+    text = "\n\r\x1b[2J\u2028\x7f\ud800é"
+    line = event_line(SwapFailed(0, text), 0.0)
+    assert line.isascii()
+    assert not {"\n", "\x1b"} & set(line)
+    assert json.loads(line)["revision"] == text
 
 
 @pytest.mark.parametrize(
@@ -132,17 +113,11 @@ def test_a_moment_is_told_in_utc_or_not_at_all(moment: float, text: str) -> None
     assert timestamp(moment) == text
 
 
-@pytest.mark.usefixtures("quiet")
-@pytest.mark.parametrize(("level", "lines"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])
-def test_less_severe_lines_are_left_out(level: str, lines: int, capfd: pytest.CaptureFixture[str]) -> None:
-    log = start_logging(level)
-    for write in (log.debug, log.info, log.warning, log.error):
-        write("a line")
-    assert len(capfd.readouterr().err.splitlines()) == lines
-
-
-@pytest.mark.usefixtures("quiet")
-def test_starting_twice_writes_each_line_once(capfd: pytest.CaptureFixture[str]) -> None:
-    start_logging("info")
-    start_logging("info").info("once")
-    assert capfd.readouterr().err.count("once") == 1
+@pytest.mark.parametrize(("level", "least"), [("debug", 0), ("info", 0), ("warning", 1), ("error", 2)])
+def test_less_severe_events_are_left_out(level: str, least: int) -> None:
+    events = [WorkerDrained(0), WorkerRestarted(0, "exit code 1", 0.1), SwapFailed(0, "A")]
+    lines = Lines()
+    log = EventLog(level, lines.put)
+    for event in events:
+        log.write(event)
+    assert [json.loads(line)["event"] for line in lines] == [event.name for event in events[least:]]

@@ -103,7 +103,7 @@ def test_what_still_waits_at_the_end_is_counted_and_a_last_line_says_so(pipe: tu
     *before, last = came.splitlines()
     assert before == [b"x" * 3_000] * 3
     told = json.loads(last)
-    assert (told["level"], told["lines"]) == ("warning", 7)
+    assert (told["level"], told["event"], told["lines"]) == ("warning", "log_lines_lost", 7)
     lines._thread.join(SECONDS)
 
 

@@ -29,7 +29,7 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
 
 def codes(policy: Policy, observers: Observers, count: int) -> set[tuple[int, int]]:
     """Return the answers to so many good requests and as many bad ones."""
-    check = Check(policy, lambda: float(NOW), lambda error: pytest.fail(repr(error)), observers)
+    check = Check(policy.judge, lambda: float(NOW), lambda error: pytest.fail(repr(error)), observers)
     return {
         (CheckResponse.FromString(check(GOOD)).status.code, CheckResponse.FromString(check(BAD)).status.code)
         for _ in range(count)
@@ -63,7 +63,7 @@ def test_all_observers_hear_of_an_answer(policy: Policy) -> None:
     with collector() as collecting:
         lines, traces = LineWriter(0), traced(collecting.url, 1, "1")
         observers = Observers(1, 1.0, lines, traces)
-        observers.follow(policy)
+        observers.follow(policy.judge)
         observers.overloaded()
         observers(observed(policy))
         traces.close(SECONDS)

@@ -19,7 +19,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from authz.observing.traces import Traces, spans_url
 from authz.policy.load import Policy
 from tests.support.minting import NOW
-from tests.support.observing import load_shipped, observed, told
+from tests.support.observing import load_shipped, observe, observed
 
 SECONDS: Final = 30.0
 TRACE: Final = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -116,7 +116,7 @@ def test_a_refusal_says_why_and_a_failure_is_an_error(policy: Policy) -> None:
     with collector() as collecting:
         traces = Traces(collecting.url, 0, "1")
         traces.observe(observed(policy, claims={"exp": 1}))
-        traces.observe(told(policy, b"\xff")._replace(at=None))
+        traces.observe(observe(policy.judge, b"\xff")._replace(at=None))
         traces.close(SECONDS)
         refused, failed = collecting.spans()
     assert (attributes(refused)["authz.token_error"], refused.status.code) == ("expired", 0)
@@ -180,7 +180,7 @@ def test_a_collector_without_a_path_takes_spans_where_all_do(endpoint: str, url:
 
 GONE: Final = """
 from authz.deciding.observation import Observation
-from authz.deciding.judgement import Judgement
+from authz.deciding.judge import Judgement
 from authz.deciding.decision import Denied
 from authz.deciding.reasons import Reason
 from authz.observing.traces import Traces

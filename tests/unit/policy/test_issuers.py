@@ -179,9 +179,9 @@ def test_two_issuers_cannot_share_a_name_or_an_iss_in_one_environment(tmp_path: 
         """
     _, problems = found(tmp_path, text)
     assert problems == [
-        "issuers.yml:3: issuer name 'a' stands twice",
-        "issuers.yml:4: environment and iss claim ('production', 'https://a.example') stand twice: "
-        "a token could not tell whose it is",
+        "issuers.yml:3: issuer name 'a' appears twice",
+        "issuers.yml:4: environment and iss claim ('production', 'https://a.example') appear twice: "
+        "a token would belong to both issuers",
     ]
 
 

@@ -75,27 +75,27 @@ def asked(path: str = "/p/x", label: str | None = "alpha", *, token: str = "", s
 def test_a_policy_is_the_issuers_of_one_environment(folder: Path) -> None:
     policy = load(folder)
     assert [issuer.name for issuer in policy.issuers] == ["first"]
-    assert (set(policy.catalog.backend_services), policy.tiers.default, policy.warnings) == ({"alpha"}, "any", ())
+    assert (policy.judge.tiers.default, policy.warnings) == ("any", ())
 
 
 def test_keys_of_another_environment_open_nothing(folder: Path) -> None:
     write(folder / "keys/stage.jwks.json", json.dumps({"keys": [key("p-2").jwk()]}))
     staging = load(folder, "staging")
-    decision = staging.authorize(asked(), 1_500.0)
+    decision = staging.judge.judge(asked(), 1_500.0).decision
     assert isinstance(decision, Denied)
     assert decision.token_error is TokenError.UNKNOWN_ISSUER
 
 
 @pytest.mark.parametrize(("seats", "tier"), [(None, "any"), (9, "any"), (10, "small"), ("10", "small"), ("x", "any")])
 def test_a_request_with_a_token_is_allowed_in_the_tier_of_its_seats(folder: Path, seats: object, tier: str) -> None:
-    decision = load(folder).authorize(asked(seats=seats), 1_500.0)
+    decision = load(folder).judge.judge(asked(seats=seats), 1_500.0).decision
     assert isinstance(decision, Allowed)
     assert decision.identity is not None
     assert (decision.backend_service, decision.identity.tier) == ("alpha", tier)
 
 
 def test_a_public_rule_allows_without_looking_at_the_token(folder: Path) -> None:
-    assert load(folder).authorize(asked("/p/open", token="nonsense"), 1_500.0) == Allowed("alpha", None)
+    assert load(folder).judge.judge(asked("/p/open", token="nonsense"), 1_500.0).decision == Allowed("alpha", None)
 
 
 def test_checks_come_in_their_order(folder: Path) -> None:
@@ -114,7 +114,7 @@ def test_checks_come_in_their_order(folder: Path) -> None:
         {"headers": asked().headers},
     ):
         request = replace(request, **mended)
-        answers.append(policy.authorize(request, 1_500.0).reason)
+        answers.append(policy.judge.judge(request, 1_500.0).decision.reason)
     assert answers == [
         Reason.AMBIGUOUS_PATH,
         Reason.NO_RULE,
@@ -140,7 +140,7 @@ def test_checks_come_in_their_order(folder: Path) -> None:
 def test_a_route_without_a_label_is_refused_unless_that_is_allowed(
     folder: Path, label: str | None, unlabelled: bool, reason: Reason
 ) -> None:
-    assert load(folder, unlabelled=unlabelled).authorize(asked("/p/open", label), 1_500.0).reason is reason
+    assert load(folder, unlabelled=unlabelled).judge.judge(asked("/p/open", label), 1_500.0).decision.reason is reason
 
 
 def test_a_directory_that_does_not_exist_is_one_problem(tmp_path: Path) -> None:
@@ -148,9 +148,9 @@ def test_a_directory_that_does_not_exist_is_one_problem(tmp_path: Path) -> None:
 
 
 def test_what_is_revoked_is_refused_and_only_that(folder: Path) -> None:
-    assert load(folder).authorize(asked(), 1_500.0).reason is Reason.ALLOWED
+    assert load(folder).judge.judge(asked(), 1_500.0).decision.reason is Reason.ALLOWED
     write(folder / "policy/revocations.yml", "instances: [{value: s, reason: stolen}]\n")
-    decision = load(folder).authorize(asked(), 1_500.0)
+    decision = load(folder).judge.judge(asked(), 1_500.0).decision
     assert isinstance(decision, Denied)
     assert (decision.reason, decision.token_error, decision.signature_valid) == (
         Reason.INVALID_TOKEN,
@@ -158,13 +158,13 @@ def test_what_is_revoked_is_refused_and_only_that(folder: Path) -> None:
         True,
     )
     write(folder / "policy/revocations.yml", "instances: [{value: t, reason: stolen}]\n")
-    assert load(folder).authorize(asked(), 1_500.0).reason is Reason.ALLOWED
+    assert load(folder).judge.judge(asked(), 1_500.0).decision.reason is Reason.ALLOWED
 
 
 def test_a_key_of_an_issuer_of_any_environment_may_be_revoked(folder: Path) -> None:
     entry = "{value: {issuer: stage, kid: p-1}, reason: leaked}"
     write(folder / "policy/revocations.yml", f"key_ids: [{entry}]\n")
-    assert load(folder).authorize(asked(), 1_500.0).reason is Reason.ALLOWED
+    assert load(folder).judge.judge(asked(), 1_500.0).decision.reason is Reason.ALLOWED
     write(folder / "policy/revocations.yml", f"key_ids: [{entry.replace('stage', 'other')}]\n")
     assert problems(folder) == ["revocations.yml:1: issuer 'other' is not in issuers.yml"]
 
@@ -179,7 +179,7 @@ def test_a_token_by_chain_is_allowed_where_the_issuer_trusts_chains(folder: Path
     payload = json.dumps({**claims, "exp": now + 60, "iat": now}).encode()
     token = encode(json.dumps({"alg": "RS256", "x5c": x5c([leaf])}).encode(), payload, leaf.key.sign)
     policy = load(folder)
-    assert policy.authorize(asked(token=token), now).reason is Reason.ALLOWED
+    assert policy.judge.judge(asked(token=token), now).decision.reason is Reason.ALLOWED
     assert told(policy.warnings) == [
         "first.jwks.json:0: is ignored: issuer 'first' does not list packaged_keys under trust (issuers.yml)"
     ]
@@ -218,7 +218,7 @@ def test_issuers_that_cannot_be_read_are_not_missing_as_well(folder: Path) -> No
 def test_an_issuer_without_keys_is_refused_unless_that_is_allowed(folder: Path) -> None:
     (folder / "keys/first.jwks.json").unlink()
     assert len(problems(folder)) == 1
-    decision = load(folder, empty=True).authorize(asked(), 1_500.0)
+    decision = load(folder, empty=True).judge.judge(asked(), 1_500.0).decision
     assert isinstance(decision, Denied)
     assert decision.token_error is TokenError.UNKNOWN_KEY
 

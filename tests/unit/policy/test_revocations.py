@@ -127,7 +127,7 @@ REFUSED: Final = {
     ),
     "a space behind a UUID": (
         f'instances:\n  - {{value: "{UUID} ", reason: r}}',
-        "2: instances[0].value: should be letters, digits and ",
+        "2: instances[0].value: should have only letters, digits and ",
     ),
     "a space before a token's id": ('token_ids:\n  - {value: " a", reason: r}', "2: token_ids[0].value: should be "),
     "a line feed behind a user": ('users:\n  - {value: "a\\n", reason: r}', "2: users[0].value: should be letters, "),
@@ -135,23 +135,23 @@ REFUSED: Final = {
     "an empty kid": ('key_ids:\n  - {value: {issuer: first, kid: ""}, reason: r}', "2: key_ids[0].value.kid: "),
     "a date without a zone": (
         "users:\n  - {value: a, reason: r, until: 2026-01-01T00:00:00}",
-        "2: users[0].until: should be a moment with its zone, such as 2026-01-01T00:00:00Z",
+        "2: users[0].until: should be a date and time with a zone, such as 2026-01-01T00:00:00Z",
     ),
     "a date without a time": (
         "users:\n  - {value: a, reason: r, until: 2026-01-01}",
-        "2: users[0].until: should be a moment with its zone",
+        "2: users[0].until: should be a date and time with a zone",
     ),
     "a date in words": (
         "users:\n  - {value: a, reason: r, until: tomorrow}",
-        "2: users[0].until: should be a moment with its zone",
+        "2: users[0].until: should be a date and time with a zone",
     ),
-    "a name alone": ("users:\n  - a", "2: users[0]: should hold keys and values"),
+    "a name alone": ("users:\n  - a", "2: users[0]: should be keys and values"),
     "an unknown list": ("user: []", "1: unknown key 'user'; did you mean 'users'?"),
     "an unknown key": (
         "users:\n  - {value: a, reason: r, untill: 2026-01-01T00:00:00Z}",
         "2: unknown key 'untill'; did",
     ),
-    "a key without its issuer": ("key_ids:\n  - {value: k, reason: r}", "2: key_ids[0].value: should hold keys and "),
+    "a key without its issuer": ("key_ids:\n  - {value: k, reason: r}", "2: key_ids[0].value: should be keys and "),
     "a key of an unknown issuer": (
         "key_ids:\n  - {value: {issuer: third, kid: k}, reason: r}",
         "2: issuer 'third' is not in issuers.yml",
@@ -165,7 +165,7 @@ REFUSED: Final = {
         "2: certificates[0].value: should be the SHA-256",
     ),
     "nothing": ("", "0: is empty"),
-    "a list": ("- a", "1: should hold keys and values"),
+    "a list": ("- a", "1: should be keys and values"),
 }
 
 

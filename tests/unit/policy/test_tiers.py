@@ -43,12 +43,12 @@ def test_a_policy_may_have_the_default_tier_alone(tmp_path: Path) -> None:
     [
         pytest.param(
             "default: any\ntiers:\n  - {name: a, min_seats: 1}\n  - {name: a, min_seats: 2}\n",
-            ["tiers.yml:4: tier 'a' stands twice"],
+            ["tiers.yml:4: tier 'a' appears twice"],
             id="a name twice",
         ),
         pytest.param(
             "default: any\ntiers:\n  - {name: any, min_seats: 1}\n",
-            ["tiers.yml:3: tier 'any' stands twice"],
+            ["tiers.yml:3: tier 'any' appears twice"],
             id="the default's name again",
         ),
         pytest.param(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from authz.server.call import SEND_SECONDS, Exchange, Line, Stage
+from authz.server.call import SEND_SECONDS, OpenCall, OpenCalls, Stage
 from authz.server.core import Call, Event, Operation, Tag
 
 
@@ -48,18 +48,18 @@ CLOSED, RECEIVED, SENT = 0, 1, 2
 class Recorded:
     """A line, and the calls that it has handed on."""
 
-    taken: list[Exchange] = field(default_factory=list)
-    late: list[Exchange] = field(default_factory=list)
+    taken: list[OpenCall] = field(default_factory=list)
+    late: list[OpenCall] = field(default_factory=list)
 
-    def line(self, limit: int = 10) -> Line:
-        return Line(limit, self.taken.append)
+    def line(self, limit: int = 10) -> OpenCalls:
+        return OpenCalls(limit, self.taken.append)
 
 
 def complete(call: FakeCall, which: int, content: bytes | None = None) -> None:
     call.tags[which](cast("Event", FakeEvent(content)))  # the attributes of an event depend on its kind
 
 
-def admitted(line: Line, now: float = 0.0) -> FakeCall:
+def admitted(line: OpenCalls, now: float = 0.0) -> FakeCall:
     call = FakeCall()
     line.admit(cast("Call", call), now)
     return call

@@ -1,14 +1,14 @@
-"""The bootstrap: text with marked lines, which are told where they are missing, misspelt or repeated."""
+"""The bootstrap: text with marked lines; one that is missing, misspelt or repeated is a problem."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from authz.documents.findings import Findings
-from authz.limits.rendering.bootstrap import Marker, read_bootstrap, with_slots
-from authz.limits.rendering.text import Line
+from authz.limits.rendering.bootstrap import Marker, read_bootstrap, with_sections
 from tests.support.files import told
 
 TEXT = """\
@@ -54,7 +54,9 @@ def test_a_bootstrap_has_every_marker_once(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_marker_that_cannot_be_meant_is_told(tmp_path: Path, old: str, new: str, problems: list[str]) -> None:
+def test_a_marker_that_is_missing_misspelt_or_repeated_is_a_problem(
+    tmp_path: Path, old: str, new: str, problems: list[str]
+) -> None:
     assert found(tmp_path, TEXT.replace(old, new, 1))[1] == problems
 
 
@@ -69,11 +71,16 @@ def test_a_bootstrap_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
     ]
 
 
-def test_a_slot_is_as_deep_as_its_marker_and_every_other_line_stays() -> None:
-    slots = {marker: (Line(f"{marker.name}:"), Line(""), Line("- x")) for marker in Marker}
-    assert [str(line) for line in with_slots(TEXT, {**slots, Marker.CLUSTERS: ()})] == [
+def test_a_section_is_as_deep_as_its_marker_and_every_other_line_stays() -> None:
+    sections: dict[Marker, Any] = {
+        Marker.BEFORE_AUTHZ: [{"name": "a", "b": {"c": [{"d": 1}]}}, {"name": "e"}],
+        Marker.BEHIND_AUTHZ: [{"name": "ratelimit", "b": [1]}],
+        Marker.ACCESS_LOG: {"failed": "%a%"},
+    }
+    assert with_sections(TEXT, sections).splitlines() == [
         "a: 1   # limits: not a line of its own",
-        "  BEFORE_AUTHZ:", "", "  - x",
-        "BEHIND_AUTHZ:", "", "- x",
-        "    ACCESS_LOG:", "", "    - x",
+        "  - name: a", "    b:", "      c:", "      - {d: 1}", "  - {name: e}",
+        "- name: ratelimit   # the rate limit service; limits.yaml says where it is and what follows without an answer",
+        "  b: [1]",
+        "    failed: '%a%'",
     ]  # fmt: skip

@@ -28,7 +28,7 @@ DATED: Final = replace(
     add_ons=("pro", "plus"),
 )
 ELSEWHERE: Final = replace(UNIT_PRIMITIVE, name="elsewhere", backend_services=("beta", "alpha"), add_ons=("plus",))
-SERVICE: Final = Service("both", "d", "dated", ("gitlab-com",), ("read", "elsewhere", "dated"))
+SERVICE: Final = Service("both", "dated", ("gitlab-com",), ("read", "elsewhere", "dated"))
 
 
 def catalog(*services: Service) -> Catalog:

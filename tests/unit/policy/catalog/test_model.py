@@ -54,7 +54,7 @@ def test_a_policy_without_a_catalog_is_a_problem(tmp_path: Path) -> None:
     findings = Findings()
     catalog = read_catalog(tmp_path, findings)
     assert (catalog.backend_services, catalog.unit_primitives) == ({}, {})
-    assert [problem.message for problem in findings.problems] == ["holds no catalog/ (or config/) directory"]
+    assert [problem.message for problem in findings.problems] == ["has no catalog/ (or config/) directory"]
 
 
 def test_a_name_that_differs_from_its_file_is_a_problem_and_names_nothing(tmp_path: Path) -> None:

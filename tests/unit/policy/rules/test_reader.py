@@ -109,18 +109,18 @@ MISTAKES: Final = {
         "path: /x, methods: [POSTT], public: true",
         "should be 'GET', 'HEAD', 'POST', ",
     ),
-    "a star, which newcomers write": ("path: /x/*, methods: [GET], public: true", "{name=**} for all that follow"),
+    "a star, which newcomers write": ("path: /x/*, methods: [GET], public: true", "{name=**} all that follow"),
     "a form that is nearly one": (
         f"{GET_X}, unit_primitives: {{any_off: [read]}}",
-        "should be a list, or hold one of any_of, by_path, by_header; did you mean 'any_of'?",
+        "should be a list, or have one of any_of, by_path, by_header; did you mean 'any_of'?",
     ),
     "one method, no list": ("path: /x, methods: GET, public: true", "should be a list, not 'GET'"),
-    "a method twice": ("path: /x, methods: [GET, GET], public: true", "'GET' stands twice"),
+    "a method twice": ("path: /x, methods: [GET, GET], public: true", "'GET' appears twice"),
     "a relative path": ("path: x, methods: [GET], public: true", "path 'x': a path begins with /"),
     "a trailing slash": ("path: /x/, methods: [GET], public: true", "path '/x/': an empty segment"),
     "nobody said who may pass": (
         "path: /x, methods: [GET]",
-        "key 'unit_primitives' is missing; an endpoint that anyone may use says 'public: true'",
+        "key 'unit_primitives' is missing; an endpoint that anyone may use has 'public: true'",
     ),
     "not public": (f"{GET_X}, public: false, unit_primitives: [read]", "public: should be True, not False"),
     "public by another word": (f"{GET_X}, public: 'yes'", "public: should be True, not 'yes'"),
@@ -156,12 +156,12 @@ MISTAKES: Final = {
     ),
     "two segments for a name of one": (
         f"{GET_A}, unit_primitives: {{by_path: a, values: {{b/c: [read]}}}}",
-        "value 'b/c' can never stand in {a}",
+        "value 'b/c' can never match {a}",
     ),
     **{
         f"a value that no path has: {value!r}": (
             f'path: "/x/{{a=**}}", methods: [GET], unit_primitives: {{by_path: a, values: {{"{value}": [read]}}}}',
-            f"value '{value}' can never stand in {{a}}",
+            f"value '{value}' can never match {{a}}",
         )
         for value in ("", "/b", "b/", "b//c", ".", "b/..")
     },
@@ -177,8 +177,8 @@ MISTAKES: Final = {
             "{by_path: a, values: {b: [reed]}}",
         )
     },
-    "a name twice": (f"{GET_X}, unit_primitives: [read, read]", "'read' stands twice"),
-    "a name twice among any_of": (f"{GET_X}, unit_primitives: {{any_of: [read, read]}}", "'read' stands twice"),
+    "a name twice": (f"{GET_X}, unit_primitives: [read, read]", "'read' appears twice"),
+    "a name twice among any_of": (f"{GET_X}, unit_primitives: {{any_of: [read, read]}}", "'read' appears twice"),
     "for no token type": (f"{GET_X}, unit_primitives: [read], token_types: []", "token_types: "),
     "an unknown token type": (
         f"{GET_X}, unit_primitives: [read], token_types: [both]",
@@ -191,7 +191,7 @@ MISTAKES: Final = {
     ),
     "a header twice, by two spellings": (
         f"{GET_X}, unit_primitives: [read], required_headers: [X-A, x-a]",
-        "'x-a' stands twice",
+        "'x-a' appears twice",
     ),
     "a typo": (f"{GET_X}, unit_primitive: [read], public: true", "'unit_primitive'; did you mean 'unit_primitives'?"),
 }
@@ -246,7 +246,7 @@ def test_a_policy_without_rules_is_refused(tmp_path: Path, made: bool) -> None:
         folder.mkdir()
     findings = Findings()
     read_rules(folder, CATALOG, findings)
-    assert told(findings.problems) == ["rules:0: holds no rules: every request would be refused"]
+    assert told(findings.problems) == ["rules:0: has no rules: every request would be refused"]
 
 
 def test_a_prefix_may_be_the_root(tmp_path: Path) -> None:
@@ -272,10 +272,10 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
     assert problems == [
         "a.yml:4: rules[0].methods[0]: "
         "should be 'GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE' or 'OPTIONS', not 'get'",
-        "a.yml:5: rules[1]: key 'unit_primitives' is missing; an endpoint that anyone may use says 'public: true'",
+        "a.yml:5: rules[1]: key 'unit_primitives' is missing; an endpoint that anyone may use has 'public: true'",
         "b.yml:4: path 'y': a path begins with /",
         "b.yml:4: unit primitive 'reed' is not in the catalog",
-        "b.yml:5: 'GET' stands twice",
+        "b.yml:5: 'GET' appears twice",
         "b.yml:5: unit primitive 'wright' is not in the catalog",
         "c.yml:1: backend service 'gamma' is not in the catalog",
         "c.yml:2: prefix 'c': a path begins with /",
@@ -355,8 +355,8 @@ def test_a_rule_demands_what_tokens_for_its_backend_can_hold(tmp_path: Path) -> 
     findings = Findings()
     read_rules(tmp_path, replace(CATALOG, unit_primitives=units), findings)
     assert told(findings.problems) == [
-        "b.yml:4: no token for this backend can hold 'read': its backend_services are alpha",
-        "b.yml:5: no token for this backend can hold 'write': its backend_services are alpha",
+        "b.yml:4: no token for this backend can carry 'read': its backend_services are alpha",
+        "b.yml:5: no token for this backend can carry 'write': its backend_services are alpha",
     ]
 
 

@@ -1,4 +1,4 @@
-"""Reload: what was read when somebody asked or a file changed, told once, and never an end to it."""
+"""Reload: what was read when somebody requested or a file changed, told once, and never an end to it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from authz.serving.reload.reloader import Blind, Refused, Reloader, Report, Seeing, Taken, Watch
+from authz.observing.events import WatchFailed, WatchRestored
+from authz.serving.reload.reloader import Refused, Reloader, Report, Taken, Watch
 from authz.serving.reload.snapshot import Snapshot, Sources, take
 from tests.support.cases.case_file import POLICY
 from tests.support.minting import write_keys
@@ -57,13 +58,13 @@ def started(sources: Sources, folder: Path, running: Snapshot) -> tuple[Reloader
 
 def test_who_asks_is_told_so(sources: Sources, running: Snapshot, tmp_path: Path) -> None:
     reloader, told = started(sources, tmp_path / "copies", running)
-    reloader.ask()
+    reloader.request()
     first = told.get(timeout=SECONDS)
     reloader.changed()
     second = told.get(timeout=SECONDS)
     assert isinstance(first, Taken)
     assert isinstance(second, Taken)
-    assert (first.asked, second.asked) == (True, False)
+    assert (first.requested, second.requested) == (True, False)
     assert first.snapshot.revision == second.snapshot.revision == running.revision
     assert first.snapshot.folder != second.snapshot.folder
 
@@ -75,19 +76,19 @@ def test_what_is_broken_is_told_and_the_next_request_is_served(
     tiers = sources.policy / "tiers.yml"
     text = tiers.read_text()
     tiers.write_text("defualt: any\n")
-    reloader.ask()
+    reloader.request()
     refused = told.get(timeout=SECONDS)
     assert isinstance(refused, Refused)
     assert {problem.file for problem in refused.problems} == {tiers}
     tiers.write_text(text)
-    reloader.ask()
+    reloader.request()
     assert isinstance(told.get(timeout=SECONDS), Taken)
 
 
 def test_no_room_for_the_copy_is_told(sources: Sources, running: Snapshot, tmp_path: Path) -> None:
     (tmp_path / "copies").write_text("a file stands there")
     reloader, told = started(sources, tmp_path / "copies", running)
-    reloader.ask()
+    reloader.request()
     refused = told.get(timeout=SECONDS)
     assert isinstance(refused, Refused)
     (problem,) = refused.problems
@@ -110,12 +111,12 @@ def test_a_bug_is_told_without_its_text_and_the_next_request_is_served(
     told: queue.SimpleQueue[Report] = queue.SimpleQueue()
     reloader = Reloader(sources, tmp_path / "copies", struck, told.put)
     reloader.start()
-    reloader.ask()
+    reloader.request()
     refused = told.get(timeout=SECONDS)
     assert isinstance(refused, Refused)
     (problem,) = refused.problems
     assert problem.message.startswith("internal_error: KeyError at test_reloader.py:")
-    reloader.ask()
+    reloader.request()
     assert isinstance(told.get(timeout=SECONDS), Taken)
 
 
@@ -170,12 +171,12 @@ def test_what_cannot_be_watched_is_told_once_and_tried_again(sources: Sources) -
         watch.start()
         for _ in range(3):
             tries.get(timeout=SECONDS)
-        blind = told.get(timeout=SECONDS)
+        failed = told.get(timeout=SECONDS)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert isinstance(blind, Blind)
-    assert "Too many open files" in blind.text
-    assert told.get(timeout=SECONDS) == Seeing()
+    assert isinstance(failed, WatchFailed)
+    assert "Too many open files" in failed.cause
+    assert told.get(timeout=SECONDS) == WatchRestored()
     assert told.get(timeout=SECONDS) is None
     (sources.policy / "rules/new.yml").write_text("")
     assert told.get(timeout=SECONDS) is None

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from authz.serving.reload.scratch import Scratch, sweep
+from authz.serving.reload.scratch import Scratch, remove_leftovers
 
 HOLDING: Final = """
 import pathlib, sys
@@ -34,14 +34,14 @@ def test_what_a_killed_process_left_is_swept_and_not_before(tmp_path: Path) -> N
         assert process.stdout is not None
         folder = process.stdout.readline().strip()
         try:
-            sweep(tmp_path, os.getuid())
+            remove_leftovers(tmp_path, os.getuid())
             assert [str(each) for each in tmp_path.iterdir()] == [folder]
         finally:
             process.kill()
             process.wait()
-        sweep(tmp_path, os.getuid() + 1)
+        remove_leftovers(tmp_path, os.getuid() + 1)
         assert [str(each) for each in tmp_path.iterdir()] == [folder]
-        sweep(tmp_path, os.getuid())
+        remove_leftovers(tmp_path, os.getuid())
         assert list(tmp_path.iterdir()) == []
 
 
@@ -59,9 +59,9 @@ def test_what_is_in_doubt_stays(tmp_path: Path) -> None:
     (parent / "authz-1-linked" / "lock").symlink_to(mine / "lock")
     (parent / "authz-notes" / "lock").touch()
     before = sorted(tmp_path.rglob("*"))
-    sweep(parent, os.getuid())
+    remove_leftovers(parent, os.getuid())
     assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_folder_that_cannot_be_listed_is_no_obstacle(tmp_path: Path) -> None:
-    sweep(tmp_path / "none", os.getuid())
+    remove_leftovers(tmp_path / "none", os.getuid())

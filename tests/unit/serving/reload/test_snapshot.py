@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import re
 import shutil
 import threading
 from contextlib import suppress
@@ -10,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from authz.deciding.policy_data import PolicyData
 from authz.documents.findings import ConfigurationError
-from authz.policy.files import revision
+from authz.policy.rules.templates import MAX_SEGMENTS
 from authz.serving.messages import Load
 from authz.serving.reload.snapshot import Snapshot, Sources, take
 from tests.support.cases.case_file import POLICY
@@ -33,19 +36,36 @@ def problems(sources: Sources, folder: Path, running: Snapshot | None = None) ->
     return [str(problem) for problem in caught.value.problems]
 
 
-def test_the_copy_is_the_original(sources: Sources, tmp_path: Path) -> None:
+def data(snapshot: Snapshot) -> PolicyData:
+    """What a worker starts from."""
+    loaded = pickle.loads((snapshot.folder / "policy.pickle").read_bytes())
+    assert isinstance(loaded, PolicyData)
+    return loaded
+
+
+def test_workers_get_what_the_originals_say(sources: Sources, tmp_path: Path) -> None:
     snapshot = take(sources, tmp_path / "copy", None)
-    copy = sources.within(snapshot.folder)
-    assert revision(copy.policy, copy.keys) == snapshot.revision == sources.load().revision
-    assert copy.load().rules == sources.load().rules
+    original = sources.load()
+    assert data(snapshot) == original.data
+    assert (snapshot.revision, snapshot.trusted) == (original.revision, original.trusted)
+    assert snapshot.issuers == tuple(issuer.name for issuer in original.issuers)
     assert snapshot.keyed == set(PRODUCTION)
-    assert snapshot.order() == Load(snapshot.folder, snapshot.revision)
+    assert snapshot.order() == Load(snapshot.folder / "policy.pickle", snapshot.revision)
 
 
-def test_it_stays_when_the_original_changes_and_goes_when_it_is_removed(sources: Sources, tmp_path: Path) -> None:
+def test_the_longest_path_that_a_rule_may_have_reaches_workers(sources: Sources, tmp_path: Path) -> None:
+    """A tree is pickled by recursion."""
+    rules = sources.policy / "rules" / "sast.yml"
+    path = "/".join("x" * (MAX_SEGMENTS - 2))
+    rules.write_text(re.sub("path: .*", f"path: /{path}", rules.read_text(), count=1))
+    assert data(take(sources, tmp_path / "copy", None)) == sources.load().data
+
+
+def test_only_the_data_of_workers_is_kept_and_goes_when_it_is_removed(sources: Sources, tmp_path: Path) -> None:
     snapshot = take(sources, tmp_path / "copy", None)
     shutil.rmtree(sources.policy)
-    assert sources.within(snapshot.folder).load().revision == snapshot.revision
+    assert [file.name for file in snapshot.folder.iterdir()] == ["policy.pickle"]
+    assert data(snapshot).revision == snapshot.revision
     snapshot.remove()
     assert not snapshot.folder.exists()
     snapshot.remove()
@@ -65,7 +85,7 @@ def test_problems_are_told_with_the_names_of_the_originals(sources: Sources, tmp
 def test_warnings_are_told_with_the_names_of_the_originals(sources: Sources, tmp_path: Path) -> None:
     unit = min((sources.policy / "catalog" / "unit_primitives").iterdir())
     unit.write_text(f"{unit.read_text()}novelty: 1\n")
-    (warning,) = take(sources, tmp_path / "copy", None).policy.warnings
+    (warning,) = take(sources, tmp_path / "copy", None).warnings
     assert str(warning).startswith(f"{unit}:")
 
 
@@ -74,6 +94,38 @@ def test_a_folder_that_is_none_is_told(sources: Sources, tmp_path: Path) -> None
     assert problems(missing, tmp_path / "copy") == [
         f"{tmp_path / 'none'}: is not a directory: name a policy directory with --policy"
     ]
+
+
+@pytest.mark.parametrize("obstacle", ["a link that leads nowhere", "a folder", "a link to itself"])
+def test_a_file_that_cannot_be_read_is_a_problem_and_never_missing_from_the_copy(
+    obstacle: str, sources: Sources, tmp_path: Path
+) -> None:
+    """Without its revocations a policy would allow what is revoked."""
+    file = sources.policy / "revocations.yml"
+    file.unlink(missing_ok=True)
+    match obstacle:
+        case "a folder":
+            file.mkdir()
+        case "a link to itself":
+            file.symlink_to(file)
+        case _:
+            file.symlink_to("nowhere")
+    found = problems(sources, tmp_path / "copy")
+    assert any(problem.startswith(f"{file}: cannot be read: ") for problem in found)
+
+
+@pytest.mark.parametrize("name", ["isuers.yml", "tiers.yaml", "revocations.YML", "rulez/"])
+def test_a_misspelt_name_is_reported_as_in_the_original(name: str, sources: Sources, tmp_path: Path) -> None:
+    entry = sources.policy / name
+    if name.endswith("/"):
+        entry.mkdir()
+    else:
+        entry.write_text("")
+    with pytest.raises(ConfigurationError) as caught:
+        sources.load()
+    (problem,) = map(str, caught.value.problems)
+    assert problem.startswith(f"{entry}: is not read")
+    assert problems(sources, tmp_path / "copy") == [problem]
 
 
 def test_a_snapshot_is_never_a_mixture(sources: Sources, tmp_path: Path) -> None:
@@ -103,50 +155,59 @@ def test_a_snapshot_is_never_a_mixture(sources: Sources, tmp_path: Path) -> None
         (mounted / entry.name).symlink_to(f"..data/{entry.name}")
     publisher = threading.Thread(target=publish_on)
     publisher.start()
-    taken = []
+    seen = []
+
+    class Copied(Sources):
+        __slots__ = ()
+
+        def load(self):  # type: ignore[no-untyped-def]  # the same
+            seen.append([(self.policy / name).read_text().splitlines()[-1] for name in names])
+            return super().load()
+
+    changing = Copied(mounted, sources.keys, "production", False, False)
     try:
         for number in range(8):
             with suppress(ConfigurationError):
-                taken.append(take(replace(sources, policy=mounted), tmp_path / f"copy-{number}", None))
+                take(changing, tmp_path / f"copy-{number}", None)
     finally:
         ended.set()
         publisher.join()
-    for snapshot in taken:
-        copy = sources.within(snapshot.folder)
-        assert len({(copy.policy / name).read_text().splitlines()[-1] for name in names}) == 1
+    assert all(len(set(versions)) == 1 for versions in seen)
 
 
-def test_what_does_not_hold_still_is_refused(sources: Sources, tmp_path: Path) -> None:
-    """Whoever writes while a snapshot is taken is asked to come again; here, another file at each look."""
+def test_files_that_change_all_the_time_are_refused(sources: Sources, tmp_path: Path) -> None:
+    """Here another file is there after each look."""
 
     class Restless(Sources):
         __slots__ = ()
         looks = iter(range(1_000))
 
-        def load(self):  # type: ignore[no-untyped-def]  # the same
-            loaded = super().load()
+        def revision(self) -> str:
+            found = super().revision()
             if self.policy == sources.policy:
                 (sources.policy / "tiers.yml").write_text(f"{text}# {next(self.looks)}\n")
-            return loaded
+            return found
 
     text = (sources.policy / "tiers.yml").read_text()
     restless = Restless(sources.policy, sources.keys, "production", False, False)
-    told = f"{sources.policy}: changes while it is read, and so may the keys: try again"
-    assert problems(restless, tmp_path / "copy") == [told]
+    message = f"{sources.policy}: changes while it is read, and so may the keys: try again"
+    assert problems(restless, tmp_path / "copy") == [message]
     assert not (tmp_path / "copy").exists()
 
 
-def test_what_breaks_between_two_looks_is_refused_as_it_stands(sources: Sources, tmp_path: Path) -> None:
-    class Breaking(Sources):
+def test_what_changes_once_while_it_is_read_is_read_again(sources: Sources, tmp_path: Path) -> None:
+    class Changing(Sources):
         __slots__ = ()
+        texts = iter(["defualt: any\n"])
 
-        def load(self):  # type: ignore[no-untyped-def]  # the same
-            loaded = super().load()
-            (sources.policy / "tiers.yml").write_text("defualt: any\n")
-            return loaded
+        def revision(self) -> str:
+            found = super().revision()
+            for broken in self.texts if self.policy == sources.policy else ():
+                (sources.policy / "tiers.yml").write_text(broken)
+            return found
 
-    breaking = Breaking(sources.policy, sources.keys, "production", False, False)
-    assert problems(breaking, tmp_path / "copy")[0].startswith(f"{sources.policy / 'tiers.yml'}:1: ")
+    changing = Changing(sources.policy, sources.keys, "production", False, False)
+    assert problems(changing, tmp_path / "copy")[0].startswith(f"{sources.policy / 'tiers.yml'}:1: ")
     assert not (tmp_path / "copy").exists()
 
 
@@ -158,7 +219,7 @@ def test_an_issuer_does_not_lose_the_keys_that_are_in_force(sources: Sources, tm
     lenient = replace(sources, allow_empty_issuers=True)
     running = take(lenient, tmp_path / "a", None)
     (sources.keys / "customers-dot.jwks.json").unlink()
-    mend = "put one back, or start anew with --allow-empty-issuers"
+    mend = "put one back, or restart with --allow-empty-issuers"
     assert problems(lenient, tmp_path / "b", running) == [
         f"{sources.keys}: issuer 'customers-dot' has keys in force and none here: {mend}"
     ]

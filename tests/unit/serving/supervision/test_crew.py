@@ -7,14 +7,24 @@ from pathlib import Path
 
 import pytest
 
+from authz.observing.events import (
+    NoWorkerCanStart,
+    ServiceStopped,
+    WorkerDrained,
+    WorkerDraining,
+    WorkerListening,
+    WorkerRestarted,
+    WorkerStoppedEarly,
+)
+from authz.observing.state import WorkerCounts
 from authz.observing.totals import Totals
 from authz.serving.messages import (
-    Beat,
     Counted,
     Drain,
     Draining,
     Failed,
     FromWorker,
+    Heartbeat,
     Listening,
     Load,
     Loaded,
@@ -22,10 +32,10 @@ from authz.serving.messages import (
     Swapped,
 )
 from authz.serving.supervision.crew import STARTS, Crew
-from authz.serving.supervision.member import GOOD_SERVICE, LONGEST_PAUSE, SILENCE, START_SECONDS, Phase
-from authz.serving.supervision.orders import Abandon, End, InForce, Kill, Note, Order, Send, Spawn
-from authz.serving.supervision.rollout import FIRST_PAUSE, PATIENCE
-from authz.serving.supervision.rollout import LONGEST_PAUSE as RAREST
+from authz.serving.supervision.member import LONGEST_PAUSE, SILENT_SECONDS, STABLE_SECONDS, START_SECONDS, Phase
+from authz.serving.supervision.orders import Abandon, End, InForce, Kill, Order, Send, Spawn
+from authz.serving.supervision.rollout import FIRST_PAUSE, LOAD_SECONDS
+from authz.serving.supervision.rollout import LONGEST_PAUSE as LONGEST_RETRY
 
 A, B, C = (Load(Path(name), name) for name in "ABC")
 DRAIN = 20.0
@@ -48,9 +58,9 @@ class Story:
         return self.then(self.crew.tick(self.now))
 
     def says(self, number: int, message: FromWorker) -> list[Order]:
-        return self.then(self.crew.hear(number, message, self.now))
+        return self.then(self.crew.receive(number, message, self.now))
 
-    def exits(self, number: int, how: str = "was killed by SIGKILL") -> list[Order]:
+    def exits(self, number: int, how: str = "killed by SIGKILL") -> list[Order]:
         return self.then(self.crew.exited(number, how, self.now))
 
     def offers(self, snapshot: Load) -> list[Order]:
@@ -65,7 +75,7 @@ class Story:
         for _ in range(int(seconds)):
             self.now += 1
             for number in range(len(self.crew.members)):
-                self.says(number, Beat())
+                self.says(number, Heartbeat())
         self.now += seconds % 1
         return self.after(0)
 
@@ -107,8 +117,8 @@ def test_a_worker_listens_only_once_it_has_loaded_what_is_in_force() -> None:
     assert story.says(0, Loaded("A")) == [Send(0, Swap("A"))]
     assert story.crew.serving() == 0
     assert story.says(0, Listening(("unix:0", "h:1"))) == [
-        Note("info", "listening on unix:0"),
-        Note("info", "listening on h:1"),
+        WorkerListening(0, "unix:0"),
+        WorkerListening(0, "h:1"),
     ]
     assert story.crew.serving() == 1
 
@@ -121,11 +131,24 @@ def test_endpoints_are_the_first_addresses_of_those_that_serve(story: Story) -> 
     assert story.crew.endpoints() == ()
 
 
+def test_it_is_ready_as_soon_as_one_worker_serves_and_until_all_leave() -> None:
+    story = Story(2)
+    story.after(0)
+    assert not story.crew.is_ready()
+    story.listens(0)
+    assert story.crew.is_ready()
+    assert story.crew.counts() == WorkerCounts(running=1, wanted=2, restarts=0)
+    story.exits(1)
+    assert story.crew.counts().restarts == 1
+    story.leaves()
+    assert not story.crew.is_ready()
+
+
 # ---- death
 
 
 def test_a_worker_that_dies_is_replaced_after_a_pause(story: Story) -> None:
-    assert story.exits(0) == [Note("warning", "worker 0 was killed by SIGKILL: another starts in 0.1s")]
+    assert story.exits(0) == [WorkerRestarted(0, "killed by SIGKILL", 0.1)]
     assert story.crew.due() == story.now + 0.1
     assert story.after(0.09) == []
     assert story.after(0.01) == [Spawn(0), Send(0, A)]
@@ -149,10 +172,10 @@ def test_the_pause_doubles_up_to_a_bound(story: Story) -> None:
 def test_serving_well_for_a_while_makes_the_pause_short_again(story: Story) -> None:
     pauses(story, 0, 4)
     story.listens(0)
-    story.now += GOOD_SERVICE - 0.1
+    story.now += STABLE_SECONDS - 0.1
     assert pauses(story, 0, 1) == pytest.approx([1.6])
     story.listens(0)
-    story.now += GOOD_SERVICE
+    story.now += STABLE_SECONDS
     assert pauses(story, 0, 1) == pytest.approx([0.1])
 
 
@@ -160,9 +183,7 @@ def test_what_a_worker_says_of_its_failure_is_told_when_it_is_gone() -> None:
     story = Story(1)
     story.after(0)
     assert story.says(0, Failed("cannot listen on unix:0")) == []
-    assert story.exits(0, "ended with exit code 1") == [
-        Note("warning", "worker 0 failed: cannot listen on unix:0: another starts in 0.1s")
-    ]
+    assert story.exits(0, "exit code 1") == [WorkerRestarted(0, "cannot listen on unix:0", 0.1)]
 
 
 def test_when_none_can_start_it_ends_with_the_reason() -> None:
@@ -174,7 +195,7 @@ def test_when_none_can_start_it_ends_with_the_reason() -> None:
             story.exits(number)
         if attempt < STARTS - 1:
             story.after(LONGEST_PAUSE)
-    assert story.orders[-1] == End(f"no worker can start, tried {STARTS} times: failed: no luck")
+    assert story.orders[-2:] == [NoWorkerCanStart(STARTS, "no luck"), End(1)]
     assert sum(isinstance(order, End) for order in story.orders) == 1
 
 
@@ -182,7 +203,7 @@ def test_as_long_as_one_serves_the_others_are_tried_again_and_again(story: Story
     for _ in range(3 * STARTS):
         story.exits(0)
         story.after(LONGEST_PAUSE)
-        story.says(1, Beat())
+        story.says(1, Heartbeat())
     assert not any(isinstance(order, End) for order in story.orders)
 
 
@@ -194,7 +215,7 @@ def test_a_start_that_succeeded_makes_up_for_those_that_failed() -> None:
             story.exits(0)
             story.after(LONGEST_PAUSE)
         story.listens(0)
-        story.now += GOOD_SERVICE
+        story.now += STABLE_SECONDS
     assert not any(isinstance(order, End) for order in story.orders)
 
 
@@ -202,51 +223,51 @@ def test_a_start_that_succeeded_makes_up_for_those_that_failed() -> None:
 
 
 def test_one_that_gives_no_sign_of_life_is_killed_once_and_replaced(story: Story) -> None:
-    story.after(SILENCE - 0.1)
-    story.says(1, Beat())
+    story.after(SILENT_SECONDS - 0.1)
+    story.says(1, Heartbeat())
     assert story.after(0.1) == [Kill(0)]
     assert story.after(1) == []
-    assert story.says(0, Beat()) == []
-    assert story.exits(0) == [Note("warning", "worker 0 does not move: another starts in 0.1s")]
+    assert story.says(0, Heartbeat()) == []
+    assert story.exits(0) == [WorkerRestarted(0, "no heartbeat for 3s", 0.1)]
 
 
 def test_a_sign_of_life_puts_it_off(story: Story) -> None:
     for _ in range(10):
-        story.now += SILENCE / 2
+        story.now += SILENT_SECONDS / 2
         for number in range(2):
-            story.says(number, Beat())
+            story.says(number, Heartbeat())
         assert story.after(0) == []
 
 
 def test_one_that_does_not_start_is_killed() -> None:
     story = Story(1)
     story.after(0)
-    story.says(0, Beat())
+    story.says(0, Heartbeat())
     assert story.after(START_SECONDS - 0.1) == []
     assert story.after(0.1) == [Kill(0)]
-    assert story.exits(0) == [Note("warning", "worker 0 did not start within 60s: another starts in 0.1s")]
+    assert story.exits(0) == [WorkerRestarted(0, "did not start within 60s", 0.1)]
 
 
 # ---- draining
 
 
 def test_one_that_was_told_to_end_is_replaced_at_once_when_it_has(story: Story) -> None:
-    assert story.says(0, Draining()) == [Note("info", "worker 0 drains")]
+    assert story.says(0, Draining()) == [WorkerDraining(0)]
     assert story.says(0, Draining()) == []
     story.now += DRAIN - 1
-    story.says(0, Beat())
-    story.says(1, Beat())
+    story.says(0, Heartbeat())
+    story.says(1, Heartbeat())
     assert story.after(0) == []
-    assert story.exits(0, "ended with exit code 0") == [Note("info", "worker 0 has drained: another starts")]
+    assert story.exits(0, "exit code 0") == [WorkerDrained(0)]
     assert story.after(0) == [Spawn(0), Send(0, A)]
 
 
 def test_one_that_does_not_finish_is_killed(story: Story) -> None:
     story.says(0, Draining())
     story.now += DRAIN - 1
-    story.says(1, Beat())
+    story.says(1, Heartbeat())
     assert story.after(1) == [Kill(0)]
-    assert story.exits(0) == [Note("warning", "worker 0 did not finish in time: another starts")]
+    assert story.exits(0) == [WorkerRestarted(0, "did not drain in time", 0.0)]
 
 
 def test_all_drain_and_the_end_is_good(story: Story) -> None:
@@ -255,9 +276,9 @@ def test_all_drain_and_the_end_is_good(story: Story) -> None:
     assert story.leaves() == []
     story.says(0, Draining())
     assert story.crew.endpoints() == ("unix:0", "unix:1")
-    assert story.exits(0, "ended with exit code 0") == []
+    assert story.exits(0, "exit code 0") == []
     assert story.crew.endpoints() == ("unix:1",)
-    assert story.exits(1, "ended with exit code 0") == [End(None)]
+    assert story.exits(1, "exit code 0") == [ServiceStopped(), End(0)]
     assert story.phases() == [Phase.GONE, Phase.GONE]
     assert story.crew.due() is None
     assert story.after(100) == []
@@ -271,8 +292,8 @@ def test_one_that_drains_already_is_not_told_again(story: Story) -> None:
 def test_what_does_not_drain_is_killed_in_the_end(story: Story) -> None:
     story.leaves()
     assert story.after(DRAIN) == [Kill(0), Kill(1)]
-    assert story.exits(0) == [Note("warning", "worker 0 did not finish in time")]
-    assert story.exits(1) == [Note("warning", "worker 1 did not finish in time"), End(None)]
+    assert story.exits(0) == [WorkerStoppedEarly(0, "did not drain in time")]
+    assert story.exits(1) == [WorkerStoppedEarly(1, "did not drain in time"), ServiceStopped(), End(0)]
 
 
 def test_one_that_has_not_begun_ends_with_the_others_and_one_that_rests_stays_where_it_is() -> None:
@@ -283,7 +304,7 @@ def test_one_that_has_not_begun_ends_with_the_others_and_one_that_rests_stays_wh
     assert story.leaves() == [Send(0, Drain()), Kill(1)]
     assert story.after(LONGEST_PAUSE) == []
     assert story.exits(1) == []
-    assert story.exits(0) == [End(None)]
+    assert story.exits(0) == [ServiceStopped(), End(0)]
 
 
 def test_one_that_is_about_to_listen_drains_with_the_others() -> None:
@@ -293,14 +314,14 @@ def test_one_that_is_about_to_listen_drains_with_the_others() -> None:
     assert story.leaves() == [Send(0, Drain())]
     story.says(0, Listening(("unix:0",)))
     assert story.phases() == [Phase.DRAINING]
-    assert story.exits(0, "ended with exit code 0") == [End(None)]
+    assert story.exits(0, "exit code 0") == [ServiceStopped(), End(0)]
 
 
 def test_one_that_is_being_killed_is_not_told_to_drain(story: Story) -> None:
-    story.after(SILENCE)
+    story.after(SILENT_SECONDS)
     assert story.leaves() == []
     story.exits(0)
-    assert story.exits(1)[-1] == End(None)
+    assert story.exits(1)[-1] == End(0)
 
 
 def test_a_start_that_hung_ends_with_the_crew() -> None:
@@ -308,11 +329,11 @@ def test_a_start_that_hung_ends_with_the_crew() -> None:
     story.after(0)
     story.after(START_SECONDS)
     assert story.leaves() == []
-    assert story.exits(0)[-1] == End(None)
+    assert story.exits(0)[-1] == End(0)
 
 
 def test_nothing_to_drain_is_the_end() -> None:
-    assert Story(2).leaves() == [End(None)]
+    assert Story(2).leaves() == [ServiceStopped(), End(0)]
 
 
 # ---- policies
@@ -383,21 +404,20 @@ def test_a_worker_that_cannot_load_what_another_can_is_replaced(story: Story, fi
     assert story.says(1 - first, messages[1 - first]) == [Kill(1), Send(0, Swap("B"))]
     assert story.crew.endpoints() == ("unix:0",)
     assert story.takes(0) == [InForce(A, B, 1)]
-    told = "worker 1 could not load a policy: MemoryError: another starts in 0.1s"
-    assert story.exits(1) == [Note("warning", told)]
+    assert story.exits(1) == [WorkerRestarted(1, "could not load a new policy: MemoryError", 0.1)]
     assert story.after(0.1) == [Spawn(1), Send(1, B)]
 
 
-def fails_everywhere(story: Story, text: str = "MemoryError") -> list[Order]:
-    assert story.says(0, Failed(text, "B")) == []
-    return story.says(1, Failed(text, "B"))
+def fails_everywhere(story: Story) -> list[Order]:
+    assert story.says(0, Failed("MemoryError", "B")) == []
+    return story.says(1, Failed("MemoryError", "B"))
 
 
 def test_what_no_worker_can_load_is_offered_again(story: Story) -> None:
     """2026-11-22: a policy that every worker failed to load was never tried again."""
     story.offers(B)
-    told = "worker 0: MemoryError; worker 1: MemoryError; tried again in 1s"
-    assert fails_everywhere(story) == [Abandon(B, told)]
+    cause = "worker 0: MemoryError; worker 1: MemoryError"
+    assert fails_everywhere(story) == [Abandon(B, cause, 1)]
     assert story.crew.rollout.current is A
     assert story.crew.rollout.latest() is A
     assert story.phases() == [Phase.SERVING, Phase.SERVING]
@@ -408,7 +428,7 @@ def test_what_no_worker_can_load_is_offered_again(story: Story) -> None:
     story.says(0, Loaded("B"))
     story.says(1, Loaded("B"))
     assert story.takes(0, 1) == [InForce(A, B, 2)]
-    assert story.waits(RAREST) == []
+    assert story.waits(LONGEST_RETRY) == []
 
 
 def test_it_is_offered_again_ever_more_rarely(story: Story) -> None:
@@ -420,19 +440,19 @@ def test_it_is_offered_again_ever_more_rarely(story: Story) -> None:
         assert due is not None
         pauses.append(due - story.now)
         assert story.waits(pauses[-1]) == [Send(0, B), Send(1, B)]
-    assert pauses == [1, 2, 4, 8, 16, 32, RAREST, RAREST]
+    assert pauses == [1, 2, 4, 8, 16, 32, LONGEST_RETRY, LONGEST_RETRY]
     story.says(0, Loaded("B"))
     story.says(1, Loaded("B"))
     story.takes(0, 1)
     story.offers(C)
     story.says(0, Failed("EMFILE", "C"))
-    assert story.says(1, Failed("EMFILE", "C")) == [Abandon(C, "worker 0: EMFILE; worker 1: EMFILE; tried again in 1s")]
+    assert story.says(1, Failed("EMFILE", "C")) == [Abandon(C, "worker 0: EMFILE; worker 1: EMFILE", 1)]
 
 
 def test_what_was_given_up_is_not_offered_again_when_something_else_is_wanted(story: Story) -> None:
     story.offers(B)
     fails_everywhere(story)
-    story.crew.rollout.content()
+    story.crew.rollout.stop_retrying()
     assert story.needed() == {"A"}
     assert story.crew.rollout.due() is None
     assert story.waits(FIRST_PAUSE) == []
@@ -441,8 +461,7 @@ def test_what_was_given_up_is_not_offered_again_when_something_else_is_wanted(st
 def test_a_worker_that_is_still_at_it_is_not_told_again(story: Story) -> None:
     story.offers(B)
     story.says(0, Failed("MemoryError", "B"))
-    told = "no worker has loaded it within 30s; tried again in 1s"
-    assert story.waits(PATIENCE) == [Abandon(B, told)]
+    assert story.waits(LOAD_SECONDS) == [Abandon(B, "no worker has loaded it within 30s", 1)]
     assert story.waits(FIRST_PAUSE) == [Send(0, B)]
     story.says(1, Loaded("B"))
     assert story.says(0, Loaded("B")) == [Send(0, Swap("B")), Send(1, Swap("B"))]
@@ -457,14 +476,14 @@ def test_when_the_only_one_that_could_load_it_dies_it_is_offered_again() -> None
     story.says(0, Failed("MemoryError", "B"))
     story.says(1, Loaded("B"))
     assert story.exits(1)[1:] == []
-    told = "worker 0: MemoryError; worker 2: MemoryError; tried again in 1s"
-    assert story.says(2, Failed("MemoryError", "B")) == [Abandon(B, told)]
+    cause = "worker 0: MemoryError; worker 2: MemoryError"
+    assert story.says(2, Failed("MemoryError", "B")) == [Abandon(B, cause, 1)]
 
 
 def test_a_failure_that_is_not_about_what_was_told_last_changes_nothing(story: Story) -> None:
     """2026-11-22: a worker that was late with one policy spoilt the next."""
     story.offers(B)
-    fails = story.waits(PATIENCE)
+    fails = story.waits(LOAD_SECONDS)
     assert isinstance(fails[0], Abandon)
     story.offers(C)
     assert story.says(0, Failed("late", "B")) == []
@@ -486,13 +505,13 @@ def test_one_that_cannot_load_what_it_starts_with_ends_of_itself(story: Story) -
     story.exits(0)
     story.after(0.1)
     assert story.says(0, Failed("MemoryError", "A")) == []
-    assert story.exits(0)[0] == Note("warning", "worker 0 failed: MemoryError: another starts in 0.2s")
+    assert story.exits(0)[0] == WorkerRestarted(0, "MemoryError", 0.2)
 
 
 def test_what_a_worker_may_still_read_is_needed(story: Story) -> None:
     """2026-11-22: a folder was deleted while a worker read it, because the worker had been told of another since."""
     story.offers(B)
-    story.waits(PATIENCE)
+    story.waits(LOAD_SECONDS)
     story.offers(C)
     assert story.needed() == {"A", "B", "C"}
     story.says(0, Failed("late", "B"))
@@ -504,7 +523,7 @@ def test_what_a_worker_may_still_read_is_needed(story: Story) -> None:
 def test_of_two_with_one_revision_the_second_is_meant_by_the_second_answer(story: Story) -> None:
     other = Load(Path("other"), "B")
     story.offers(B)
-    story.waits(PATIENCE)
+    story.waits(LOAD_SECONDS)
     story.offers(other)
     story.says(0, Loaded("B"))
     assert story.says(1, Loaded("B")) == []
@@ -549,8 +568,8 @@ def test_of_several_that_come_meanwhile_the_latest_follows(story: Story) -> None
 def test_what_waits_follows_after_a_failure_too(story: Story) -> None:
     story.offers(B)
     story.offers(C)
-    told = "worker 0: a riddle; worker 1: a riddle; a newer one follows"
-    assert fails_everywhere(story, "a riddle") == [Abandon(B, told), Send(0, C), Send(1, C)]
+    cause = "worker 0: MemoryError; worker 1: MemoryError"
+    assert fails_everywhere(story) == [Abandon(B, cause, None), Send(0, C), Send(1, C)]
 
 
 def test_the_same_revision_again_is_loaded_before_it_is_swapped_to(story: Story) -> None:
@@ -572,34 +591,34 @@ def test_a_snapshot_is_needed_until_the_last_worker_reads_another(story: Story) 
 def test_one_that_does_not_get_it_loaded_is_replaced_and_the_others_swap(story: Story) -> None:
     story.offers(B)
     story.says(0, Loaded("B"))
-    for _ in range(int(PATIENCE)):
+    for _ in range(int(LOAD_SECONDS)):
         story.now += 1
         for number in range(2):
-            story.says(number, Beat())
+            story.says(number, Heartbeat())
     assert story.after(0) == [Kill(1), Send(0, Swap("B"))]
     assert story.crew.endpoints() == ("unix:0",)
     assert story.takes(0) == [InForce(A, B, 1)]
-    assert story.exits(1) == [Note("warning", "worker 1 did not take a policy within 30s: another starts in 0.1s")]
+    assert story.exits(1) == [WorkerRestarted(1, "did not load or use a new policy within 30s", 0.1)]
 
 
 def test_if_none_gets_it_loaded_the_old_policy_stays(story: Story) -> None:
     story.offers(B)
-    for _ in range(int(PATIENCE)):
+    for _ in range(int(LOAD_SECONDS)):
         story.now += 1
         for number in range(2):
-            story.says(number, Beat())
-    assert story.after(0) == [Abandon(B, "no worker has loaded it within 30s; tried again in 1s")]
+            story.says(number, Heartbeat())
+    assert story.after(0) == [Abandon(B, "no worker has loaded it within 30s", 1)]
     assert story.phases() == [Phase.SERVING, Phase.SERVING]
     assert story.crew.rollout.current is A
 
 
 def test_what_is_due_next_is_known(story: Story) -> None:
-    assert story.crew.due() == story.now + SILENCE
+    assert story.crew.due() == story.now + SILENT_SECONDS
     story.offers(B)
-    for _ in range(int(PATIENCE / 2)):
+    for _ in range(int(LOAD_SECONDS / 2)):
         story.now += 2
         for number in range(2):
-            story.says(number, Beat())
+            story.says(number, Heartbeat())
     assert story.crew.due() == story.now
 
 
@@ -621,10 +640,10 @@ def test_one_that_does_not_swap_is_killed(story: Story) -> None:
     story.says(0, Loaded("B"))
     story.says(1, Loaded("B"))
     story.takes(0)
-    for _ in range(int(PATIENCE)):
+    for _ in range(int(LOAD_SECONDS)):
         story.now += 1
         for number in range(2):
-            story.says(number, Beat())
+            story.says(number, Heartbeat())
     assert story.after(0) == [Kill(1), InForce(A, B, 1)]
 
 

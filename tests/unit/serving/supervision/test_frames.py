@@ -11,7 +11,7 @@ from multiprocessing.reduction import ForkingPickler
 
 import pytest
 
-from authz.serving.messages import Beat, Loaded
+from authz.serving.messages import Heartbeat, Loaded
 from authz.serving.supervision.frames import Frames
 from authz.serving.supervision.process import WorkerProcess
 
@@ -35,7 +35,7 @@ def test_what_was_sent_is_taken_in_its_order(pipe: tuple[Connection, Connection]
     ours, theirs = pipe
     frames = Frames(ours)
     assert list(frames.take()) == []
-    sent = [Beat(), Loaded(LONG), Loaded("b")]
+    sent = [Heartbeat(), Loaded(LONG), Loaded("b")]
     for message in sent:
         theirs.send(message)
     assert list(frames.take()) == sent
@@ -44,10 +44,10 @@ def test_what_was_sent_is_taken_in_its_order(pipe: tuple[Connection, Connection]
 
 def test_the_end_comes_after_all_that_was_said(pipe: tuple[Connection, Connection]) -> None:
     ours, theirs = pipe
-    theirs.send(Beat())
+    theirs.send(Heartbeat())
     theirs.close()
     taken = Frames(ours).take()
-    assert next(taken) == Beat()
+    assert next(taken) == Heartbeat()
     with pytest.raises(EOFError):
         next(taken)
 
@@ -57,8 +57,8 @@ def test_half_a_message_is_waited_for_by_nobody(pipe: tuple[Connection, Connecti
     """2026-11-22: a worker that was stopped between length and body of a message held up all supervision."""
     ours, theirs = pipe
     frames, whole = Frames(ours), framed(Loaded(LONG))
-    os.write(theirs.fileno(), framed(Beat()) + whole[:so_far])
-    assert list(frames.take()) == [Beat()]
+    os.write(theirs.fileno(), framed(Heartbeat()) + whole[:so_far])
+    assert list(frames.take()) == [Heartbeat()]
     assert list(frames.take()) == []
     os.write(theirs.fileno(), whole[so_far:])
     assert list(frames.take()) == [Loaded(LONG)]
@@ -77,9 +77,9 @@ def test_a_worker_that_stops_in_the_middle_of_a_message_holds_nobody_up(pipe: tu
     process = multiprocessing.get_context("spawn").Process(target=int)
     process.start()
     worker = WorkerProcess(process, ours)
-    os.write(theirs.fileno(), framed(Beat()) + framed(Loaded(LONG))[:10])
-    found = [(list(worker.heard()), worker.is_talking)]
+    os.write(theirs.fileno(), framed(Heartbeat()) + framed(Loaded(LONG))[:10])
+    found = [(list(worker.received()), worker.is_open)]
     theirs.close()
-    found += [(list(worker.heard()), worker.is_talking) for _ in range(2)]
-    assert found == [([Beat()], True), ([], False), ([], False)]
-    assert worker.bury() == "ended with exit code 0"
+    found += [(list(worker.received()), worker.is_open) for _ in range(2)]
+    assert found == [([Heartbeat()], True), ([], False), ([], False)]
+    assert worker.reap() == "exit code 0"

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from authz.documents.findings import Findings
 from authz.model import Issuer, Trust
 from authz.tokens.keys.anchors import strong_enough
+from authz.tokens.keys.key import weakness
 from authz.tokens.keys.ring import KeyRing, read_keys
-from authz.tokens.keys.weakness import weakness
 from tests.support.certificates import NOW, Certificate, pem, resigned
 from tests.support.examples import ISSUER
 from tests.support.files import told, write
@@ -70,7 +70,7 @@ def test_each_issuer_has_its_own_roots(tmp_path: Path) -> None:
 @pytest.mark.parametrize("count", [8, 9])
 def test_an_issuer_has_at_most_eight_roots(tmp_path: Path, count: int) -> None:
     write(tmp_path / "first.ca.pem", pem([ROOT] * count))
-    too_many = "first.ca.pem:0: holds 9 certificates; 8 roots are enough for any change"
+    too_many = "first.ca.pem:0: contains 9 certificates: keep 8 roots at most"
     assert found(tmp_path, CHAINED)[1] == ([too_many] if count > 8 else [])
 
 
@@ -98,10 +98,10 @@ def of_rsa(public: rsa.RSAPublicKey) -> x509.Certificate:
 
 
 REFUSED: Final[dict[str, tuple[str, str]]] = {
-    "nothing": ("", "holds no PEM certificates that can be read"),
-    "junk": ("junk", "holds no PEM certificates that can be read"),
-    "junk inside": (pem_of(b"junk"), "holds no PEM certificates that can be read"),
-    "cut short": (pem([ROOT])[:-40], "holds no PEM certificates that can be read"),
+    "nothing": ("", "contains no PEM certificates that can be read"),
+    "junk": ("junk", "contains no PEM certificates that can be read"),
+    "junk inside": (pem_of(b"junk"), "contains no PEM certificates that can be read"),
+    "cut short": (pem([ROOT])[:-40], "contains no PEM certificates that can be read"),
     "a leaf": (pem([Certificate("leaf")]), "certificate 1 is no CA that may sign certificates"),
     "a leaf behind a root": (pem([ROOT, Certificate("leaf")]), "certificate 2 is no CA that may sign certificates"),
     "a certificate that does not say what it is": (
@@ -142,7 +142,7 @@ REFUSED: Final[dict[str, tuple[str, str]]] = {
     ),
     "a version that does not exist": (
         pem_of(resigned(ROOT, lambda content: content.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x07"))),
-        "holds no PEM certificates that can be read",
+        "contains no PEM certificates that can be read",
     ),
     "an extension twice": (
         pem_of(resigned(ROOT, lambda content: content.replace(b"\x55\x1d\x0e", b"\x55\x1d\x0f"))),
@@ -174,7 +174,7 @@ def test_a_private_key_in_the_file_is_refused_and_not_repeated(tmp_path: Path) -
     secret = ROOT.key.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     write(tmp_path / "first.ca.pem", pem([ROOT]) + secret)
     ring, problems = found(tmp_path)
-    assert problems == ["first.ca.pem:0: holds a private key: ship certificates alone, and replace this key"]
+    assert problems == ["first.ca.pem:0: contains a private key: ship certificates alone, and replace this key"]
     assert ring.anchors["first"] == ()
 
 

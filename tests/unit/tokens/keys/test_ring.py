@@ -113,12 +113,12 @@ REFUSED: Final[dict[str, tuple[object, str]]] = {
     **{
         f"a private member: {member}": (
             {**RSA.jwk(), member: "AQAB"},
-            f"key 'rsa-1' holds private members ({member}): ship the public key alone, and replace this pair",
+            f"key 'rsa-1' has private members ({member}): ship the public key alone, and replace this pair",
         )
         for member in ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
     },
-    "several private members": ({**RSA.jwk(), "q": 1, "d": 2}, "key 'rsa-1' holds private members (d, q): "),
-    "a private part of another kind": ({**ED.jwk(), "d": "AQAB"}, "key 'ed-1' holds private members (d): "),
+    "several private members": ({**RSA.jwk(), "q": 1, "d": 2}, "key 'rsa-1' has private members (d, q): "),
+    "a private part of another kind": ({**ED.jwk(), "d": "AQAB"}, "key 'ed-1' has private members (d): "),
     "a shared secret": ({"kty": "oct", "kid": "k"}, "key 'k' has kty 'oct'; RSA, EC and OKP are known"),
     "an unknown kind": ({**RSA.jwk(), "kty": "rsa"}, "key 'rsa-1' has kty 'rsa'; RSA, EC and OKP are known"),
     "no kind": (without(RSA.jwk(), "kty"), "key 'rsa-1' has kty None; "),
@@ -233,7 +233,7 @@ def test_an_rsa_key_may_have_these_bits(tmp_path: Path, bits: int) -> None:
 
 def test_a_kid_that_stands_twice_is_refused(tmp_path: Path) -> None:
     key_set(tmp_path, RSA.jwk(), {**EC.jwk(), "kid": "rsa-1"})
-    assert found(tmp_path)[1] == ["first.jwks.json:0: key 'rsa-1' has a kid that stands twice"]
+    assert found(tmp_path)[1] == ["first.jwks.json:0: key 'rsa-1' has a kid that another key has too"]
 
 
 def test_a_key_of_an_algorithm_that_the_issuer_does_not_use_is_refused(tmp_path: Path) -> None:
@@ -317,7 +317,7 @@ def test_a_token_without_kid_is_tried_with_few_keys(tmp_path: Path) -> None:
     key_set(tmp_path, *many)
     assert found(tmp_path)[1] == [], "with a kid in every token the number is of no matter"
     assert found(tmp_path, kidless)[1] == [
-        "first.jwks.json:0: holds 5 RS256 keys, but a token without kid is tried with 4: remove the oldest"
+        "first.jwks.json:0: has 5 RS256 keys, but a token without kid is tried with 4: remove the oldest"
     ]
     key_set(tmp_path, *many[:-1], EC.jwk())
     ring, problems = found(tmp_path, kidless)
@@ -336,22 +336,22 @@ def test_keys_that_fit_are_at_most_four_whatever_was_read(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        pytest.param(b"", "1: is not JSON that we can read: Expecting value", id="empty"),
-        pytest.param(b'{\n"keys": [\n', "3: is not JSON that we can read: Expecting value", id="cut off"),
-        pytest.param(b'{"keys": [], "keys": []}', "0: is not JSON that we can read: holds a member twice", id="twice"),
+        pytest.param(b"", "1: is not JSON that can be read: Expecting value", id="empty"),
+        pytest.param(b'{\n"keys": [\n', "3: is not JSON that can be read: Expecting value", id="cut off"),
+        pytest.param(b'{"keys": [], "keys": []}', "0: is not JSON that can be read: has a member twice", id="twice"),
         pytest.param(
             b'{"keys": [{"kid": "a", "kid": "b"}]}',
-            "0: is not JSON that we can read: holds a member twice",
+            "0: is not JSON that can be read: has a member twice",
             id="twice, deeper",
         ),
-        pytest.param(b'{"keys": [NaN]}', "0: is not JSON that we can read: holds NaN", id="NaN"),
-        pytest.param(b'{"keys": ["\xff"]}', "0: is not JSON that we can read: ", id="not UTF-8"),
-        pytest.param(b"[" * 100_000, "0: is not JSON that we can read: ", id="nested 100,000 deep"),
+        pytest.param(b'{"keys": [NaN]}', "0: is not JSON that can be read: has NaN", id="NaN"),
+        pytest.param(b'{"keys": ["\xff"]}', "0: is not JSON that can be read: ", id="not UTF-8"),
+        pytest.param(b"[" * 100_000, "0: is not JSON that can be read: ", id="nested 100,000 deep"),
         pytest.param(b"[]", "0: is no key set: it needs a list under 'keys'", id="a list"),
         pytest.param(b"{}", "0: is no key set: it needs a list under 'keys' (RFC 7517, section 5)", id="no keys"),
         pytest.param(b'{"keys": {}}', "0: is no key set: it needs a list under 'keys'", id="keys that are no list"),
         pytest.param(b'{"kty": "RSA"}', "0: is no key set: it needs a list under 'keys'", id="one key alone"),
-        pytest.param(b"-----BEGIN PUBLIC KEY-----", "is not JSON that we can read: ", id="PEM"),
+        pytest.param(b"-----BEGIN PUBLIC KEY-----", "is not JSON that can be read: ", id="PEM"),
     ],
 )
 def test_a_file_that_is_no_key_set_is_one_problem(tmp_path: Path, content: bytes, problem: str) -> None:

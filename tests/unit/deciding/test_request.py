@@ -1,11 +1,11 @@
-"""Envoy's wire: what is read from a request, and its bounds; what is written is held by the decision tables."""
+"""What is read of a CheckRequest, and its bounds. What a CheckResponse holds is in the decision tables."""
 
 from __future__ import annotations
 
 import pytest
-from authz.deciding.wire import MAX_HEADER_BYTES, MAX_HEADERS, UnreadableRequestError, to_request
 
 from authz.deciding._proto.external_auth_pb2 import CheckRequest
+from authz.deciding.request import MAX_HEADER_BYTES, MAX_HEADERS, UnreadableRequestError, to_request
 
 
 def message(headers: dict[str, str]) -> bytes:
