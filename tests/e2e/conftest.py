@@ -1,4 +1,4 @@
-"""One door for the whole session and a clean way to ask it; a copy of what it reads."""
+"""One door for the whole session, its client, and a copy of the files that Envoy reads."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from tests.support.shared.gate import BOTH_ENGINES, Opener, SharedGates
 
 @pytest.fixture(scope="session")
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
-    """Real Envoy, real service, real backends."""
+    """Run real Envoy, service and backends."""
     with open_door(tmp_path_factory.mktemp("door"), write_keys_and_anchors) as opened:
         yield opened
 
 
 @pytest.fixture(scope="session")
 def mint() -> Minter:
-    """Tokens that are valid now."""
+    """Make tokens that are valid now."""
     return Minter(now=time.time())
 
 
@@ -68,7 +68,7 @@ def opener(engine: Engine, request: pytest.FixtureRequest) -> Opener:
 
 @pytest.fixture
 def files(tmp_path: Path) -> EnvoyFiles:
-    """A copy of what is shipped."""
+    """A copy of the shipped files of Envoy."""
     copy = EnvoyFiles(tmp_path / "envoy")
     render(SHIPPED, copy)
     return copy

@@ -130,7 +130,7 @@ def test_limits_that_are_broken_on_disk_are_refused_while_the_old_ones_count(
 def test_limits_that_are_broken_at_the_start_let_nobody_through(door: Door, mint: Minter) -> None:
     source = with_limits(door.folder / "source-broken", WIDE)
     edit(source.rendered / "tiers.yaml", [("stat_prefix:", "stat_prefiks:")])
-    with door.another_envoy("broken", (), source) as envoy, door.nothing_let_through():
+    with door.another_envoy("broken", (), source) as envoy, door.no_request_at_backends():
         answer = Customer(HttpClient(envoy.plain, mint)).ask(COMPLETIONS)
         assert (answer.status, answer.json()["reason"]) == (500, "internal_error")
 
@@ -140,7 +140,7 @@ def test_without_authz_nobody_is_let_through_and_no_limit_counts(door: Door, gat
     assert one.ask(SCAN).status == 200
     door.authz.kill()
     try:
-        with door.nothing_let_through():
+        with door.no_request_at_backends():
             answers = [one.ask(SCAN) for _ in range(6)]
         assert {(answer.status, answer.json()["reason"]) for answer in answers} == {(503, "not_ready")}
     finally:

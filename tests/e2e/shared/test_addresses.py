@@ -87,7 +87,7 @@ class Client:
 def test_failed_authentications_lock_their_address_out_one_after_the_limit(gate: SharedGate) -> None:
     client = Client(gate, "127.0.1.1")
     assert [client.fails().status for _ in range(4)] == [401] * 4
-    with gate.door.nothing_let_through():
+    with gate.door.no_request_at_backends():
         assert [client.fails().status for _ in range(3)] == [429] * 3
         assert client.asks().status == 429
     assert client.charged("auth_outcome_failed") == 4
