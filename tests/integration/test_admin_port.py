@@ -113,7 +113,7 @@ def test_the_revision_is_the_one_in_force(service: Service, folder: Path) -> Non
     assert (line["revision"], line["workers"]) == (page(service, "/revision")["revision"], WORKERS)
 
 
-def test_a_broken_policy_is_told_and_the_service_is_ready_nevertheless(service: Service, folder: Path) -> None:
+def test_a_broken_policy_is_reported_and_the_service_is_ready_nevertheless(service: Service, folder: Path) -> None:
     file = folder / "policy/tiers.yml"
     text = file.read_text()
     revision = page(service, "/revision")["revision"]
@@ -145,6 +145,6 @@ def test_a_port_in_use_is_one_clear_line(folder: Path) -> None:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         code, error = refused(folder, "--keys", "keys", "--listen", "unix:0.sock", "--admin", address)
     assert code == 1
-    told = "another process listens there: stop it or name another port"
-    assert error.splitlines()[-1] == f"Error: cannot listen on {address}: {told}"
+    message = "another process listens there: stop it or name another port"
+    assert error.splitlines()[-1] == f"Error: cannot listen on {address}: {message}"
     assert not (folder / "0.sock").exists()

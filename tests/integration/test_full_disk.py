@@ -73,7 +73,7 @@ def dropped(port: int) -> int:
     return sum(int(float(count)) for count in found)
 
 
-def told(log: Path) -> list[str]:
+def reasons_in(log: Path) -> list[str]:
     """Return the reasons in the decisions that are whole; where the disk was full, one was cut off."""
     reasons = []
     for line in log.read_text().splitlines():
@@ -98,12 +98,12 @@ def test_requests_are_answered_and_lines_are_counted(folder: Path) -> None:
             ask()
         for _ in range(50):
             ask()
-        until(lambda: dropped(port) + len(told(service.file)) == asked)
+        until(lambda: dropped(port) + len(reasons_in(service.file)) == asked)
         lost = dropped(port)
         assert lost > 100
         assert 0 < service.file.stat().st_size <= KIBI * 1024
 
         os.truncate(service.file, 0)
         ask()
-        until(lambda: told(service.file) == ["allowed", "missing_authorization"])
+        until(lambda: reasons_in(service.file) == ["allowed", "missing_authorization"])
         assert dropped(port) == lost

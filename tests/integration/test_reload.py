@@ -163,7 +163,7 @@ def loaded(pid: int, parts: set[str]) -> set[str]:
 # ---- broken ones
 
 
-def test_a_broken_policy_is_told_with_file_and_line_and_the_old_one_serves(
+def test_a_broken_policy_is_reported_with_file_and_line_and_the_old_one_serves(
     service: Service, callers: list[Caller], folder: Path
 ) -> None:
     revision = service.events("policy_loaded")[0]["revision"]
@@ -226,7 +226,7 @@ def test_an_emptied_keys_folder_is_refused_even_where_empty_issuers_may_start(fo
         assert caller.code(healthy()) == 0
 
 
-def test_a_copy_that_cannot_be_written_is_told_and_the_old_policy_serves(
+def test_a_copy_that_cannot_be_written_is_reported_and_the_old_policy_serves(
     service: Service, callers: list[Caller], folder: Path
 ) -> None:
     (snapshots,) = (folder / "tmp").iterdir()
@@ -245,7 +245,7 @@ def test_a_copy_that_cannot_be_written_is_told_and_the_old_policy_serves(
 # ---- how it is asked for
 
 
-def test_sighup_reads_anew_and_says_that_nothing_changed(service: Service) -> None:
+def test_sighup_reads_again_and_logs_that_nothing_changed(service: Service) -> None:
     for times in (1, 2):
         service.process.send_signal(signal.SIGHUP)
         service.wait_for("policy_unchanged", times, policy="policy")
@@ -304,7 +304,7 @@ def test_of_many_edits_the_last_is_in_force(service: Service, callers: list[Call
 # ---- and meanwhile
 
 
-def test_nobody_who_asks_meanwhile_notices(service: Service, folder: Path) -> None:
+def test_requests_during_reloads_are_answered_as_before_or_after(service: Service, folder: Path) -> None:
     """Every request is answered, and as one of the two policies would."""
     answered: list[list[int]] = [[], []]
     ended = threading.Event()

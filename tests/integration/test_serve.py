@@ -130,7 +130,7 @@ def test_a_signal_ends_it_well(folder: Path, number: signal.Signals) -> None:
 
 
 def test_requests_under_load_are_answered_or_refused_at_the_door_when_it_ends(folder: Path) -> None:
-    """Refused is what gRPC itself did not hand over: Envoy asks anew on either code (envoy.yaml, retry_on)."""
+    """Refused is what gRPC itself did not hand over: Envoy asks again on either code (envoy.yaml, retry_on)."""
     message, going = healthy(), threading.Barrier(5)
 
     def load() -> grpc.StatusCode:
@@ -187,18 +187,18 @@ def test_the_copies_that_a_killed_service_left_go_with_the_next_start(folder: Pa
 def test_an_address_in_use_is_one_clear_line_and_the_first_service_goes_on(folder: Path) -> None:
     with running(folder, *SOCKET, "--listen", "127.0.0.1:0", listeners=2) as service:
         path, port = service.addresses()
-        for address, told in (
+        for address, message in (
             (path, "another process answers there: stop it or name another path"),
             (port, "another process listens there: stop it or name another port"),
         ):
             code, error = refused(folder, "--keys", "keys", "--listen", address)
             assert code == 1
-            assert error.splitlines()[-1] == f"Error: cannot listen on {address}: {told}"
+            assert error.splitlines()[-1] == f"Error: cannot listen on {address}: {message}"
             assert ask(address, healthy(), folder).status.code == 0
 
 
 @pytest.mark.parametrize(
-    ("address", "told"),
+    ("address", "message"),
     [
         ("unix:none/a.sock", "folder none does not exist: make it first"),
         ("unix:/proc/1/a.sock", "folder /proc/1 is not writable"),
@@ -206,10 +206,10 @@ def test_an_address_in_use_is_one_clear_line_and_the_first_service_goes_on(folde
         ("192.0.2.1:9000", "Cannot assign requested address"),
     ],
 )
-def test_an_address_that_cannot_be_listened_on_is_one_clear_line(folder: Path, address: str, told: str) -> None:
+def test_an_address_that_cannot_be_listened_on_is_one_clear_line(folder: Path, address: str, message: str) -> None:
     code, error = refused(folder, "--keys", "keys", "--listen", address)
     assert code == 1
-    assert error.splitlines()[-1] == f"Error: cannot listen on {address}: {told}"
+    assert error.splitlines()[-1] == f"Error: cannot listen on {address}: {message}"
 
 
 def test_nothing_is_served_where_one_of_several_addresses_is_refused(folder: Path) -> None:
@@ -217,7 +217,7 @@ def test_nothing_is_served_where_one_of_several_addresses_is_refused(folder: Pat
     assert not (folder / "a.sock").exists()
 
 
-def test_every_problem_of_a_broken_policy_is_told_and_nothing_listens(folder: Path) -> None:
+def test_every_problem_of_a_broken_policy_is_reported_and_nothing_listens(folder: Path) -> None:
     shutil.copytree(POLICY, folder / "policy")
     mistakes = (
         ("rules/ai_gateway.yml", "prefix: /ai", "prefix: ai"),
@@ -234,12 +234,12 @@ def test_every_problem_of_a_broken_policy_is_told_and_nothing_listens(folder: Pa
     lines = [line for line in error.splitlines() if not line.endswith("(a warning)")]
     assert code == 1
     assert lines[-1] == f"authz: {len(lines) - 1} problems to fix"
-    told = {line.split(": ")[0].rpartition(":")[0]: line for line in lines[:-1]}
-    assert set(told) == {
+    found = {line.split(": ")[0].rpartition(":")[0]: line for line in lines[:-1]}
+    assert set(found) == {
         f"policy/{name}" for name in ("rules/ai_gateway.yml", "rules/sast.yml", "tiers.yml", "issuers.yml")
     }
     for name in ("rules/ai_gateway.yml", "rules/sast.yml", "tiers.yml", "issuers.yml"):
-        number = int(told[f"policy/{name}"].split(":")[1])
+        number = int(found[f"policy/{name}"].split(":")[1])
         assert number > 0
     assert not (folder / "a.sock").exists()
 
@@ -251,7 +251,7 @@ def lacking(profile: Profile) -> Iterator[str]:
         yield f"no certificate in {profile.name}.ca.pem"
 
 
-def test_missing_keys_are_told_for_each_issuer(folder: Path) -> None:
+def test_missing_keys_are_reported_for_each_issuer(folder: Path) -> None:
     code, error = refused(folder, "--keys", "nowhere", "--listen", "unix:a.sock")
     assert code == 1
     assert error.splitlines() == [
@@ -277,21 +277,21 @@ def test_a_private_key_in_a_key_set_stops_the_start_and_is_not_shown(folder: Pat
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "message"),
     [
         (("--policy", "nowhere"), "nowhere: is not a directory: name a policy directory with --policy"),
         (("--environment", "prod"), "environment 'prod' has no issuer; there are: production, staging"),
     ],
     ids=["policy", "environment"],
 )
-def test_what_does_not_exist_is_told(folder: Path, flags: tuple[str, ...], told: str) -> None:
+def test_what_does_not_exist_is_reported(folder: Path, flags: tuple[str, ...], message: str) -> None:
     code, error = refused(folder, *SOCKET, *flags)
     assert code == 1
-    assert told in error.splitlines()[0]
+    assert message in error.splitlines()[0]
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "message"),
     [
         (("--listen", "9000"), "'9000' is no address: write HOST:PORT or unix:PATH"),
         (("--listen", "unix:{name}.sock"), "holds braces that are neither {worker} nor {9000+worker}"),
@@ -302,10 +302,10 @@ def test_what_does_not_exist_is_told(folder: Path, flags: tuple[str, ...], told:
     ],
     ids=["no address", "another template", "no level", "one address twice", "no flag", "an argument"],
 )
-def test_a_flag_that_makes_no_sense_is_a_usage_error(folder: Path, flags: tuple[str, ...], told: str) -> None:
+def test_a_flag_that_makes_no_sense_is_a_usage_error(folder: Path, flags: tuple[str, ...], message: str) -> None:
     code, error = refused(folder, "--keys", "keys", *flags)
     assert code == 2
-    assert told in error
+    assert message in error
 
 
 def test_no_token_is_ever_logged(folder: Path) -> None:
@@ -363,7 +363,7 @@ def without_network() -> tuple[str, ...]:
 
 
 def test_it_uses_no_network_to_start_or_to_answer(folder: Path, watched: tuple[str, ...]) -> None:
-    """Everywhere an audit hook tells of Python's calls; where it can be had, a namespace takes the network away."""
+    """An audit hook reports Python's calls everywhere; where the system allows it, a namespace removes the network."""
     with running(folder, *SOCKET, command=(*without_network(), *watched)) as service:
         assert ask("unix:a.sock", healthy(), folder).status.code == 0
         assert ask("unix:a.sock", request(token="a.b.c"), folder).status.code == 16

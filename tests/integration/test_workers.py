@@ -58,7 +58,7 @@ def until(true: Callable[[], bool], what: str) -> None:
 
 
 def endpoints(folder: Path) -> list[str]:
-    """Return the sockets that Envoy is told of."""
+    """Return the sockets in the list for Envoy."""
     document = json.loads((folder / "run/endpoints.json").read_text())
     (assignment,) = document["resources"]
     (locality,) = assignment["endpoints"]
@@ -83,7 +83,7 @@ def test_each_worker_answers_on_its_own_socket(service: Service, folder: Path) -
 
 
 @pytest.mark.usefixtures("service")
-def test_envoy_is_told_of_every_worker(folder: Path) -> None:
+def test_envoy_gets_the_address_of_every_worker(folder: Path) -> None:
     until(lambda: endpoints(folder) == ALL, "three endpoints")
 
 
@@ -114,7 +114,7 @@ def test_a_killed_worker_is_replaced_on_its_socket_and_the_others_serve_on(servi
     assert [service.worker(number) == before[number] for number in range(WORKERS)] == [True, False, True]
 
 
-def test_envoy_is_not_told_of_a_dead_worker(service: Service, folder: Path) -> None:
+def test_envoy_does_not_get_the_address_of_a_dead_worker(service: Service, folder: Path) -> None:
     until(lambda: endpoints(folder) == ALL, "three endpoints")
     seen: list[list[str]] = []
     os.kill(service.worker(1), signal.SIGKILL)
@@ -179,13 +179,13 @@ def test_one_worker_drains_on_sigterm_and_is_replaced(service: Service, folder: 
     until(lambda: endpoints(folder) == ALL, "three endpoints")
 
 
-def test_a_worker_that_drains_leaves_envoys_list_says_so_and_still_answers(folder: Path) -> None:
+def test_a_worker_that_drains_leaves_envoys_list_and_still_answers(folder: Path) -> None:
     with crew(folder, "--drain", "1h") as service, Caller(folder / "run/1.sock") as caller:
-        assert caller.is_well()
+        assert caller.is_healthy()
         os.kill(service.worker(1), signal.SIGTERM)
         service.wait_for("worker_draining", worker=1)
         until(lambda: endpoints(folder) == [ALL[0], ALL[2]], "one endpoint less")
-        assert not caller.is_well()
+        assert not caller.is_healthy()
         assert caller.code(healthy()) == 0
         assert caller.code(request()) == 16
 
@@ -208,13 +208,13 @@ def test_all_end_on_sigterm_and_so_does_envoys_list(service: Service, folder: Pa
     assert list((folder / "run").iterdir()) == []
 
 
-def test_while_they_drain_they_say_so_and_answer_and_a_second_signal_ends_it_at_once(folder: Path) -> None:
+def test_while_they_drain_they_report_it_and_answer_and_a_second_signal_ends_it_at_once(folder: Path) -> None:
     with crew(folder, "--drain", "1h") as service, Caller(folder / "run/1.sock") as caller:
         pids = [service.worker(number) for number in range(WORKERS)]
-        assert caller.is_well()
+        assert caller.is_healthy()
         service.process.send_signal(signal.SIGINT)
         service.wait_for("service_stopping")
-        until(lambda: not caller.is_well(), "health turned")
+        until(lambda: not caller.is_healthy(), "health turned")
         assert caller.code(healthy()) == 0
         assert endpoints(folder) == ALL
         service.process.send_signal(signal.SIGINT)
@@ -255,7 +255,7 @@ def alive(pid: int) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "message"),
     [
         (("--workers", "2"), "2 workers need an address each: write --listen 127.0.0.1:{9000+worker}"),
         (("--workers", "0"), "0 is not in the range"),
@@ -271,23 +271,23 @@ def alive(pid: int) -> bool:
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
-def test_flags_that_make_no_sense_are_usage_errors(folder: Path, flags: tuple[str, ...], told: str) -> None:
+def test_flags_that_make_no_sense_are_usage_errors(folder: Path, flags: tuple[str, ...], message: str) -> None:
     code, error = refused(folder, "--keys", "keys", *flags)
     assert code == 2
-    assert told in error
+    assert message in error
 
 
 @pytest.mark.parametrize(
-    ("file", "told"),
+    ("file", "message"),
     [
         ("none/e.json", "folder none does not exist: make it first"),
         ("/proc/1/e.json", "folder /proc/1 is not writable"),
     ],
 )
-def test_an_endpoints_file_that_cannot_be_is_one_clear_line(folder: Path, file: str, told: str) -> None:
+def test_an_endpoints_file_that_cannot_be_is_one_clear_line(folder: Path, file: str, message: str) -> None:
     code, error = refused(folder, "--keys", "keys", "--listen", "unix:run/0.sock", "--endpoints-file", file)
     assert code == 1
-    assert error.splitlines()[-1] == f"Error: --endpoints-file {file}: {told}"
+    assert error.splitlines()[-1] == f"Error: --endpoints-file {file}: {message}"
     assert not (folder / "run/0.sock").exists()
 
 
@@ -296,8 +296,8 @@ def test_one_address_in_use_stops_all_of_them(folder: Path) -> None:
         listen = ("--listen", "unix:run/{worker}.sock", "--workers", "3")
         code, error = refused(folder, "--keys", "keys", *listen)
     assert code == 1
-    told = "another process answers there: stop it or name another path"
-    assert error.splitlines()[-1] == f"Error: cannot listen on unix:run/1.sock: {told}"
+    message = "another process answers there: stop it or name another path"
+    assert error.splitlines()[-1] == f"Error: cannot listen on unix:run/1.sock: {message}"
 
 
 def test_too_few_file_handles_are_one_clear_line_with_the_number(folder: Path) -> None:
@@ -341,7 +341,7 @@ def test_when_no_worker_can_start_it_ends_and_says_why(folder: Path) -> None:
         assert service.events()[-1] == last
 
 
-def test_a_list_for_envoy_that_cannot_be_written_is_told_and_written_as_soon_as_it_can(folder: Path) -> None:
+def test_a_list_for_envoy_that_cannot_be_written_is_reported_and_written_as_soon_as_it_can(folder: Path) -> None:
     (folder / "lists").mkdir()
     with crew(folder, "--endpoints-file", "lists/e.json") as service:
         until((folder / "lists/e.json").exists, "the list")

@@ -75,12 +75,13 @@ class Supervisor:
     def run(self, reload: Callable[[], None]) -> int:
         """Serve until SIGTERM or SIGINT and return the exit code; SIGHUP calls `reload`."""
         self._log_warnings(self._running)
+        received = time.monotonic()
         try:
             while self._code is None:
-                self._do(self._crew.tick(time.monotonic()))
+                self._do(self._crew.tick(received))
                 self._publish()
                 self._remove_old_snapshots()
-                self._listen(reload)
+                received = self._listen(reload)
         finally:
             for process in self._processes.values():
                 process.kill()
@@ -91,11 +92,15 @@ class Supervisor:
 
     # ---- what happens
 
-    def _listen(self, reload: Callable[[], None]) -> None:
-        """Wait until something happens or is due, and handle all of it."""
+    def _listen(self, reload: Callable[[], None]) -> float:
+        """Wait until something happens or is due, and handle all of it. Return when the reading began.
+
+        Heartbeats are judged by that time: when the supervisor itself was delayed, workers must not be killed for it.
+        """
         processes = list(self._processes.items())
         talking = [process.connection for _, process in processes if process.is_open]
         ready = wait([self._inbox.fileno(), *talking, *(process.sentinel for _, process in processes)], self._timeout())
+        received = time.monotonic()
         signals, reports = self._inbox.take()
         for caught in signals:
             if caught is signal.SIGHUP:
@@ -111,6 +116,7 @@ class Supervisor:
                     self._receive(number, message)
             if ended:
                 self._exited(number, process.reap())
+        return received
 
     def _timeout(self) -> float | None:
         dues = [due for due in (self._crew.due(), self._retry_due) if due is not None]

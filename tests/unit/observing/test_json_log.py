@@ -46,7 +46,7 @@ def test_a_fault_names_its_kind_and_place_and_nothing_that_it_says() -> None:
     assert re.fullmatch(r"KeyError at test_json_log\.py:\d+", fault(caught(lookup)))
 
 
-def test_a_cause_is_not_told_either() -> None:
+def test_a_cause_is_left_out_too() -> None:
     assert re.fullmatch(r"RuntimeError at test_json_log\.py:\d+", fault(caught(lookup_for_a_reason)))
 
 
@@ -109,7 +109,7 @@ def test_whatever_could_end_a_line_or_move_a_cursor_is_escaped() -> None:
         (-1e18, ""),
     ],
 )
-def test_a_moment_is_told_in_utc_or_not_at_all(moment: float, text: str) -> None:
+def test_a_moment_is_written_in_utc_or_not_at_all(moment: float, text: str) -> None:
     assert timestamp(moment) == text
 
 

@@ -1,4 +1,4 @@
-"""LineWriter that are written later: none of them holds up whoever has it to say, and what is lost is counted."""
+"""The line writer: logging never blocks, and what is lost is counted."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_each_write_fits_into_a_pipe_in_one_piece(pipe: tuple[int, int]) -> None
     assert all(len(piece) <= MAX_LINE and piece.endswith(b"\n") for piece in pieces)
 
 
-def test_a_pipe_that_nobody_reads_holds_nobody_up(pipe: tuple[int, int]) -> None:
+def test_a_pipe_that_nobody_reads_does_not_block_others(pipe: tuple[int, int]) -> None:
     reading, writing = pipe
     lines = LineWriter(writing, capacity=10)
     lines.start()
@@ -76,7 +76,7 @@ def test_a_pipe_that_nobody_reads_holds_nobody_up(pipe: tuple[int, int]) -> None
         lines.put(lambda: "y")
     assert lines.dropped() == {"overflow": 2, "unwritable": 0}
     lines.close(0.01)
-    assert lines._thread.is_alive(), "it waits for the pipe, and whoever closed it didn't"
+    assert lines._thread.is_alive(), "it waits for the pipe, and `close` did not"
     assert lines.dropped() == {"overflow": 2, "unwritable": 10}
     came = b""
     while not came.endswith(b"}\n"):
@@ -102,8 +102,8 @@ def test_what_still_waits_at_the_end_is_counted_and_a_last_line_says_so(pipe: tu
         came += os.read(reading, 4_096)
     *before, last = came.splitlines()
     assert before == [b"x" * 3_000] * 3
-    told = json.loads(last)
-    assert (told["level"], told["event"], told["lines"]) == ("warning", "log_lines_lost", 7)
+    event = json.loads(last)
+    assert (event["level"], event["event"], event["lines"]) == ("warning", "log_lines_lost", 7)
     lines._thread.join(SECONDS)
 
 
@@ -123,7 +123,7 @@ def test_a_pipe_that_is_closed_is_counted_too() -> None:
     assert lines.dropped() == {"overflow": 0, "unwritable": 1}
 
 
-def test_a_line_that_cannot_be_told_is_counted_and_those_behind_it_come(tmp_path: Path) -> None:
+def test_a_line_that_cannot_be_rendered_is_counted_and_those_behind_it_come(tmp_path: Path) -> None:
     def broken() -> NoReturn:
         raise KeyError("what a client said")
 
@@ -174,7 +174,7 @@ def files_of_at_most(octets: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_after_a_line_that_was_cut_off_the_next_begins_anew(tmp_path: Path) -> None:
+def test_after_a_line_that_was_cut_off_the_next_begins_on_a_new_line(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with log.open("wb", buffering=0) as file:
         lines = LineWriter(file.fileno())

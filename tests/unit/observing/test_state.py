@@ -27,34 +27,34 @@ def state(*, ready: bool = True) -> State:
     return State(lambda: WORKERS, lambda: ready, "A", TRUSTED)
 
 
-def test_a_policy_is_told_with_what_it_trusts() -> None:
-    told = state().policy()
-    assert (told.revision, told.reloads, told.reload_failures, told.last_failure) == ("A", 0, 0, None)
-    assert told.trusted == TRUSTED
+def test_a_policy_is_shown_with_what_it_trusts() -> None:
+    policy = state().policy()
+    assert (policy.revision, policy.reloads, policy.reload_failures, policy.last_failure) == ("A", 0, 0, None)
+    assert policy.trusted == TRUSTED
 
 
-def test_a_failure_is_told_until_a_reload_succeeds() -> None:
+def test_a_failure_is_reported_until_a_reload_succeeds() -> None:
     service = state()
     service.refused((PROBLEM,))
-    told = service.policy()
-    assert told.last_failure is not None
-    assert (told.revision, told.reload_failures, told.last_failure.problems) == ("A", 1, (PROBLEM,))
+    policy = service.policy()
+    assert policy.last_failure is not None
+    assert (policy.revision, policy.reload_failures, policy.last_failure.problems) == ("A", 1, (PROBLEM,))
     service.reloaded("B", TRUSTED)
-    told = service.policy()
-    assert (told.revision, told.reloads, told.reload_failures, told.last_failure) == ("B", 1, 1, None)
+    policy = service.policy()
+    assert (policy.revision, policy.reloads, policy.reload_failures, policy.last_failure) == ("B", 1, 1, None)
 
 
-def test_a_failure_that_was_taken_back_is_told_no_more() -> None:
+def test_a_failure_that_was_taken_back_is_no_longer_reported() -> None:
     service = state()
     loaded_at = service.policy().loaded_at
     service.refused((PROBLEM,))
     service.corrected()
-    told = service.policy()
-    assert (told.revision, told.loaded_at, told.reloads, told.reload_failures) == ("A", loaded_at, 0, 1)
-    assert told.last_failure is None
+    policy = service.policy()
+    assert (policy.revision, policy.loaded_at, policy.reloads, policy.reload_failures) == ("A", loaded_at, 0, 1)
+    assert policy.last_failure is None
 
 
-def test_whether_changes_are_seen_is_told_whatever_is_loaded_meanwhile() -> None:
+def test_whether_changes_are_seen_is_reported_whatever_is_loaded_meanwhile() -> None:
     service = state()
     found = [service.policy().watched]
     service.watched(False)

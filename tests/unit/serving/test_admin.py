@@ -1,4 +1,4 @@
-"""The admin port tells an operator how things are, whoever else pulls at it."""
+"""The admin port answers operators, whatever other clients do."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def said(address: str, octets: bytes) -> bytes:
         return answer
 
 
-def told(address: str, path: str) -> tuple[int, dict[str, Any]]:  # Any: JSON
+def get_json(address: str, path: str) -> tuple[int, dict[str, Any]]:  # Any: JSON
     response, body = asked(address, path)
     assert response.headers["Content-Type"] == "application/json"
     return response.status, json.loads(body)
@@ -70,13 +70,13 @@ def told(address: str, path: str) -> tuple[int, dict[str, Any]]:  # Any: JSON
 
 def test_it_lives() -> None:
     with served() as address:
-        assert told(address, "/healthz") == (200, {"alive": True})
+        assert get_json(address, "/healthz") == (200, {"alive": True})
 
 
 @pytest.mark.parametrize(("ready", "status"), [(True, 200), (False, 503)])
 def test_it_is_ready_when_a_worker_serves_a_policy(ready: bool, status: int) -> None:
     with served(State(ready=ready)) as address:
-        assert told(address, "/readyz") == (
+        assert get_json(address, "/readyz") == (
             status,
             {
                 "ready": ready,
@@ -88,10 +88,10 @@ def test_it_is_ready_when_a_worker_serves_a_policy(ready: bool, status: int) -> 
         )
 
 
-def test_a_reload_that_failed_is_told_with_what_to_mend() -> None:
+def test_a_reload_that_failed_is_reported_with_what_to_correct() -> None:
     failure = FailedReload(3_000.0, (Problem(Path("policy/tiers.yml"), 3, "tier 'small' stands twice"),))
     with served(State(loaded=replace(LOADED, last_failure=failure))) as address:
-        status, body = told(address, "/readyz")
+        status, body = get_json(address, "/readyz")
     assert status == 200, "the old one serves on"
     assert body["last_reload_failure"] == {
         "at": "1970-01-01T00:50:00.000000Z",
@@ -102,7 +102,7 @@ def test_a_reload_that_failed_is_told_with_what_to_mend() -> None:
 def test_a_fleet_can_be_compared() -> None:
     with served() as address:
         expected = {"revision": "beff6cf4df160dbc", "loaded_at": "1970-01-01T00:33:20.000000Z", "version": "1.2.3"}
-        assert told(address, "/revision") == (200, expected)
+        assert get_json(address, "/revision") == (200, expected)
 
 
 def test_metrics_are_there() -> None:
@@ -132,7 +132,7 @@ def test_nothing_can_be_changed(method: str) -> None:
 @pytest.mark.parametrize("path", ["/", "/metric", "/metrics/", f"/{CLIENTS_WORD}", "/%6detrics"])
 def test_there_is_nothing_else(path: str) -> None:
     with served() as address:
-        assert told(address, path) == (404, {"error": "Not Found"})
+        assert get_json(address, path) == (404, {"error": "Not Found"})
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_there_is_nothing_else(path: str) -> None:
 def test_what_cannot_be_read_is_refused_in_our_own_words(octets: bytes, capfd: pytest.CaptureFixture[str]) -> None:
     with served() as address:
         answer = said(address, octets)
-        assert told(address, "/healthz")[0] == 200
+        assert get_json(address, "/healthz")[0] == 200
     assert b"error" in answer
     assert CLIENTS_WORD.encode() not in answer
     assert b"Python" not in answer
@@ -162,8 +162,8 @@ def test_what_cannot_be_read_is_refused_in_our_own_words(octets: bytes, capfd: p
 def test_a_bug_ends_an_answer_and_not_the_port() -> None:
     with served(Broken()) as address:
         for path in ("/readyz", "/metrics", "/revision"):
-            assert told(address, path) == (500, {"error": "Internal Server Error"})
-        assert told(address, "/healthz")[0] == 200
+            assert get_json(address, path) == (500, {"error": "Internal Server Error"})
+        assert get_json(address, "/healthz")[0] == 200
 
 
 def is_closed(connection: socket.socket) -> bool:
@@ -193,7 +193,7 @@ def test_slow_clients_do_not_keep_others_out() -> None:
         slow[1].sendall(b"\r\n\r\n")
         assert slow[1].recv(12) == b"HTTP/1.0 200", "it ends its request in time"
         assert is_closed(slow[0]), "although it sends a little now and then"
-        assert told(address, "/healthz")[0] == 200
+        assert get_json(address, "/healthz")[0] == 200
 
 
 def test_a_client_that_goes_away_is_no_event(capfd: pytest.CaptureFixture[str]) -> None:
@@ -203,7 +203,7 @@ def test_a_client_that_goes_away_is_no_event(capfd: pytest.CaptureFixture[str]) 
             with closing(socket.create_connection((host, int(port)), SECONDS)) as connection:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
                 connection.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
-        assert told(address, "/healthz")[0] == 200
+        assert get_json(address, "/healthz")[0] == 200
     captured = capfd.readouterr()
     assert (captured.out, captured.err) == ("", "")
 
@@ -230,4 +230,4 @@ def test_a_port_is_free_again_once_it_stopped() -> None:
 def test_ipv6_is_an_address_too() -> None:
     with served(address="[::1]:0") as address:
         assert address.startswith("[::1]:")
-        assert told(address, "/healthz")[0] == 200
+        assert get_json(address, "/healthz")[0] == 200

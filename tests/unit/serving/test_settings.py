@@ -110,7 +110,7 @@ def test_what_makes_sense_is_no_contradiction(listen: list[str], workers: int) -
 
 
 @pytest.mark.parametrize(
-    ("listen", "workers", "told"),
+    ("listen", "workers", "message"),
     [
         pytest.param(["unix:a", "unix:a"], 1, "--listen names one address twice", id="twice"),
         pytest.param(
@@ -156,18 +156,18 @@ def test_what_makes_sense_is_no_contradiction(listen: list[str], workers: int) -
         ),
     ],
 )
-def test_addresses_that_cannot_be_are_told(listen: list[str], workers: int, told: str) -> None:
-    assert contradiction(settings(*listen, workers=workers)) == told
+def test_addresses_that_cannot_be_are_reported(listen: list[str], workers: int, message: str) -> None:
+    assert contradiction(settings(*listen, workers=workers)) == message
 
 
 @pytest.mark.parametrize("address", ["unix:run/{worker}.sock", "127.0.0.1:9000", "[::1]:9000"])
 @pytest.mark.parametrize("suffix", [".json", ".yaml", ".yml"])
-def test_envoy_can_be_told_of_paths_and_ip_addresses(address: str, suffix: str) -> None:
+def test_envoy_can_be_given_paths_and_ip_addresses(address: str, suffix: str) -> None:
     assert contradiction(settings(address, endpoints_file=f"e{suffix}")) is None
 
 
 @pytest.mark.parametrize(
-    ("address", "file", "told"),
+    ("address", "file", "message"),
     [
         ("unix:a", "e", "--endpoints-file e: Envoy reads .json, .yaml, .yml"),
         *(
@@ -181,8 +181,8 @@ def test_envoy_can_be_told_of_paths_and_ip_addresses(address: str, suffix: str) 
         ),
     ],
 )
-def test_what_envoy_cannot_be_told_is_refused(address: str, file: str, told: str) -> None:
-    assert contradiction(settings(address, "127.0.0.1:9001", endpoints_file=file)) == told
+def test_what_envoy_cannot_be_given_is_refused(address: str, file: str, message: str) -> None:
+    assert contradiction(settings(address, "127.0.0.1:9001", endpoints_file=file)) == message
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Reload: what was read when somebody requested or a file changed, told once, and never an end to it."""
+"""Reload: what was read when somebody requested or a file changed, reports once, and never an end to it."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ def running(sources: Sources, tmp_path: Path) -> Snapshot:
 
 
 def started(sources: Sources, folder: Path, running: Snapshot) -> tuple[Reloader, queue.SimpleQueue[Report]]:
-    told: queue.SimpleQueue[Report] = queue.SimpleQueue()
-    reloader = Reloader(sources, folder, lambda: running, told.put)
+    reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
+    reloader = Reloader(sources, folder, lambda: running, reports.put)
     reloader.start()
-    return reloader, told
+    return reloader, reports
 
 
-def test_who_asks_is_told_so(sources: Sources, running: Snapshot, tmp_path: Path) -> None:
-    reloader, told = started(sources, tmp_path / "copies", running)
+def test_a_request_and_a_change_are_reported_apart(sources: Sources, running: Snapshot, tmp_path: Path) -> None:
+    reloader, reports = started(sources, tmp_path / "copies", running)
     reloader.request()
-    first = told.get(timeout=SECONDS)
+    first = reports.get(timeout=SECONDS)
     reloader.changed()
-    second = told.get(timeout=SECONDS)
+    second = reports.get(timeout=SECONDS)
     assert isinstance(first, Taken)
     assert isinstance(second, Taken)
     assert (first.requested, second.requested) == (True, False)
@@ -69,27 +69,27 @@ def test_who_asks_is_told_so(sources: Sources, running: Snapshot, tmp_path: Path
     assert first.snapshot.folder != second.snapshot.folder
 
 
-def test_what_is_broken_is_told_and_the_next_request_is_served(
+def test_what_is_broken_is_reported_and_the_next_request_is_served(
     sources: Sources, running: Snapshot, tmp_path: Path
 ) -> None:
-    reloader, told = started(sources, tmp_path / "copies", running)
+    reloader, reports = started(sources, tmp_path / "copies", running)
     tiers = sources.policy / "tiers.yml"
     text = tiers.read_text()
     tiers.write_text("defualt: any\n")
     reloader.request()
-    refused = told.get(timeout=SECONDS)
+    refused = reports.get(timeout=SECONDS)
     assert isinstance(refused, Refused)
     assert {problem.file for problem in refused.problems} == {tiers}
     tiers.write_text(text)
     reloader.request()
-    assert isinstance(told.get(timeout=SECONDS), Taken)
+    assert isinstance(reports.get(timeout=SECONDS), Taken)
 
 
-def test_no_room_for_the_copy_is_told(sources: Sources, running: Snapshot, tmp_path: Path) -> None:
+def test_no_room_for_the_copy_is_reported(sources: Sources, running: Snapshot, tmp_path: Path) -> None:
     (tmp_path / "copies").write_text("a file stands there")
-    reloader, told = started(sources, tmp_path / "copies", running)
+    reloader, reports = started(sources, tmp_path / "copies", running)
     reloader.request()
-    refused = told.get(timeout=SECONDS)
+    refused = reports.get(timeout=SECONDS)
     assert isinstance(refused, Refused)
     (problem,) = refused.problems
     assert (problem.file, problem.message) == (
@@ -98,7 +98,7 @@ def test_no_room_for_the_copy_is_told(sources: Sources, running: Snapshot, tmp_p
     )
 
 
-def test_a_bug_is_told_without_its_text_and_the_next_request_is_served(
+def test_a_bug_is_reported_without_its_text_and_the_next_request_is_served(
     sources: Sources, running: Snapshot, tmp_path: Path
 ) -> None:
     bugs = iter([KeyError("a secret")])
@@ -108,16 +108,16 @@ def test_a_bug_is_told_without_its_text_and_the_next_request_is_served(
             raise bug
         return running
 
-    told: queue.SimpleQueue[Report] = queue.SimpleQueue()
-    reloader = Reloader(sources, tmp_path / "copies", struck, told.put)
+    reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
+    reloader = Reloader(sources, tmp_path / "copies", struck, reports.put)
     reloader.start()
     reloader.request()
-    refused = told.get(timeout=SECONDS)
+    refused = reports.get(timeout=SECONDS)
     assert isinstance(refused, Refused)
     (problem,) = refused.problems
     assert problem.message.startswith("internal_error: KeyError at test_reloader.py:")
     reloader.request()
-    assert isinstance(told.get(timeout=SECONDS), Taken)
+    assert isinstance(reports.get(timeout=SECONDS), Taken)
 
 
 # ---- the watch
@@ -125,16 +125,16 @@ def test_a_bug_is_told_without_its_text_and_the_next_request_is_served(
 
 @pytest.fixture
 def changes(sources: Sources) -> Iterator[queue.SimpleQueue[Report | None]]:
-    """What the watch of policy and keys tells: None for a change; the first is that it has begun."""
-    told: queue.SimpleQueue[Report | None] = queue.SimpleQueue()
-    watch = Watch((sources.policy, sources.keys), lambda: told.put(None), told.put)
+    """What the watch of policy and keys reports: None for a change; the first is that it has begun."""
+    reports: queue.SimpleQueue[Report | None] = queue.SimpleQueue()
+    watch = Watch((sources.policy, sources.keys), lambda: reports.put(None), reports.put)
     watch.start()
-    told.get(timeout=SECONDS)
-    yield told
+    reports.get(timeout=SECONDS)
+    yield reports
     watch.stop()
 
 
-def test_changes_of_both_folders_are_told(sources: Sources, changes: queue.SimpleQueue[Report | None]) -> None:
+def test_changes_of_both_folders_are_reported(sources: Sources, changes: queue.SimpleQueue[Report | None]) -> None:
     (sources.policy / "rules/new.yml").write_text("")
     assert changes.get(timeout=SECONDS) is None
     (sources.keys / "new.jwks.json").write_text("")
@@ -146,23 +146,23 @@ def test_a_folder_that_comes_back_is_watched_again(sources: Sources, changes: qu
     assert changes.get(timeout=SECONDS) is None
     write_keys(sources.keys)
     assert changes.get(timeout=SECONDS) is None
-    while not changes.empty():  # it has to begin anew, and says so
+    while not changes.empty():  # the watch begins again, and reports that
         changes.get()
     replacing = sources.keys / "customers-dot.jwks.json"
     replacing.write_text("{}")
     assert changes.get(timeout=SECONDS) is None
 
 
-def test_what_cannot_be_watched_is_told_once_and_tried_again(sources: Sources) -> None:
+def test_what_cannot_be_watched_is_reported_once_and_tried_again(sources: Sources) -> None:
     """As where the system grants no more watches; here, it grants no more handles.
 
     2026-11-22: the watch ended for good, and nothing that was revoked since came into force.
     """
-    told: queue.SimpleQueue[Report | None] = queue.SimpleQueue()
+    reports: queue.SimpleQueue[Report | None] = queue.SimpleQueue()
     tries: queue.SimpleQueue[None] = queue.SimpleQueue()
     for former in (each for each in threading.enumerate() if each.name == "watch"):
         former.join(SECONDS)  # the handles that it gives back would let this one see
-    watch = Watch(Counted((sources.policy,), tries), lambda: told.put(None), told.put)
+    watch = Watch(Counted((sources.policy,), tries), lambda: reports.put(None), reports.put)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     lowest = os.open(os.devnull, os.O_RDONLY)
     os.close(lowest)
@@ -171,13 +171,13 @@ def test_what_cannot_be_watched_is_told_once_and_tried_again(sources: Sources) -
         watch.start()
         for _ in range(3):
             tries.get(timeout=SECONDS)
-        failed = told.get(timeout=SECONDS)
+        failed = reports.get(timeout=SECONDS)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert isinstance(failed, WatchFailed)
     assert "Too many open files" in failed.cause
-    assert told.get(timeout=SECONDS) == WatchRestored()
-    assert told.get(timeout=SECONDS) is None
+    assert reports.get(timeout=SECONDS) == WatchRestored()
+    assert reports.get(timeout=SECONDS) is None
     (sources.policy / "rules/new.yml").write_text("")
-    assert told.get(timeout=SECONDS) is None
+    assert reports.get(timeout=SECONDS) is None
     watch.stop()

@@ -71,25 +71,25 @@ def test_only_the_data_of_workers_is_kept_and_goes_when_it_is_removed(sources: S
     snapshot.remove()
 
 
-def test_problems_are_told_with_the_names_of_the_originals(sources: Sources, tmp_path: Path) -> None:
+def test_problems_are_reported_with_the_names_of_the_originals(sources: Sources, tmp_path: Path) -> None:
     (sources.policy / "tiers.yml").write_text("defualt: any\n")
     (sources.keys / "gitlab-com.jwks.json").write_text("{")
-    told = problems(sources, tmp_path / "copy")
-    assert {line.split(":")[0] for line in told} == {
+    found = problems(sources, tmp_path / "copy")
+    assert {line.split(":")[0] for line in found} == {
         str(sources.policy / "tiers.yml"),
         str(sources.keys / "gitlab-com.jwks.json"),
     }
     assert not (tmp_path / "copy").exists()
 
 
-def test_warnings_are_told_with_the_names_of_the_originals(sources: Sources, tmp_path: Path) -> None:
+def test_warnings_are_reported_with_the_names_of_the_originals(sources: Sources, tmp_path: Path) -> None:
     unit = min((sources.policy / "catalog" / "unit_primitives").iterdir())
     unit.write_text(f"{unit.read_text()}novelty: 1\n")
     (warning,) = take(sources, tmp_path / "copy", None).warnings
     assert str(warning).startswith(f"{unit}:")
 
 
-def test_a_folder_that_is_none_is_told(sources: Sources, tmp_path: Path) -> None:
+def test_a_folder_that_is_none_is_reported(sources: Sources, tmp_path: Path) -> None:
     missing = replace(sources, policy=tmp_path / "none")
     assert problems(missing, tmp_path / "copy") == [
         f"{tmp_path / 'none'}: is not a directory: name a policy directory with --policy"
@@ -215,13 +215,13 @@ def test_what_changes_once_while_it_is_read_is_read_again(sources: Sources, tmp_
 
 
 def test_an_issuer_does_not_lose_the_keys_that_are_in_force(sources: Sources, tmp_path: Path) -> None:
-    """A folder that was emptied is a slip, whatever the flag said when it started."""
+    """An emptied folder is a mistake, whatever the flag said at the start."""
     lenient = replace(sources, allow_empty_issuers=True)
     running = take(lenient, tmp_path / "a", None)
     (sources.keys / "customers-dot.jwks.json").unlink()
-    mend = "put one back, or restart with --allow-empty-issuers"
+    remedy = "put one back, or restart with --allow-empty-issuers"
     assert problems(lenient, tmp_path / "b", running) == [
-        f"{sources.keys}: issuer 'customers-dot' has keys in force and none here: {mend}"
+        f"{sources.keys}: issuer 'customers-dot' has keys in force and none here: {remedy}"
     ]
     assert not (tmp_path / "b").exists()
     started_anew = take(lenient, tmp_path / "c", None)
@@ -241,7 +241,7 @@ def test_an_issuer_that_is_no_more_may_take_its_keys_along(sources: Sources, tmp
     assert take(lenient, tmp_path / "b", running).keyed == running.keyed - {"customers-dot"}
 
 
-def test_no_room_for_the_copy_is_told_as_the_system_does(sources: Sources, tmp_path: Path) -> None:
+def test_no_room_for_the_copy_is_an_error_of_the_system(sources: Sources, tmp_path: Path) -> None:
     (tmp_path / "copy").write_text("a file stands there")
     with pytest.raises(OSError, match="Not a directory"):
         take(sources, tmp_path / "copy" / "0", None)

@@ -1,4 +1,4 @@
-"""The crew: what becomes of workers that start, die, hang, drain or load a policy, told as a story with a clock."""
+"""The crew: what it orders when workers start, die, hang, drain or load a policy, with a clock of the test."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def story() -> Story:
     return made
 
 
-def test_every_worker_is_started_and_told_what_to_load() -> None:
+def test_every_worker_is_started_and_gets_the_policy_to_load() -> None:
     assert Story().after(0) == [Spawn(0), Send(0, A), Spawn(1), Send(1, A)]
 
 
@@ -179,7 +179,7 @@ def test_serving_well_for_a_while_makes_the_pause_short_again(story: Story) -> N
     assert pauses(story, 0, 1) == pytest.approx([0.1])
 
 
-def test_what_a_worker_says_of_its_failure_is_told_when_it_is_gone() -> None:
+def test_the_cause_that_a_worker_gave_is_logged_when_it_has_ended() -> None:
     story = Story(1)
     story.after(0)
     assert story.says(0, Failed("cannot listen on unix:0")) == []
@@ -251,7 +251,7 @@ def test_one_that_does_not_start_is_killed() -> None:
 # ---- draining
 
 
-def test_one_that_was_told_to_end_is_replaced_at_once_when_it_has(story: Story) -> None:
+def test_one_that_got_sigterm_is_replaced_at_once_when_it_has(story: Story) -> None:
     assert story.says(0, Draining()) == [WorkerDraining(0)]
     assert story.says(0, Draining()) == []
     story.now += DRAIN - 1
@@ -284,7 +284,7 @@ def test_all_drain_and_the_end_is_good(story: Story) -> None:
     assert story.after(100) == []
 
 
-def test_one_that_drains_already_is_not_told_again(story: Story) -> None:
+def test_one_that_drains_already_does_not_get_the_order_again(story: Story) -> None:
     story.says(0, Draining())
     assert story.leaves() == [Send(1, Drain())]
 
@@ -317,7 +317,7 @@ def test_one_that_is_about_to_listen_drains_with_the_others() -> None:
     assert story.exits(0, "exit code 0") == [ServiceStopped(), End(0)]
 
 
-def test_one_that_is_being_killed_is_not_told_to_drain(story: Story) -> None:
+def test_one_that_is_being_killed_gets_no_order_to_drain(story: Story) -> None:
     story.after(SILENT_SECONDS)
     assert story.leaves() == []
     story.exits(0)
@@ -349,7 +349,7 @@ def test_all_load_and_then_all_swap(story: Story) -> None:
     assert story.takes(1) == [InForce(A, B, 2)]
 
 
-def test_nobody_is_asked_where_nobody_serves() -> None:
+def test_without_a_worker_a_policy_is_in_force_at_once() -> None:
     story = Story(1)
     assert story.offers(B) == [InForce(A, B, 0)]
     assert story.after(0) == [Spawn(0), Send(0, B)]
@@ -387,7 +387,7 @@ def test_one_that_drains_swaps_too(story: Story) -> None:
     assert story.takes(1, 0) == [InForce(A, B, 2)]
 
 
-def test_one_that_dies_meanwhile_holds_nobody_up(story: Story) -> None:
+def test_one_that_dies_meanwhile_does_not_block_others(story: Story) -> None:
     story.offers(B)
     story.says(0, Loaded("B"))
     assert story.exits(1)[1:] == [Send(0, Swap("B"))]
@@ -458,7 +458,7 @@ def test_what_was_given_up_is_not_offered_again_when_something_else_is_wanted(st
     assert story.waits(FIRST_PAUSE) == []
 
 
-def test_a_worker_that_is_still_at_it_is_not_told_again(story: Story) -> None:
+def test_a_worker_that_is_still_at_it_does_not_get_the_order_again(story: Story) -> None:
     story.offers(B)
     story.says(0, Failed("MemoryError", "B"))
     assert story.waits(LOAD_SECONDS) == [Abandon(B, "no worker has loaded it within 30s", 1)]
@@ -480,7 +480,7 @@ def test_when_the_only_one_that_could_load_it_dies_it_is_offered_again() -> None
     assert story.says(2, Failed("MemoryError", "B")) == [Abandon(B, cause, 1)]
 
 
-def test_a_failure_that_is_not_about_what_was_told_last_changes_nothing(story: Story) -> None:
+def test_a_failure_that_is_not_about_the_last_order_changes_nothing(story: Story) -> None:
     """2026-11-22: a worker that was late with one policy spoilt the next."""
     story.offers(B)
     fails = story.waits(LOAD_SECONDS)
@@ -509,7 +509,7 @@ def test_one_that_cannot_load_what_it_starts_with_ends_of_itself(story: Story) -
 
 
 def test_what_a_worker_may_still_read_is_needed(story: Story) -> None:
-    """2026-11-22: a folder was deleted while a worker read it, because the worker had been told of another since."""
+    """2026-11-22: a folder was deleted while a worker read it, because the worker had got another order since."""
     story.offers(B)
     story.waits(LOAD_SECONDS)
     story.offers(C)
@@ -626,7 +626,7 @@ def test_counts_are_not_its_business(story: Story) -> None:
     assert story.says(0, Counted(Totals())) == []
 
 
-def test_one_that_dies_while_it_swaps_holds_nobody_up(story: Story) -> None:
+def test_one_that_dies_while_it_swaps_does_not_block_others(story: Story) -> None:
     story.offers(B)
     story.says(0, Loaded("B"))
     story.says(1, Loaded("B"))

@@ -91,7 +91,7 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "message"),
     [
         ("none/e.json", "folder none does not exist: make it first"),
         ("/proc/1/e.json", "folder /proc/1 is not writable"),
@@ -99,10 +99,10 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     ],
 )
 def test_where_it_cannot_be_is_one_clear_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, told: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("folder").mkdir()
     with pytest.raises(EndpointsFileUnusableError) as caught:
         EndpointsFile(Path(path)).prepare()
-    assert str(caught.value) == f"--endpoints-file {path}: {told}"
+    assert str(caught.value) == f"--endpoints-file {path}: {message}"

@@ -53,7 +53,7 @@ def test_the_end_comes_after_all_that_was_said(pipe: tuple[Connection, Connectio
 
 
 @pytest.mark.parametrize("so_far", [1, 4, 100])
-def test_half_a_message_is_waited_for_by_nobody(pipe: tuple[Connection, Connection], so_far: int) -> None:
+def test_half_a_message_does_not_block_the_reader(pipe: tuple[Connection, Connection], so_far: int) -> None:
     """2026-11-22: a worker that was stopped between length and body of a message held up all supervision."""
     ours, theirs = pipe
     frames, whole = Frames(ours), framed(Loaded(LONG))
@@ -71,8 +71,10 @@ def test_no_message_is_as_long_as_that(pipe: tuple[Connection, Connection]) -> N
         list(Frames(ours).take())
 
 
-def test_a_worker_that_stops_in_the_middle_of_a_message_holds_nobody_up(pipe: tuple[Connection, Connection]) -> None:
-    """2026-11-22: the same, as the supervisor hears it, to the end of the process."""
+def test_a_worker_that_stops_within_a_message_does_not_block_others(
+    pipe: tuple[Connection, Connection],
+) -> None:
+    """2026-11-22: the same, as the supervisor receives it, until the process has ended."""
     ours, theirs = pipe
     process = multiprocessing.get_context("spawn").Process(target=int)
     process.start()

@@ -46,7 +46,7 @@ def test_signals_are_given_back() -> None:
     with Inbox[int](signal.SIGUSR1) as inbox:
         assert signal.getsignal(signal.SIGUSR1) is not before
     assert signal.getsignal(signal.SIGUSR1) is before
-    inbox.post(1)  # a thread that is late harms nobody
+    inbox.post(1)  # a thread may be late
 
 
 def test_another_signal_is_none_of_its_business() -> None:
