@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from authz.tokens.strict_json import MAX_BRACKETS, loads
@@ -51,3 +53,11 @@ def test_anything_else_is_a_value_error(text: str, message: str) -> None:
 
 def test_a_value_may_be_nested_as_deep_as_the_bound() -> None:
     assert repr(loads("[" * MAX_BRACKETS + "]" * MAX_BRACKETS)) == "[" * MAX_BRACKETS + "]" * MAX_BRACKETS
+
+
+def test_a_caller_deep_in_the_stack_gets_a_value_error_too() -> None:
+    def call_at(depth: int) -> object:
+        return loads("[]") if depth == 0 else call_at(depth - 1)
+
+    with pytest.raises(ValueError, match="is nested too deeply"):
+        list(map(call_at, range(sys.getrecursionlimit())))
