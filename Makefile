@@ -38,11 +38,11 @@ test-core: install-dev ## unit, property and decision tables, in seconds; what d
 	  $(DECIDING:%=--cov=authz.%) --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
 
 test-doors: install-dev ## real processes, real sockets, real Envoy
-	@$(BIN)/python -m pytest --quiet tests/integration tests/e2e
+	@$(BIN)/python -m pytest --quiet tests/integration tests/e2e -m "not shared"
 
 test-shared: install-dev ## limits on the real rate limit service and Redis; a machine without them fails
 	@$(BIN)/python -m dev.ratelimit.service
-	@$(BIN)/python -m pytest --quiet tests/shared
+	@$(BIN)/python -m pytest --quiet tests/e2e -m shared
 
 test-observability: install-dev ## metrics, alerts and dashboard, judged by promtool (Debian's package prometheus)
 	@$(BIN)/python -m pytest --quiet tests/observability

@@ -1,4 +1,4 @@
-"""Times everything that needs no server, side by side: `python -m benchmarks [STEP...]`; or runs one experiment."""
+"""Measures the steps of a check, in turn: `python -m benchmarks [STEP...]`; or runs one experiment."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from benchmarks.measuring import measure, table
 
 STEPS: Final = ("parse", "match", "verify", "chains", "revocations", "decide", "serialise", "whole", "observe")
 EXPERIMENTS: Final = ("limits", "loading", "server")
-"""Not among the steps: they start programs, take a minute or so, and have tables of their own."""
+"""Not among the steps: they start programs, take about a minute, and print their own tables."""
 
 
 def main(wanted: list[str]) -> int:
-    """Print a table of the steps that are named, or of all; an experiment is run alone."""
+    """Print a table of the named steps, or of all; an experiment runs alone."""
     if len(wanted) == 1 and wanted[0] in EXPERIMENTS:
         return int(import_module(f"benchmarks.{wanted[0]}").main())
     unknown = sorted(set(wanted) - set(STEPS))

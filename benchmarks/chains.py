@@ -42,7 +42,7 @@ HOSTILE: Final[dict[str, tuple[Certificate | bytes, ...]]] = {
 
 
 def cases() -> Iterator[Case]:
-    """Yield what is timed."""
+    """Yield the cases to measure."""
     for placement in ("header", "claims"):
         signed = chain_token(placement=placement)
         new = judge_with(Forgetful(), Forgetful())
@@ -56,17 +56,17 @@ def cases() -> Iterator[Case]:
 
 
 def believed(judge: Judge, tokens: Sequence[str]) -> Callable[[], object]:
-    """Return the verification of one token after the other."""
+    """Return a function that verifies one token after the other."""
     verify, turns = judge.verifier.verify, cycle(tokens)
     if not all(isinstance(verify(each, BACKEND, CLOCK), Proof) for each in tokens):
-        raise TypeError("these tokens were to be valid")
+        raise TypeError("these tokens should be valid")
     return lambda: verify(next(turns), BACKEND, CLOCK)
 
 
 def refused(signed: str) -> Callable[[], object]:
-    """Return the refusal of a token for its certificates."""
+    """Return a function that refuses a token for its certificates."""
     verify = judge_with(Forgetful(), Forgetful()).verifier.verify
     verdict = verify(signed, BACKEND, CLOCK)
     if isinstance(verdict, Proof) or verdict.error is not TokenError.UNTRUSTED_CERTIFICATE:
-        raise TypeError(f"this token was to be refused for its certificates, and is not: {verdict}")
+        raise TypeError(f"this token should be refused for its certificates, but is not: {verdict}")
     return lambda: verify(signed, BACKEND, CLOCK)

@@ -27,7 +27,7 @@ PATHS: Final = {
 
 
 def cases() -> Iterator[Case]:
-    """Yield what is timed."""
+    """Yield the cases to measure."""
     request = to_request(check_request(token()))
     rule = POLICY.judge.rules.match(request.method, request.target)
     if not isinstance(rule, TokenRule):

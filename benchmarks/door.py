@@ -1,4 +1,4 @@
-"""What a request costs each part of the door: `python -m benchmarks.door`; needs Docker, Compose and h2load.
+"""Measures the cost of a request in each part of the door: `python -m benchmarks.door`; needs Docker and h2load.
 
 Method: the compose stack as its tests start it (two Envoys, two authz workers, the rate limit service, Redis); h2load
 asks one Envoy over TLS on 10 connections with 2 requests in flight on each; 5 rounds of 4,000 requests, the cases in
@@ -40,12 +40,12 @@ TICK: Final = 1_000_000 / os.sysconf("SC_CLK_TCK")
 
 
 class WrongAnswersError(Exception):
-    """Too many requests were answered otherwise than is due; the message is h2load's report."""
+    """Too many requests got an unexpected answer; the message is h2load's report."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One kind of request, and the class of status that it must be answered."""
+    """One kind of request, and the class of its expected status."""
 
     name: str
     scopes: Sequence[str] | None
@@ -74,7 +74,7 @@ def main() -> int:
 
 
 def measured(door: Door, asked: Mapping[Case, Mapping[str, str]]) -> dict[Case, list[Sequence[float]]]:
-    """For each case its rounds: what a request cost each service."""
+    """Return for each case its rounds, each with the cost of a request in each service."""
     port = door.ports()[0]
     one = next(each for each in door.stack.containers("envoy") if port in each.ports.values())
     parts = (one, *(door.container(service) for service in SERVICES[1:]))
@@ -90,7 +90,7 @@ def measured(door: Door, asked: Mapping[Case, Mapping[str, str]]) -> dict[Case, 
 
 
 def load(port: int, headers: Mapping[str, str], case: Case) -> None:
-    """Send a round. Raises WrongAnswersError unless nearly every answer is of the wanted class."""
+    """Send a round. Raises WrongAnswersError unless nearly every answer has the expected class."""
     stated = [f"--header={name}: {value}" for name, value in headers.items()]
     line = ["h2load", *LOAD, "--header=:method: POST", *stated, f"https://localhost:{port}{COMPLETIONS}"]
     done = subprocess.run(line, capture_output=True, text=True, check=True)
@@ -100,13 +100,13 @@ def load(port: int, headers: Mapping[str, str], case: Case) -> None:
 
 
 def spent(part: Container) -> dict[str, int]:
-    """What each of the container's processes has used so far, in ticks of the kernel's clock."""
+    """Return the processor time of each of the container's processes, in ticks of the kernel's clock."""
     processes = docker("top", part.id, "-eo", "pid").split()[1:]
     return {process: used for process in processes if (used := ticks(process)) is not None}
 
 
 def ticks(process: str) -> int | None:
-    """User and system time of a process; None once it is gone, as health checks soon are."""
+    """Return user and system time of a process; None if it has ended, as health checks soon do."""
     try:
         fields = Path("/proc", process, "stat").read_text("ascii").rpartition(")")[2].split()
     except OSError:
@@ -115,12 +115,12 @@ def ticks(process: str) -> int | None:
 
 
 def cost(before: Mapping[str, int], after: Mapping[str, int]) -> float:
-    """Microseconds of a request, by the processes that were there all the time."""
+    """Return the microseconds of a request, from the processes that ran all the time."""
     return sum(after[process] - before[process] for process in before.keys() & after.keys()) * TICK / REQUESTS
 
 
 def cell(rounds: Sequence[float]) -> str:
-    """A median with its spread."""
+    """Format a median with its spread."""
     return f"{statistics.median(rounds):,.0f} ({min(rounds):,.0f} to {max(rounds):,.0f})"
 
 

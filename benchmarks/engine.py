@@ -49,7 +49,7 @@ def yardstick(check: Callable[[bytes], bytes], address: str) -> None:
 
 
 def subject(keys: str | None) -> Callable[[bytes], bytes]:
-    """Return what answers."""
+    """Return the function that answers."""
     if keys is None:
         answer = CheckResponse(ok_response=OkHttpResponse()).SerializeToString()
         return lambda _message: answer

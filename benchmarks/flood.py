@@ -1,4 +1,4 @@
-"""What far too many checks at once do to one server: `python -m benchmarks.flood`; needs h2load.
+"""Measures one server with far too many checks at once: `python -m benchmarks.flood`; needs h2load.
 
 Method: the engine around a check that takes one millisecond of the processor, on a Unix socket, with the bounds of
 benchmarks.engine. For ten seconds h2load keeps 2,000 and then 20,000 checks in flight over 8 connections, a new one at
@@ -36,7 +36,7 @@ MEBI: Final = 1024
 
 
 def serve(address: str) -> int:
-    """Serve until SIGTERM, then print what was answered and what refused."""
+    """Serve until SIGTERM, then print the numbers of answered and refused checks."""
     answered, refused, beats = [0], [0], [0]
 
     def slow(message: bytes) -> bytes:
@@ -64,7 +64,7 @@ def memory(pid: int, kind: str) -> int:
 
 
 def ask_health(address: str, load: subprocess.Popen[bytes]) -> list[float]:
-    """Ask until the load is over; return how long each answer took, sorted."""
+    """Ask for health until the load is over; return the sorted response times."""
     took = []
     with grpc.insecure_channel(address) as channel:
         health = health_pb2_grpc.HealthStub(channel)
@@ -77,7 +77,7 @@ def ask_health(address: str, load: subprocess.Popen[bytes]) -> list[float]:
 
 
 def flood(h2load: str, folder: Path, streams: int) -> None:
-    """Run server, load and client, and print what was seen."""
+    """Run server, load and client, and print the results."""
     address, body = f"unix:{folder}/flood.sock", folder / "body"
     body.write_bytes(BODY)
     command: Sequence[str] = (sys.executable, "-m", "benchmarks.flood", address)

@@ -1,4 +1,4 @@
-"""A tenfold flood of tier `any`, with the limits and without: `python -m benchmarks limits`; a minute.
+"""Measures a tenfold flood of tier `any`, with limits and without: `python -m benchmarks limits`; a minute.
 
 Method: a real Envoy on the rendered embedded configuration, the real service, and two sample backends that together
 take 100 requests a second and let the others wait. All tiers usually send three quarters of their share; then `any`
@@ -50,7 +50,7 @@ PLOT: Final = Path(__file__).with_suffix(".svg")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One way to limit, and what became of everyone."""
+    """One run, with or without limits, and the outcome of each request."""
 
     name: str
     outcomes: Sequence[Outcome]
@@ -82,12 +82,12 @@ def run_once(folder: Path, phases: Sequence[Phase], *, shadow: bool) -> Sequence
         outcomes = send(port, CROWDS, phases)
     strange = {outcome.status for outcome in outcomes} - {0, 200, 429, 503}
     if strange:
-        raise RuntimeError(f"the door answered {sorted(strange)}, which has nothing to do with limits")
+        raise RuntimeError(f"the door answered {sorted(strange)}, which does not come from limits")
     return outcomes
 
 
 def experiment_limits(*, shadow: bool) -> dict[str, Any]:  # Any: YAML as it is written
-    """Return the shipped limits, for backends of this size and clients on this machine; or all of them in shadow."""
+    """Return the shipped limits for backends of this size and clients on this machine; or all in shadow mode."""
     limits: dict[str, Any] = yaml.safe_load((SHIPPED.folder / "limits.yaml").read_text("utf-8"))
     limits["backend_services"][BACKEND]["capacity"] = f"{PER_SECOND}/second"
     limits["addresses"]["exempt"].append("127.0.0.0/8")
@@ -104,7 +104,7 @@ def _in_shadow(tier: Mapping[str, str]) -> dict[str, object]:
 
 @contextmanager
 def door(folder: Path, limits: str) -> Iterator[int]:
-    """A whole door, of which only one backend lives, while the block runs; the port of its plain listener."""
+    """Run a whole door with only one live backend while the block runs; yield the port of its plain listener."""
     (folder / "run" / "authz").mkdir(parents=True)
     write_keys(folder / "run" / "keys")
     certificate.ensure(folder / "run" / "tls", datetime.now(UTC))
@@ -140,7 +140,7 @@ def _port(family: Family, child: Child) -> int:
 
 
 def table(runs: Sequence[Run], phases: Sequence[Phase]) -> str:
-    """Return what became of each tier's requests during the flood, a second, as Markdown."""
+    """Return the outcome of each tier's requests per second during the flood, as Markdown."""
     begins, seconds = phases[0].seconds, phases[1].seconds
     head = "| tier | asked for |" + "".join(f" {run.name}: served | refused | p99, ms |" for run in runs)
     rows = [head, "|---|---|" + "---|---|---|" * len(runs)]

@@ -1,4 +1,4 @@
-"""The plot of the experiment with limits: a panel a run and figure, drawn as SVG by hand."""
+"""Draws the plot of the experiment with limits as SVG: one panel for each run and figure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 
 from benchmarks.limits_traffic import PATIENCE, Outcome
 
-# Told apart by most people who do not see all colours (Okabe and Ito).
+# Most people with a colour vision deficiency can distinguish these (Okabe and Ito).
 COLOURS: Final = {"any": "#d55e00", "small": "#e69f00", "medium": "#009e73", "large": "#0072b2"}
 WIDTH, HEIGHT, LEFT, TOP, GAP = 380, 200, 56, 50, 56
 BIN: Final = 1.0
@@ -26,7 +26,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class _Figure:
-    """What is plotted of the requests that were sent within one bin."""
+    """The plotted values of the requests of one bin."""
 
     name: str
     top: float
@@ -38,7 +38,7 @@ def _served(found: Sequence[Outcome]) -> float:
 
 
 def _slow(found: Sequence[Outcome]) -> float:
-    """The 99th percentile; of so few requests nearly the slowest."""
+    """Return the 99th percentile; of so few requests it is nearly the slowest."""
     times = [(each.seconds if each.served else PATIENCE) * 1000 for each in found if not each.refused]
     return statistics.quantiles(times, n=100, method="inclusive")[98] if len(times) > 1 else 0.0
 
@@ -47,7 +47,7 @@ FIGURES: Final = (_Figure("served a second", 60, _served), _Figure("p99, ms (2,0
 
 
 def draw(panels: Sequence[Panel], seconds: float, flood: tuple[float, float]) -> str:
-    """Return the SVG: a column a run, a row a figure; the flood is shaded."""
+    """Return the SVG: a column for each run, a row for each figure, the flood shaded."""
     width, height = LEFT + len(panels) * (WIDTH + GAP), TOP + len(FIGURES) * (HEIGHT + GAP)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"',

@@ -1,4 +1,4 @@
-"""Traffic for the experiment with limits: customers who come when they like, and leave when it takes too long.
+"""Sends the traffic of the experiment with limits: customers arrive at random and give up after a while.
 
 Nobody waits for an earlier answer before coming (an open loop), so a slow door does not make its own load lighter. When
 they come is drawn at random, from the same seed in every run.
@@ -28,7 +28,7 @@ REFUSED: Final = 429
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """The customers of one tier, and how much they usually ask for, a second."""
+    """The customers of one tier, and their usual requests per second."""
 
     tier: str
     per_second: float
@@ -38,7 +38,7 @@ class Crowd:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """So many seconds, in which some tiers ask for more than usual."""
+    """A period in which some tiers send more than usual."""
 
     seconds: float
     times: dict[str, float]
@@ -46,7 +46,7 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One request: when it was sent, and what became of it (status 0: its client gave up) after how many seconds."""
+    """One request: when it was sent, its status (0: the client gave up), and after how many seconds."""
 
     tier: str
     sent: float
@@ -72,7 +72,7 @@ class _Arrival:
 
 
 def send(port: int, crowds: Sequence[Crowd], phases: Sequence[Phase]) -> list[Outcome]:
-    """Let everyone come to a door, and return what became of them."""
+    """Send the requests of all crowds to a door, and return their outcomes."""
     return asyncio.run(_send(port, _arrivals(crowds, phases)))
 
 
@@ -99,7 +99,7 @@ async def _ask(session: aiohttp.ClientSession, arrival: _Arrival) -> Outcome:
 
 
 def _arrivals(crowds: Sequence[Crowd], phases: Sequence[Phase]) -> list[_Arrival]:
-    chance, minter = random.Random(SEED), Minter(time.time())  # noqa: S311  # arrivals, and no secrets
+    chance, minter = random.Random(SEED), Minter(time.time())  # noqa: S311  # for arrivals, not for secrets
     found: list[_Arrival] = []
     for crowd in crowds:
         callers, begun = _callers(crowd, chance, minter), 0.0
@@ -120,7 +120,7 @@ def _times(rate: float, seconds: float, chance: random.Random) -> Iterator[float
 
 
 def _callers(crowd: Crowd, chance: random.Random, minter: Minter) -> list[dict[str, str]]:
-    """The headers of every user of every instance."""
+    """Return the headers of every user of every instance."""
     found = []
     for _ in range(crowd.instances):
         instance = str(uuid.UUID(int=chance.getrandbits(128)))

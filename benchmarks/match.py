@@ -26,7 +26,7 @@ def rules(count: int) -> Rules:
 
 
 def cases() -> Iterator[Case]:
-    """Yield what is timed."""
+    """Yield the cases to measure."""
     few, many, shipped = rules(10), rules(10_000), POLICY.judge.rules
     yield Case("match among 10 rules", lambda: few.match("POST", "/made-up/v1/area0/x/action7"))
     yield Case("match among 10,000 rules", lambda: many.match("POST", "/made-up/v1/area0/x/action7"))

@@ -19,7 +19,7 @@ MICRO: Final = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One function to time, and what it does in a few words."""
+    """One function to measure, and its name in the table."""
 
     name: str
     run: Callable[[], object]
@@ -27,7 +27,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What one call takes, in microseconds."""
+    """The time of one call, in microseconds."""
 
     name: str
     low: float
@@ -36,7 +36,7 @@ class Figure:
 
 
 def measure(cases: Iterable[Case], rounds: int = ROUNDS) -> list[Figure]:
-    """Time every case once a round; the garbage collector rests meanwhile, as it nearly does in the server."""
+    """Measure every case once in each round, without garbage collection, which is rare in the server, too."""
     timers = [(case.name, Timer(case.run)) for case in cases]
     batches = [max(1, int(BATCH_SECONDS / _once(timer))) for _, timer in timers]
     samples: list[list[float]] = [[] for _ in timers]

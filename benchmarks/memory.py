@@ -1,4 +1,4 @@
-"""What a worker's memory does while it sees a million tokens, no two alike: `python -m benchmarks.memory [TOKENS]`.
+"""Measures a worker's memory over a million different tokens: `python -m benchmarks.memory [TOKENS]`.
 
 Method: in one process, what a worker has: the check with the shipped policy, its counts, its decision log (into
 nothing), its memory of 20,000 proven tokens, and the collector told to leave the policy alone. Each token is signed
@@ -37,7 +37,7 @@ PARTS: Final = (0.0, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How it is once so many tokens have been seen; memory in MiB."""
+    """The state after a number of tokens; memory in MiB."""
 
     seen: int
     remembered: int
@@ -45,7 +45,7 @@ class Mark:
 
 
 def requests(count: int) -> Iterator[bytes]:
-    """Yield the requests of so many callers, each with a token of its own."""
+    """Yield the requests of that many callers, each with its own token."""
     pair = KEYS[Algorithm.EDDSA]
     header = json.dumps({"alg": pair.algorithm, "kid": pair.kid}).encode()
     claims = Minter(CLOCK).claims() | {"scopes": SCOPES}
@@ -81,7 +81,7 @@ def marks(count: int) -> Iterator[Mark]:
 
 
 def fail(error: Exception) -> None:
-    """Raise what the server would have logged."""
+    """Raise an error that the server would log."""
     raise error
 
 

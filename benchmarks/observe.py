@@ -19,7 +19,7 @@ from benchmarks.whole import fail
 
 
 def cases() -> Iterator[Case]:
-    """Yield what is timed."""
+    """Yield the cases to measure."""
     judge = judge_with(Cache(100))
     seen: list[Observation] = []
     requests = {

@@ -15,7 +15,7 @@ from tests.support.envoy_messages import auth
 
 
 def cases() -> Iterator[Case]:
-    """Yield what is timed."""
+    """Yield the cases to measure."""
     message = check_request(token())
     yield Case(f"parse {len(message):,} bytes", lambda: to_request(message))
     yield Case("parse them with envoy-data-plane", lambda: auth.CheckRequest.parse(message))

@@ -1,4 +1,4 @@
-"""Resident memory of a process, as Linux tells it."""
+"""Reads the resident memory of a process from Linux."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ KIBI: Final = 1024
 
 
 def resident(pid: int) -> float:
-    """Return it in MiB. Raises OSError where there is no such process, or no /proc."""
+    """Return it in MiB. Raises OSError without such a process, or without /proc."""
     found = re.search(r"^VmRSS:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
     return int(found[1]) / KIBI if found else 0.0

@@ -34,17 +34,17 @@ def revoked(count: int) -> Revocations:
 
 
 def cases() -> Iterator[Case]:
-    """Yield what is timed."""
+    """Yield the cases to measure."""
     signed = token()
     for count, revocations in ((0, NO_REVOCATIONS), (100_000, revoked(100_000))):
         verify = judge_with(Cache(100), revocations=revocations).verifier.verify
         proof = verify(signed, BACKEND, CLOCK)
         if not isinstance(proof, Proof):
-            raise TypeError("the token was to be valid")
+            raise TypeError("the token should be valid")
         yield Case(f"known token, {count:,} revocations", partial(verify, signed, BACKEND, CLOCK))
         yield Case(f"look-up alone, {count:,} revocations", look_up(revocations, proof))
 
 
 def look_up(revocations: Revocations, proof: Proof) -> Callable[[], object]:
-    """Return the look-up of one token."""
+    """Return a function that looks up one token."""
     return lambda: revocations.hold(proof.claims, proof.signer.key.kid, proof.signer.thumbprints, CLOCK)

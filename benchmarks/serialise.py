@@ -23,7 +23,7 @@ LINES: Final = {
 
 
 def cases() -> Iterator[Case]:
-    """Yield what is timed."""
+    """Yield the cases to measure."""
     for name, (method, path) in LINES.items():
         yield serialisation(name, method, path)
 

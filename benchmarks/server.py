@@ -1,4 +1,4 @@
-"""Checks per second of the running server: `python -m benchmarks.server`.
+"""Measures the checks per second of the running server: `python -m benchmarks.server`.
 
 Method: `authz serve` with the shipped policy, on a Unix socket and on loopback TCP, kept to one core; h2load, kept to
 another, posts one and the same CheckRequest over 2 connections with 50 checks in flight on each, as two threads of
@@ -46,7 +46,7 @@ STATUSES: Final = re.compile(r"^status codes: (\d+) 2xx, 0 3xx, 0 4xx, 0 5xx", r
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One kind of run: who is asked where and what, and the reason it must answer (none: the engine alone)."""
+    """One kind of run: server, address, request, and the expected reason (none: the gRPC server alone)."""
 
     name: str
     address: str
@@ -67,20 +67,20 @@ def running(*command: str) -> Iterator[None]:
 
 
 def keep_to(pid: int, core: int) -> None:
-    """Keep a process to one core, where the system can and has two."""
+    """Pin a process to one core, if the system can and has two."""
     if hasattr(os, "sched_setaffinity") and {SERVER_CORE, LOAD_CORE} <= os.sched_getaffinity(0):
         os.sched_setaffinity(pid, {core})
 
 
 def await_answer(run: Run) -> None:
-    """Return once the server gives the answer that this run is about. Raises RuntimeError for another."""
+    """Wait until the server gives the expected answer. Raises RuntimeError for another."""
     with grpc.insecure_channel(run.address) as channel:
         check = channel.unary_unary(METHOD, bytes, CheckResponse.FromString)
         answer = check(run.request, timeout=START_SECONDS, wait_for_ready=True)
     fields = answer.dynamic_metadata.fields
     reason = fields["reason"].string_value if "reason" in fields else ""
     if reason != run.reason:
-        raise RuntimeError(f"'{run.name}' was to be answered '{run.reason}', and is '{reason}'")
+        raise RuntimeError(f"'{run.name}' should be answered '{run.reason}', but is '{reason}'")
 
 
 def checks_per_second(h2load: str, run: Run, body: Path) -> float:
@@ -93,12 +93,12 @@ def checks_per_second(h2load: str, run: Run, body: Path) -> float:
     printed, _ = process.communicate(timeout=60)
     finished, statuses = FINISHED.search(printed), STATUSES.search(printed)
     if finished is None or statuses is None or not int(statuses[1]):
-        raise RuntimeError(f"'{run.name}': h2load saw something else than HTTP 200:\n{printed}")
+        raise RuntimeError(f"'{run.name}': h2load got another status than HTTP 200:\n{printed}")
     return float(finished[1])
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -106,7 +106,7 @@ def free_port() -> int:
 
 
 def runs(engines: dict[str, str], unix: str, tcp: str) -> list[Run]:
-    """Return what is compared: the engines by name, and the service."""
+    """Return the runs to compare: the gRPC servers by name, and the service."""
     token = Minter(time.time()).token(claims={"scopes": SCOPES})
     allow, refuse = check_request(token), check_request(token, "/ai/v1/amazon_q/events")
     return [

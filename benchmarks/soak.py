@@ -1,4 +1,4 @@
-"""Does a service's memory grow with time? `python -m benchmarks.soak [SECONDS]`, or `make soak`; ten minutes.
+"""Measures whether a service's memory grows with time: `python -m benchmarks.soak [SECONDS]` or `make soak`; 10 min.
 
 Method: `authz serve` with two workers, on Unix sockets. Two clients of each worker ask a hundred times a second each:
 half of it with tokens that were never seen, the rest with known, expired and forged ones, without any, and with bytes
@@ -48,20 +48,20 @@ Samples = list[float]
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """What one process's memory was over the quarters of a run, and at most; in MiB."""
+    """The memory of one process in each quarter of a run, and at its peak; in MiB."""
 
     process: str
     quarters: tuple[float, ...]
     peak: float
 
     def is_flat(self) -> bool:
-        """Say whether the last quarter is no more than the second, but for the noise."""
+        """Whether the last quarter is no larger than the second, except for noise."""
         _, second, _, last = self.quarters
         return last <= max(second * MOST_GROWN, second + MOST_GROWN_MIB)
 
 
 def growth(process: str, samples: Samples) -> Growth:
-    """Sum a process's samples up; there are four or more."""
+    """Summarise a process's samples, of which there are at least four."""
     quarter = len(samples) // 4
     medians = (statistics.median(samples[part * quarter : (part + 1) * quarter]) for part in range(4))
     return Growth(process, tuple(medians), max(samples))
@@ -85,7 +85,7 @@ def serving(folder: Path) -> Iterator[Service]:
 
 
 def watch(service: Service, revocations: Path, length: float) -> Mapping[str, Samples]:
-    """Read every process's memory that long, and change the policy now and then."""
+    """Read every process's memory for that long, and change the policy now and then."""
     names = ["supervisor", *(f"worker {number}" for number in range(WORKERS))]
     samples: dict[str, Samples] = {name: [] for name in names}
     began, edits, pause = time.monotonic(), 0, threading.Event()
@@ -97,7 +97,7 @@ def watch(service: Service, revocations: Path, length: float) -> Mapping[str, Sa
             prepared.write_text(f"instances: []\n# {edits}\n", "utf-8")
             prepared.replace(revocations)
         for name, pid in zip(names, [service.supervisor(), *service.pids()], strict=True):
-            with suppress(FileNotFoundError):  # it was replaced: the verdict will say so
+            with suppress(FileNotFoundError):  # it was replaced, which the verdict reports
                 samples[name].append(resident(pid))
     return samples
 
@@ -150,11 +150,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def wait_until(true: Callable[[], bool]) -> None:
-    """Ask until it is so. Raises TimeoutError."""
+    """Wait for a condition. Raises TimeoutError."""
     deadline = time.monotonic() + START_SECONDS
     while not true():
         if time.monotonic() > deadline:
-            raise TimeoutError("the service did not come that far")
+            raise TimeoutError("the service was not ready in time")
         time.sleep(0.05)
 
 

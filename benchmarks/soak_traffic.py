@@ -1,4 +1,4 @@
-"""Traffic for the soak: every kind of request that a worker meets, each with the answer that is due."""
+"""Sends the traffic of the soak: every kind of request, each with its expected answer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HEADER: Final = {"alg": "EdDSA", "kid": KEY.kid}
 
 
 class Client:
-    """Asks one worker, so many times a second, until it is told to end."""
+    """Sends requests to one worker at a fixed rate until it is stopped."""
 
     def __init__(self, name: str, socket: Path, ended: threading.Event) -> None:
         self._name = name
@@ -37,8 +37,8 @@ class Client:
         self.wrong: Counter[str] = Counter()
 
     def run(self) -> None:
-        """Ask, and count what comes. A call without an answer is a wrong answer."""
-        options = [("grpc.use_local_subchannel_pool", 1)]  # a connection of its own
+        """Send requests and count the answers. A call without an answer counts as a wrong answer."""
+        options = [("grpc.use_local_subchannel_pool", 1)]  # not a shared connection
         began = time.monotonic()
         with grpc.insecure_channel(f"unix:{self._socket}", options=options) as channel:
             check = channel.unary_unary(CHECK, bytes, CheckResponse.FromString)
@@ -55,7 +55,7 @@ class Client:
 
 
 def _questions(name: str) -> Iterator[tuple[str, bytes, int]]:
-    """Yield kind, request and the code that is due: 0 lets in. Every other one is a new token."""
+    """Yield kind, request and expected code (0 allows). Every second request has a new token."""
     minter, numbers = Minter(now=time.time()), count()
 
     def asking(claims: dict[str, object], path: str = "/ai/v2/code/completions", signer: str = "") -> bytes:

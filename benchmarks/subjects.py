@@ -1,4 +1,4 @@
-"""What is timed: the shipped policy, keys and tokens made for the run, and a request as Envoy sends it."""
+"""The inputs of the benchmarks: the shipped policy, keys and tokens, and a request as Envoy sends it."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ V = TypeVar("V")
 
 
 class Forgetful(Cache[V]):
-    """Never holds what is asked for, so that every token or chain is new."""
+    """A cache that is always empty, so that every token or chain is new."""
 
     def __init__(self) -> None:
         super().__init__(0)
 
     def get(self, key: bytes) -> None:
-        """Remember nothing."""
+        """Store nothing."""
         del key
 
 

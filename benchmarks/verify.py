@@ -19,7 +19,7 @@ from benchmarks.subjects import BACKEND, CLOCK, KEYS, Forgetful, judge_with, tok
 
 
 def cases() -> Iterator[Case]:
-    """Yield what is timed."""
+    """Yield the cases to measure."""
     for algorithm in Algorithm:
         yield Case(f"verify {algorithm}, first time", verifying(Forgetful(), algorithm))
         yield Case(f"bare {algorithm} signature check", bare(algorithm))
@@ -29,15 +29,15 @@ def cases() -> Iterator[Case]:
 
 
 def verifying(memory: Cache[Proof], algorithm: Algorithm) -> Callable[[], object]:
-    """Return the verification of one token."""
+    """Return a function that verifies one token."""
     verify, signed = judge_with(memory).verifier.verify, token(algorithm)
     if not isinstance(verify(signed, BACKEND, CLOCK), Proof):
-        raise TypeError(f"the {algorithm} token was to be valid")
+        raise TypeError(f"the {algorithm} token should be valid")
     return lambda: verify(signed, BACKEND, CLOCK)
 
 
 def bare(algorithm: Algorithm) -> Callable[[], object]:
-    """Return the check of its signature alone."""
+    """Return a function that checks its signature alone."""
     public = KEYS[algorithm].private.public_key()
     message, _, signature = token(algorithm).rpartition(".")
     octets, signed = jwt.utils.base64url_decode(signature), message.encode()

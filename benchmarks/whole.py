@@ -17,7 +17,7 @@ from benchmarks.subjects import CLOCK, Forgetful, check_request, judge_with, tok
 
 
 def cases() -> Iterator[Case]:
-    """Yield what is timed."""
+    """Yield the cases to measure."""
     known, new = check_with(Cache(100)), check_with(Forgetful())
     request = check_request(token())
     yield whole("allow, token seen before", known, request, "allowed")
@@ -29,18 +29,18 @@ def cases() -> Iterator[Case]:
 
 
 def check_with(memory: Cache[Proof]) -> Check:
-    """Return the heart with that memory; a bug ends the benchmark."""
+    """Return the check with that cache; a bug ends the benchmark."""
     return Check(judge_with(memory), lambda: CLOCK, fail)
 
 
 def fail(error: Exception) -> None:
-    """Raise what the server would have logged."""
+    """Raise an error that the server would log."""
     raise error
 
 
 def whole(name: str, check: Check, request: bytes, reason: str) -> Case:
-    """Return the case of one request, once its answer is known to be the one that is meant."""
+    """Return the case of one request after checking that its answer is the expected one."""
     facts = CheckResponse.FromString(check(request)).dynamic_metadata
     if facts["reason"] != reason:
-        raise RuntimeError(f"'{name}' was to be {reason}, and is {facts['reason']}")
+        raise RuntimeError(f"'{name}' should be {reason}, but is {facts['reason']}")
     return Case(f"whole: {name}", lambda: check(request))

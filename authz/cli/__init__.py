@@ -14,10 +14,7 @@ from authz.documents.findings import ConfigurationError
 __all__ = ["main"]
 
 _COMMANDS: Final = {
-    "serve": (
-        "authz.cli.serve:serve",
-        "Answer Envoy's checks until SIGTERM; SIGHUP reads policy and keys anew, and so does a change of their files.",
-    ),
+    "serve": ("authz.cli.serve:serve", "Answer Envoy's checks until SIGTERM."),
     "catalog": ("authz.cli.catalog:catalog", "See and change the catalog of unit primitives."),
     "keys": ("authz.cli.keys:keys", "Make key pairs and certificates for development."),
     "limits": (

@@ -1,4 +1,4 @@
-"""The limits: what `limits.yaml` says, as values; each number remembers the line it was written on."""
+"""The limits of `limits.yaml` as values; each has the line that it was written on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Scope(StrEnum):
 
 
 class OnFailure(StrEnum):
-    """What becomes of requests while the rate limit service gives no answer."""
+    """What happens to requests while the rate limit service does not answer."""
 
     ALLOW = "allow"
     DENY = "deny"
@@ -28,7 +28,7 @@ class OnFailure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A rate, on which line it stands, and whether it is only counted (`shadow`) or also enforced."""
+    """A rate, whether it is only counted (`shadow`) or also enforced, and its line in `limits.yaml`."""
 
     rate: Rate
     shadow: bool

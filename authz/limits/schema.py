@@ -20,13 +20,13 @@ _PORT: Final = r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?:[0-9]{1,5}$"
 
 
 def _shape(value: object) -> str:
-    """Return the form that is meant; in brackets, so that no problem takes it for a key of the file."""
+    """Return the form of a limit; in brackets, so that no problem takes it for a key of the file."""
     return "<entry>" if isinstance(value, dict) else "<text>"
 
 
 def _network(value: object) -> IPv4Network | IPv6Network:
     if not isinstance(value, str):
-        raise ValueError("should be a network, such as 192.0.2.0/24 or 2001:db8::/32")  # noqa: TRY004  told as a finding
+        raise ValueError("should be a network, such as 192.0.2.0/24 or 2001:db8::/32")  # noqa: TRY004  it becomes a finding
     try:
         return ip_network(value)
     except ValueError:

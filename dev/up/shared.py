@@ -14,7 +14,7 @@ from dev.up.screen import Screen
 
 GRPC, HEALTH, DEBUG, METRICS, REDIS = PORTS = (8081, 8082, 8083, 8084, 8085)
 START_SECONDS = 30.0
-_ADDRESS = re.compile(r"(cluster_name: ratelimit\n.*?socket_address: {address: )[^,}]+(, port_value: )\d+")
+_ADDRESS = re.compile(r"(cluster_name: ratelimit\n.*?socket_address: {address: )[^,}]+(, port_value: )\d+", re.DOTALL)
 
 
 def service(offset: int) -> RateLimitService:

@@ -16,7 +16,7 @@ from authz.policy.catalog.reader import read_catalog
 from authz.policy.load import Policy, load_policy
 from tests.support.cases.case_file import POLICY
 from tests.support.cases.expectation import CALLERS
-from tests.support.cases.problems import of_the_policy, sentence, shown
+from tests.support.cases.problems import policy_problems, sentence, shown
 from tests.support.cases.tables import CASES
 from tests.support.issuers import ISSUERS_FILE, profiles
 from tests.support.minting import write_anchors, write_keys
@@ -89,7 +89,7 @@ def test_each_environment_loads_without_a_warning(environment: str, tmp_path: Pa
         pytest.fail("\n".join(map(sentence, warnings)), pytrace=False)
 
 
-ENDPOINTS: Final = [] if of_the_policy() else sorted(set(endpoints()))
+ENDPOINTS: Final = [] if policy_problems() else sorted(set(endpoints()))
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: f"{endpoint} {endpoint.granted}")

@@ -108,7 +108,7 @@ def test_equal_answers_do_not_differ() -> None:
     assert difference(GOT, dict(GOT)) == ""
 
 
-def test_a_refusal_in_place_of_an_allow_is_told_in_a_line() -> None:
+def test_a_refusal_instead_of_an_allow_is_reported_in_one_line() -> None:
     assert difference(GOT, DENIED) == (
         'expected allow duo_chat; got deny missing_scope (403, "Unauthorized to access duo_chat")'
     )
@@ -126,7 +126,7 @@ def test_another_reason_is_said_first_and_then_each_field_that_differs() -> None
     ]
 
 
-def test_another_detail_is_told_as_one() -> None:
+def test_a_different_detail_is_reported_as_one_line() -> None:
     other = {**GOT, "metadata": {**METADATA, "tier": "medium"}}
     assert difference(GOT, other).splitlines() == [
         "allow duo_chat, as expected, but not with these details",

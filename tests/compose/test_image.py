@@ -1,4 +1,4 @@
-"""The image: nothing in it that builds or installs, no user with a name, nothing to write to."""
+"""The image has no build tools, an unprivileged user and a read-only file system."""
 
 from __future__ import annotations
 
@@ -63,18 +63,18 @@ def test_the_images_size_and_start_up_time_are_printed(door: Door, note: Callabl
     begun = time.monotonic()
     docker(*line, *options, door.container("authz").image)
     try:
-        until(lambda: is_ready(name), "a container of its own is ready")
+        until(lambda: is_ready(name), "the new container is ready")
         note(f"start-up: ready {time.monotonic() - begun:.1f} s after docker run, one worker, shipped policy")
     finally:
         docker("rm", "--force", name)
 
 
 def described(door: Door) -> Any:  # Any: JSON of `docker image inspect`
-    """The image of the service."""
+    """Return `docker image inspect` of the service's image."""
     return json.loads(docker("image", "inspect", door.container("authz").image))[0]
 
 
 def is_ready(container: str) -> bool:
-    """Whether the image's own health check says so."""
+    """Whether the image's own health check succeeds."""
     program = "import subprocess; print(subprocess.call(['python3', '-I', '-S', '/opt/authz/ready.py'], stdout=2))"
     return docker("exec", container, "python3", "-c", program).strip() == "0"

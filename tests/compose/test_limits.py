@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from tests.compose.conftest import Strangers
+from tests.compose.conftest import ContainerClients
 from tests.support.compose.client import Caller, Client
 from tests.support.compose.door import Door
 from tests.support.e2e.http_client import Answer
@@ -17,20 +17,20 @@ CHAT: Final = "/ai/v2/chat/agent"
 
 
 def limited(answer: Answer, scope: str) -> bool:
-    """Whether that limit refused the request, and said so."""
-    said = (answer.json()["reason"], answer.headers["x-ratelimit-scope"])
-    return answer.status == 429 and said == ("rate_limited", scope) and int(answer.headers["retry-after"]) >= 1
+    """Whether this limit refused the request, by the answer."""
+    named = (answer.json()["reason"], answer.headers["x-ratelimit-scope"])
+    return answer.status == 429 and named == ("rate_limited", scope) and int(answer.headers["retry-after"]) >= 1
 
 
 def statuses(*answers: Answer) -> list[int]:
-    """What was answered."""
+    """Return the statuses of the answers."""
     return [answer.status for answer in answers]
 
 
 def test_a_users_limit_does_not_affect_others_of_the_instance(client: Client, caller: Caller) -> None:
     assert statuses(*(client.ask(caller) for _ in range(PER_USER))) == [200] * PER_USER
     assert limited(client.ask(caller), "user")
-    assert client.ask(caller.another_user("somebody-else")).status == 200
+    assert client.ask(caller.another_user("another")).status == 200
 
 
 def test_an_instances_limit_does_not_affect_other_instances(client: Client, caller: Caller, customer: Caller) -> None:
@@ -70,18 +70,18 @@ def test_a_limit_in_shadow_mode_refuses_no_request(client: Client, caller: Calle
 
 
 def test_an_address_that_keeps_failing_is_limited_and_others_are_not(
-    client: Client, customer: Caller, strangers: Strangers
+    client: Client, customer: Caller, other_clients: ContainerClients
 ) -> None:
-    guessing, honest = strangers.another(), strangers.another()
-    # The failure that reaches the limit is counted when it has been answered: one more comes through.
+    guessing, honest = other_clients.another(), other_clients.another()
+    # A failure is counted after its answer, so one more request than the limit passes.
     assert statuses(*(guessing.ask(customer, scopes=None) for _ in range(FAILURES + 1))) == [401] * (FAILURES + 1)
     assert limited(guessing.ask(customer), "address")
     assert honest.ask(customer).status == 200
     assert client.ask(customer).status == 200
 
 
-def test_an_address_that_keeps_being_refused_is_limited(customer: Caller, strangers: Strangers) -> None:
-    probing = strangers.another()
+def test_an_address_that_keeps_being_refused_is_limited(customer: Caller, other_clients: ContainerClients) -> None:
+    probing = other_clients.another()
     refused = [probing.ask(customer, scopes=("duo_chat",)) for _ in range(REFUSALS + 1)]
     assert statuses(*refused) == [403] * (REFUSALS + 1)
     assert limited(probing.ask(customer), "address")

@@ -1,4 +1,4 @@
-"""What Prometheus would ask is answered where it would ask it: inside the network that it shares with the others."""
+"""Every scrape of prometheus.yml works inside the network that Prometheus shares with the services."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ CONFIGURATION: Final = ROOT / "deploy" / "observability" / "prometheus" / "prome
 JOBS: Final[dict[str, Any]] = {  # Any: YAML
     job["job_name"]: job for job in yaml.safe_load(CONFIGURATION.read_text("utf-8"))["scrape_configs"]
 }
-# The collector is in a profile of its own, whose images these tests do not have.
+# Without the collector: it is in a profile whose images these tests do not have.
 ASKED: Final = sorted(JOBS.keys() - {"collector"})
-TELLING: Final = {
+EXPECTED: Final = {
     "authz": "authz_decisions_total{",
     "envoy": "envoy_http_downstream_rq_total{",
     "ratelimit": "ratelimit_service_",
@@ -36,9 +36,9 @@ def test_a_job_finds_its_metrics(door: Door, client: Client, customer: Caller, j
     assert client.ask(customer).status == 200
     (found,) = JOBS[job]["dns_sd_configs"]
     (name,) = found["names"]
-    told = from_the_network(door, name, str(found["port"]), JOBS[job].get("metrics_path", "/metrics"))
-    assert TELLING[job] in told
-    assert told.count("# 1") == (ENVOYS if job == "envoy" else 1)
+    metrics = from_the_network(door, name, str(found["port"]), JOBS[job].get("metrics_path", "/metrics"))
+    assert EXPECTED[job] in metrics
+    assert metrics.count("# 1") == (ENVOYS if job == "envoy" else 1)
 
 
 def test_envoy_serves_statistics_and_no_other_admin_page(door: Door) -> None:
@@ -48,6 +48,6 @@ def test_envoy_serves_statistics_and_no_other_admin_page(door: Door) -> None:
 
 
 def from_the_network(door: Door, *asked: str) -> str:
-    """What every container of a name answers to somebody in the network of those who watch."""
+    """Ask every container of a service from the network `watch`, and return the answers."""
     line = ["run", "--rm", "--network", f"{door.stack.project}_watch", "--entrypoint", "python3"]
     return docker(*line, door.container("ai-gateway").image, "-c", PROGRAM, *asked)

@@ -1,4 +1,4 @@
-"""What an operator's mistake looks like: one line that names what to mend."""
+"""An operator's mistake gives one line that says what to correct."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.repository import ROOT
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    """Complete files of a stack."""
+    """Write the complete files of a stack."""
     prepare(shared(ROOT / "envoy"), tmp_path / "files")
     write_keys(tmp_path / "files" / "keys")
     return tmp_path / "files"
@@ -28,48 +28,48 @@ def files(tmp_path: Path) -> Path:
 
 @contextmanager
 def refused(files: Path, **environment: str) -> Iterator[list[str]]:
-    """Start a stack that cannot start; yields what was said, and takes everything away."""
-    said: list[str] = []
+    """Start a stack that cannot start; yield its messages, then remove it."""
+    lines: list[str] = []
     stack = Stack(compose_command(), "cloud-connector-mistakes", {"DOOR_FILES": str(files), **environment})
     try:
         with pytest.raises(ComposeError) as problem:
             start(stack)
-        said += str(problem.value).splitlines()
-        yield said
+        lines += str(problem.value).splitlines()
+        yield lines
     finally:
         stack.run("down", "--volumes", "--timeout", "1")
 
 
-def line_with(said: list[str], *words: str) -> str:
-    """The first line that holds all the words; fails, with everything that was said, where there is none."""
-    found = [line for line in said if all(word in line for word in words)]
-    assert found, "\n".join(said)
+def line_with(lines: list[str], *words: str) -> str:
+    """Return the first line with all the words; without one, fail with all lines."""
+    found = [line for line in lines if all(word in line for word in words)]
+    assert found, "\n".join(lines)
     return found[0]
 
 
 @pytest.mark.usefixtures("door")
 def test_a_missing_keys_folder_is_named(files: Path) -> None:
     shutil.rmtree(files / "keys")
-    with refused(files) as said:
-        # Compose 1.29 refuses the folder; v2 makes an empty one, and then authz says which keys it misses.
-        assert any(str(files / "keys") in line or "has no key in" in line for line in said), said
+    with refused(files) as lines:
+        # Compose 1.29 refuses the folder; v2 makes an empty one, and then authz says which keys are missing.
+        assert any(str(files / "keys") in line or "has no key in" in line for line in lines), lines
 
 
 @pytest.mark.usefixtures("door")
 def test_keys_that_are_missing_are_named(files: Path) -> None:
     (files / "keys" / "customers-dot.jwks.json").unlink()
-    with refused(files) as said:
-        line_with(said, "authz is ", "the end of its log")
-        line_with(said, "customers-dot.jwks.json", "put one there")
+    with refused(files) as lines:
+        line_with(lines, "authz is ", "the end of its log")
+        line_with(lines, "customers-dot.jwks.json", "put one there")
 
 
 @pytest.mark.usefixtures("door")
 def test_a_policy_that_cannot_be_read_is_named(files: Path, tmp_path: Path) -> None:
     policy = shutil.copytree(ROOT / "authz" / "data", tmp_path / "policy")
     (policy / "issuers.yml").chmod(0)
-    with refused(files, POLICY=str(policy)) as said:
-        line_with(said, "authz is ", "the end of its log")
-        line_with(said, "/etc/authz/policy/issuers.yml")
+    with refused(files, POLICY=str(policy)) as lines:
+        line_with(lines, "authz is ", "the end of its log")
+        line_with(lines, "/etc/authz/policy/issuers.yml")
 
 
 def test_a_port_that_is_taken_is_named(door: Door, files: Path) -> None:
@@ -77,12 +77,12 @@ def test_a_port_that_is_taken_is_named(door: Door, files: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with refused(files, DOOR_PORTS=str(port)) as said:
-            line_with(said, str(port), "already in use")
+        with refused(files, DOOR_PORTS=str(port)) as lines:
+            line_with(lines, str(port), "already in use")
     assert door.ports()
 
 
 @pytest.mark.usefixtures("door")
 def test_a_missing_redis_image_is_named(files: Path) -> None:
-    with refused(files, REDIS_IMAGE="127.0.0.1:1/there-is-no/redis:7") as said:
-        assert any("redis" in line or "127.0.0.1:1" in line for line in said), said
+    with refused(files, REDIS_IMAGE="127.0.0.1:1/there-is-no/redis:7") as lines:
+        assert any("redis" in line or "127.0.0.1:1" in line for line in lines), lines

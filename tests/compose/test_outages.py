@@ -1,4 +1,4 @@
-"""What happens while a part is gone, and that it comes back without help."""
+"""While a part is down requests get defined answers, and the stack recovers without help."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_without_authz_every_request_is_refused_until_it_is_back(door: Door, cli
     assert {(each.status, each.json()["reason"]) for each in answers} == {(503, "not_ready")}
     assert seen_by_backend(door) == before
     docker("start", door.container("authz").id)
-    until(lambda: client.ask(customer).status == 200, "authz lets requests in again")
+    until(lambda: client.ask(customer).status == 200, "authz allows requests again")
 
 
 def test_without_redis_requests_pass_and_are_counted_again_once_it_is_back(
@@ -34,13 +34,13 @@ def test_without_redis_requests_pass_and_are_counted_again_once_it_is_back(
 
 
 def is_limited_again(client: Client, caller: Caller) -> bool:
-    """Whether somebody new is stopped after his limit."""
-    somebody = replace(caller, instance=str(uuid.uuid4()))
-    return [client.ask(somebody).status for _ in range(PER_USER + 1)] == [200] * PER_USER + [429]
+    """Whether a new instance reaches its limit."""
+    instance = replace(caller, instance=str(uuid.uuid4()))
+    return [client.ask(instance).status for _ in range(PER_USER + 1)] == [200] * PER_USER + [429]
 
 
 def seen_by_backend(door: Door) -> int:
-    """How many requests the AI gateway has seen."""
+    """Return how many requests the AI gateway has seen."""
     program = (
         "import json, urllib.request as r; print(json.load(r.urlopen('http://127.0.0.1:8080/health'))['requests'])"
     )

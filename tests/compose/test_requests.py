@@ -1,4 +1,4 @@
-"""Who is let in through the published port, and who is refused: both kinds of tokens."""
+"""Requests through the published port are allowed or refused, with both kinds of tokens."""
 
 from __future__ import annotations
 

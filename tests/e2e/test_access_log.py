@@ -1,4 +1,4 @@
-"""One JSON line for every request: all that operators need, nothing that customers would mind."""
+"""The access log has one JSON line for each request, with what operators need and without secrets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COMPLETIONS: Final = "/ai/v2/code/completions"
 def test_the_line_of_an_allowed_request_names_caller_feature_and_backend(door: Door, client: HttpClient) -> None:
     answer = client.ask("POST", COMPLETIONS, ["complete_code"], headers={"user-agent": "a-client/1"})
     line = door.log_line(answer.request_id)
-    told = {
+    expected = {
         "outcome": "allowed",
         "reason": "allowed",
         "backend_service": "ai_gateway",
@@ -39,7 +39,7 @@ def test_the_line_of_an_allowed_request_names_caller_feature_and_backend(door: D
         "protocol": "HTTP/1.1",
         "user_agent": "a-client/1",
     }
-    assert {name: line[name] for name in told} == told
+    assert {name: line[name] for name in expected} == expected
     assert int(line["authz_us"]) > 0
     assert line["upstream"].startswith("127.0.0.1:")
 

@@ -1,4 +1,4 @@
-"""The platform team edits a file: it takes effect without a restart, or the old one goes on serving."""
+"""An edit of Envoy's files takes effect without a restart; a refused one leaves the old file in force."""
 
 from __future__ import annotations
 
@@ -64,14 +64,14 @@ def test_a_canary_is_added_before_its_route_and_removed_after_it(
     arriving = list(apply(canary, running, door.ports))
     assert scanned_by(client) == "sast-1"
     leaving = list(apply(door.source, running, door.ports))
-    taken = [f"{file}: Envoy uses it now" for file in (running.clusters, running.routes)]
-    assert (arriving, leaving) == (taken, taken[::-1])
+    reports = [f"{file}: Envoy uses it now" for file in (running.clusters, running.routes)]
+    assert (arriving, leaving) == (reports, reports[::-1])
 
 
 def test_a_backend_that_is_renamed_under_its_route_takes_two_steps(door: Door, client: HttpClient) -> None:
     routes, clusters = [("cluster: sast\n", "cluster: scanner\n")], [("name: sast\n", "name: scanner\n")]
     with (
-        pytest.raises(ApplyError, match=r"in two steps: add cluster scanner .* remove cluster sast afterwards"),
+        pytest.raises(ApplyError, match=r"in two steps: first add cluster scanner .* then remove cluster sast"),
         door.edited(routes, clusters),
     ):
         pytest.fail("applied at once, requests in between would have had no backend")
@@ -83,7 +83,7 @@ def test_a_backend_that_is_renamed_under_its_route_takes_two_steps(door: Door, c
     [
         lambda text: text + "\n][",
         lambda text: text.replace("^/sast/?", "^(/sast"),
-        lambda text: text.replace("cluster: sast\n", "cluster: nobody\n"),
+        lambda text: text.replace("cluster: sast\n", "cluster: unknown\n"),
         lambda text: text.replace("num_retries: 2", "num_retriez: 2"),
         lambda text: text.replace("timeout: 0s", "timeout: soon"),
     ],
@@ -106,7 +106,7 @@ def test_envoy_refuses_a_broken_route_file_and_keeps_the_old_one(
 def test_apply_puts_back_what_envoy_refuses(door: Door, client: HttpClient, tmp_path: Path) -> None:
     broken = EnvoyFiles(tmp_path / "envoy")
     render(door.source, broken)
-    edit(broken.routes, [("cluster: sast\n", "cluster: nobody\n")])
+    edit(broken.routes, [("cluster: sast\n", "cluster: unknown\n")])
     good = door.envoy.files.routes.read_text("utf-8")
     with pytest.raises(ApplyError, match="Envoy refuses it and keeps the old one"):
         list(apply(broken, door.envoy.files, door.ports))
@@ -128,13 +128,13 @@ def test_apply_says_at_once_that_no_envoy_runs_any_more(tmp_path: Path, engine: 
     source, left = EnvoyFiles(tmp_path / "envoy", engine), EnvoyFiles(tmp_path / "run", engine)
     render(SHIPPED, source)
     with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))  # and nobody listens
+        bound.bind(("127.0.0.1", 0))  # without listening
         port = bound.getsockname()[1]
         render(SHIPPED, left, {ADMIN: port})
         for file in source.all_limits:
             replace(file, f"{file.read_text('utf-8')}# edited\n")
         before = {file: file.read_bytes() for file in left.all()}
-        told = "no door runs; start it with make up (or make up-shared), which reads what is edited"
-        with pytest.raises(AdminError, match=rf"^{re.escape(told)} \(nothing listens on its admin port {port}\)$"):
+        message = "no door runs; start it with make up (or make up-shared), which reads the edited files"
+        with pytest.raises(AdminError, match=rf"^{re.escape(message)} \(nothing listens on its admin port {port}\)$"):
             list(apply(source, left))
     assert {file: file.read_bytes() for file in left.all()} == before

@@ -1,4 +1,4 @@
-"""Every row of the endpoint tables through the whole door: let in with its scope, refused without."""
+"""Every endpoint through the whole door: allowed with its scope, refused without."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EVERY_SCOPE: Final = sorted(file.stem for file in (ROOT / "authz/data/catalog/un
 
 
 class Endpoint(NamedTuple):
-    """One row; `named` is what X-Gitlab-Unit-Primitive says, `needs` is empty where anyone may come."""
+    """One row; `named` is the header X-Gitlab-Unit-Primitive, and an empty `needs` means a public endpoint."""
 
     method: str
     path: str
@@ -29,7 +29,7 @@ class Endpoint(NamedTuple):
 
 
 def ai_gateway() -> list[Endpoint]:
-    """The table that the decisions are tested with as well."""
+    """Read the table with which the decisions are tested, too."""
     table = yaml.safe_load((ROOT / "tests/cases/ai_gateway_endpoints.yaml").read_text("utf-8"))["endpoints"]
     return [
         Endpoint(method, path, named or each.get("needs", ""), named, each.get("tokens", "any"))
@@ -128,7 +128,7 @@ def test_a_public_endpoint_needs_no_token_and_gets_no_identity(client: HttpClien
 
 
 def test_nothing_that_is_refused_reaches_a_backend(door: Door, client: HttpClient) -> None:
-    with door.nothing_let_through():
+    with door.no_request_at_backends():
         for endpoint in GUARDED:
             assert client.ask(endpoint.method, endpoint.path, ["no_such_scope"]).status in {400, 403}
             assert client.ask(endpoint.method, endpoint.path).status == 401

@@ -1,4 +1,4 @@
-"""What load balancers, browsers and proxies in front of the door rely on."""
+"""Load balancers, browsers and proxies in front of the door get what they rely on."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PREFLIGHT: Final = [("origin", ORIGIN), ("access-control-request-method", "POST"
 
 
 def test_the_health_check_of_load_balancers_needs_no_token(door: Door) -> None:
-    with door.nothing_let_through():
+    with door.no_request_at_backends():
         assert get(door.plain, "/-/health").status == 200
 
 
@@ -39,7 +39,7 @@ def test_cors_is_off_unless_a_route_asks_for_it(door: Door, client: HttpClient) 
 
 
 def test_envoy_answers_preflights_of_a_route_that_asks_for_cors(door: Door, client: HttpClient) -> None:
-    with door.edited(routes=[(LABEL, CORS)]), door.nothing_let_through():
+    with door.edited(routes=[(LABEL, CORS)]), door.no_request_at_backends():
         preflight = http1(door.plain, "OPTIONS", b"/sast/scan", PREFLIGHT)
         stranger = http1(door.plain, "OPTIONS", b"/sast/scan", [("origin", "https://evil.example"), PREFLIGHT[1]])
         refused = client.ask("POST", "/sast/scan", headers={"origin": ORIGIN})

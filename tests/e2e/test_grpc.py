@@ -1,4 +1,4 @@
-"""Stock gRPC clients: calls of both kinds, and refusals that they understand."""
+"""gRPC clients can make unary and streaming calls, and refusals have a gRPC status."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ def test_a_stream_lasts_until_the_clients_deadline_not_the_routes(door: Door, cl
 def test_a_refused_call_has_a_grpc_status(
     door: Door, client: HttpClient, method: str, scopes: list[str], code: grpc.StatusCode, message: str
 ) -> None:
-    with grpc_client(door.plain) as calls, door.nothing_let_through():
+    with grpc_client(door.plain) as calls, door.no_request_at_backends():
         assert calls.refusal(method, metadata(client, *scopes)) == (code, message)
 
 
 def test_a_user_token_calls_no_backend_but_its_issuers(door: Door, client: HttpClient) -> None:
     mine = metadata(client, "duo_workflow_generate_token", issuer="ai-gateway")
-    with grpc_client(door.plain) as calls, door.nothing_let_through():
+    with grpc_client(door.plain) as calls, door.no_request_at_backends():
         assert calls.refusal(TOKEN, mine) == (grpc.StatusCode.UNAUTHENTICATED, "Forbidden by auth provider")
 
 

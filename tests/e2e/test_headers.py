@@ -1,4 +1,4 @@
-"""What a client must not be able to say to a backend, however it writes it."""
+"""Headers by which a client could deceive a backend do not arrive, in any spelling."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ OVERRIDES: Final = [
     "X-Envoy-Decorator-Operation",
     "X-Envoy-Internal",
 ]
-# Who the client is, in the words of some proxy or cloud in front of a backend.
+# Headers in which some proxies and clouds name the client to a backend.
 IDENTITIES: Final = """
     X-Forwarded-User X-Forwarded-Email X-Forwarded-Groups X-Forwarded-Preferred-Username X-Forwarded-Access-Token
     X-Forwarded-Client-Cert X-Forwarded-Path X-Forwarded-Proxy X-Forwarded-Protocol X-Forwarded-Format X-Forwarded-Tls
@@ -57,7 +57,7 @@ IDENTITIES: Final = """
     X-Cluster-Client-IP X-Originating-IP X-Remote-IP X-Remote-Addr X-Host X-Host-Override X-HTTP-Host-Override
     X-Accel-Redirect X-URL-Scheme Front-End-Https
 """
-OTHERWISE_SPELT: Final = """
+OTHER_SPELLINGS: Final = """
     x.gitlab.authorized.user.id X-Gitlab.Authorized-Instance.Id x-gitlab-authorized.anything x~gitlab~authorized~realm
     x.gitlab.realm remote.user
 """
@@ -85,16 +85,16 @@ def test_an_override_header_never_arrives(client: HttpClient, name: str) -> None
 
 
 @pytest.mark.parametrize("path", [COMPLETIONS, "/ai/monitoring/healthz"], ids=["token", "public"])
-@pytest.mark.parametrize("names", [IDENTITIES, OTHERWISE_SPELT], ids=["identities", "other spellings"])
+@pytest.mark.parametrize("names", [IDENTITIES, OTHER_SPELLINGS], ids=["identities", "other spellings"])
 def test_no_identity_header_of_a_client_arrives(client: HttpClient, path: str, names: str) -> None:
-    """2026-11-22: a backend that is deployed behind other doors, too, believes one of their headers or its spelling."""
+    """2026-11-22: a backend that also runs behind another proxy believes that proxy's headers, in any spelling."""
     method, scopes = ("POST", ["complete_code"]) if path == COMPLETIONS else ("GET", None)
     seen = client.ask(method, path, scopes, headers=dict.fromkeys(names.split(), "evil")).echoed()
     assert [name for name, value in seen.items() if "evil" in value] == []
 
 
 def test_what_gitlab_sends_arrives(client: HttpClient) -> None:
-    """2026-11-22: the list of what is removed takes nothing that a client really needs."""
+    """2026-11-22: the list of removed headers has none that a client needs."""
     sent = {
         "x-gitlab-duo-seat-count": "7",
         "x-gitlab-global-user-id": "somebody",
@@ -116,7 +116,7 @@ def test_what_gitlab_sends_arrives(client: HttpClient) -> None:
 @pytest.mark.parametrize("name", ["x_gitlab_authorized_user_id", "X_Gitlab_Realm", "x_anything"])
 def test_a_name_with_underscores_is_refused(door: Door, client: HttpClient, name: str) -> None:
     headers = client.headers(COMPLETIONS, ["complete_code"], overrides={name: "1"})
-    with door.nothing_let_through():
+    with door.no_request_at_backends():
         first = http1(door.plain, "POST", COMPLETIONS.encode(), headers.items())
         second = http2(door.plain, request2("POST", COMPLETIONS, headers.items()))
     assert first.status == 400
@@ -202,7 +202,7 @@ def test_the_answer_reveals_nothing_about_the_programs_inside(client: HttpClient
 def test_several_authorization_headers_are_refused(door: Door, client: HttpClient) -> None:
     headers = [*client.headers(COMPLETIONS, ["complete_code"]).items()]
     authorization = next(each for each in headers if each[0] == "authorization")
-    with door.nothing_let_through():
+    with door.no_request_at_backends():
         reply = http1(door.plain, "POST", COMPLETIONS.encode(), [*headers, authorization])
     assert reply.status == 401
     assert b"malformed_authorization" in reply.body

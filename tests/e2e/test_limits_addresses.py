@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from tests.support.e2e.customer import COMPLETIONS, until_refused
+from tests.support.e2e.customer import COMPLETIONS, NO_LIMIT, until_refused
 from tests.support.e2e.door import Door
 from tests.support.e2e.http_client import Answer
 from tests.support.e2e.limited import WIDE, Gate, open_gate
@@ -57,7 +57,7 @@ def test_what_no_route_serves_is_an_attempt_too(gate: Gate) -> None:
 
 
 def test_authz_is_not_asked_about_what_its_address_was_refused(gate: Gate) -> None:
-    with gate.door.nothing_let_through():
+    with gate.door.no_request_at_backends():
         answers = [bad(gate, "192.0.2.5") for _ in range(5)]
     line = gate.log_line(answers[-1].request_id)
     assert (line["client"], line["limit"], line["authz_us"], line["outcome"]) == ("192.0.2.5", "address", None, None)
@@ -97,5 +97,5 @@ def test_without_a_proxy_what_clients_say_of_their_address_is_fiction(bare: Gate
 def test_attempts_in_shadow_let_through_and_are_counted(door: Door) -> None:
     shadow = (ATTEMPTS, "attempts: {limit: 4/day, shadow: true}")
     with open_gate(door, "addresses-shadow", WIDE, [shadow]) as gate:
-        assert until_refused(lambda: gate.customer().ask(COMPLETIONS), 20) == (20, "nobody's")
+        assert until_refused(lambda: gate.customer().ask(COMPLETIONS), 20) == (20, NO_LIMIT)
         assert gate.counted(r"limits_addresses\.http_local_rate_limit\.shadow_mode") == 16

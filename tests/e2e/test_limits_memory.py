@@ -1,4 +1,4 @@
-"""Buckets are kept for so many callers: whoever invents users makes Envoy forget users, and nothing else."""
+"""Envoy keeps buckets for so many callers: a caller that invents users makes it forget users, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every limit of the embedded engine trips at its number, for the caller it is about and for nobody else.
+"""Every limit of the embedded engine refuses at its number, for its own caller and for no other.
 
 Windows are a day long, so that no bucket gets a token back while a test runs.
 """
@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from tests.support.e2e.customer import CHAT, COMPLETIONS, SCAN, TRACES, WORKFLOWS, Customer
+from tests.support.e2e.customer import CHAT, COMPLETIONS, NO_LIMIT, SCAN, TRACES, WORKFLOWS, Customer
 from tests.support.e2e.door import Door
 from tests.support.e2e.limited import Gate, open_gate
 
@@ -76,7 +76,7 @@ def test_an_instance_is_limited_whoever_asks_and_others_are_not(gate: Gate) -> N
 
 
 def test_a_tier_as_a_whole_is_limited_and_other_tiers_are_not(gate: Gate) -> None:
-    """What instances are refused counts for nobody else: 4, 4 and 2 are the tier's 10."""
+    """What instances are refused counts for no other: 4, 4 and 2 are the tier's 10."""
     customers = [gate.customer() for _ in range(4)]
     assert [each.until_refused(WORKFLOWS) for each in customers] == [
         (4, "instance"),
@@ -111,7 +111,7 @@ def test_a_unit_primitive_has_limits_of_its_own_within_the_backends(gate: Gate) 
     assert last.until_refused(CHAT) == (2, "user")
     assert last.colleague().until_refused(CHAT) == (0, "unit-primitive")
     for each in (one, other, last):
-        assert each.until_refused(COMPLETIONS) == (60, "nobody's")
+        assert each.until_refused(COMPLETIONS) == (60, NO_LIMIT)
 
 
 @pytest.mark.parametrize("tier", ["small", "medium"])
@@ -128,7 +128,7 @@ def _instance_alone(customer: Customer) -> tuple[int, str]:
         answer = customer.colleague().ask(SCAN)
         if answer.status == 429:
             return number, answer.headers["x-ratelimit-scope"]
-    return 20, "nobody's"
+    return 20, NO_LIMIT
 
 
 def test_limits_in_shadow_let_through_are_counted_and_are_not_shown(gate: Gate) -> None:
@@ -150,11 +150,11 @@ def test_a_limit_in_shadow_leaves_those_beside_it_in_force(gate: Gate) -> None:
 
 
 def test_a_unit_primitive_in_shadow_lets_through(gate: Gate) -> None:
-    assert gate.customer("small").until_refused(CHAT) == (60, "nobody's")
+    assert gate.customer("small").until_refused(CHAT) == (60, NO_LIMIT)
 
 
 def test_gitlab_com_has_no_instance_limit_but_its_users_have_theirs(gate: Gate) -> None:
-    assert gate.customer("small", "gitlab-com").until_refused(SCAN) == (60, "nobody's")
+    assert gate.customer("small", "gitlab-com").until_refused(SCAN) == (60, NO_LIMIT)
     assert gate.customer("any", "gitlab-com").until_refused(SCAN) == (3, "user")
 
 

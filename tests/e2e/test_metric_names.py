@@ -1,4 +1,4 @@
-"""A real Envoy has the metrics that dashboard and alerts ask for, by those names and with those labels."""
+"""A real Envoy has the metrics of dashboard and alerts, with their names and labels."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ SAMPLE: Final = re.compile(r"^(\w+)(?:\{(.*?)\})? ", re.MULTILINE)
 
 @dataclass(slots=True)
 class RateLimitService:
-    """A service that refuses whatever is of one domain, and gives no answer to one of the domain `*`."""
+    """Refuses every request of one domain; if the domain is `*`, it fails instead."""
 
     refused: str = ""
 
     def answer(self, request: bytes, context: grpc.ServicerContext) -> bytes:
-        """Refuse or let through."""
+        """Answer one request."""
         if self.refused == "*":
             context.abort(grpc.StatusCode.UNAVAILABLE, "no answer")
         # RateLimitRequest begins with its domain, field 1.
@@ -63,7 +63,7 @@ def serving(service: RateLimitService) -> Iterator[int]:
 
 
 def shown(envoy: Envoy) -> Mapping[str, frozenset[str]]:
-    """What Prometheus would read from it: every metric with its labels."""
+    """Return every metric that Prometheus would read, with its labels."""
     found: dict[str, frozenset[str]] = {}
     for name, labels in SAMPLE.findall(get(envoy.admin.port, "/stats/prometheus").body.decode()):
         found[name] = found.get(name, frozenset()) | frozenset(re.findall(r'(\w+)="', labels))
@@ -71,7 +71,7 @@ def shown(envoy: Envoy) -> Mapping[str, frozenset[str]]:
 
 
 def missing(expected: Mapping[str, frozenset[str]], found: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
-    """What is not there, or lacks labels."""
+    """Return the metrics that are missing or lack labels."""
     return {name: labels for name, labels in expected.items() if name not in found or not labels <= found[name]}
 
 

@@ -1,4 +1,4 @@
-"""How little authz may change about a request, whatever it answers."""
+"""Envoy limits what authz may change in a request, whatever it answers."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ REFUSED: Final = ("x-other", "authorization", "x-gitlab-realm", "x-gitlab-author
 
 
 @pytest.fixture(scope="module")
-def obedient(door: Door, client: HttpClient) -> Iterator[HttpClient]:
-    """A client of a door whose authz lets everything in and sets headers that ours never sets."""
+def permissive(door: Door, client: HttpClient) -> Iterator[HttpClient]:
+    """A client of a door whose authz allows everything and sets headers that ours never sets."""
     socket = door.folder / "run" / "authz" / "other.sock"
     headers = [HeaderValueOption(header=HeaderValue(key=name, value="set")) for name in (IDENTITY, *REFUSED)]
     authz = StubAuthz(CheckResponse(ok_response=OkHttpResponse(headers=headers)))
     authz.may_answer.set()
     with (
         serving(authz, socket),
-        door.another_envoy("obedient", bootstrap_edits(socket)) as envoy,
+        door.another_envoy("permissive", bootstrap_edits(socket)) as envoy,
     ):
         yield HttpClient(envoy.plain, client.mint)
 
 
-def test_authz_can_set_identity_headers_and_nothing_else(obedient: HttpClient) -> None:
-    """2026-11-22: nothing held decoder_header_mutation_rules, without which a check may rewrite the whole request."""
-    answer = obedient.ask("POST", "/ai/v2/code/completions", ["complete_code"])
+def test_authz_can_set_identity_headers_and_nothing_else(permissive: HttpClient) -> None:
+    """2026-11-22: no test of decoder_header_mutation_rules, without which authz may rewrite the whole request."""
+    answer = permissive.ask("POST", "/ai/v2/code/completions", ["complete_code"])
     seen = answer.echoed()
     assert seen[IDENTITY] == "set"
     assert (answer.json()["method"], answer.json()["path"]) == ("POST", "/v2/code/completions")

@@ -1,4 +1,4 @@
-"""Parts that die: nothing is let through, clients are told, and it works again as soon as they are back."""
+"""While a part is down no request is allowed and clients get a clear answer; afterwards requests work again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SOCKET: Final = "/duo-workflow/ws"
 
 @pytest.fixture
 def dead_authz(door: Door) -> Iterator[None]:
-    """The service, killed without warning; another one afterwards."""
+    """Kill the service for the duration of a test, and start it again."""
     door.authz.kill()
     yield
     door.authz.stop()
@@ -32,7 +32,7 @@ def dead_authz(door: Door) -> Iterator[None]:
 
 @pytest.mark.usefixtures("dead_authz")
 def test_no_request_is_allowed_while_the_service_is_dead(door: Door, client: HttpClient) -> None:
-    with door.nothing_let_through():
+    with door.no_request_at_backends():
         for _ in range(3):  # before and after Envoy notices
             answer = client.ask("POST", COMPLETIONS, ["complete_code"])
             assert answer.status == 503
@@ -52,18 +52,18 @@ def test_no_request_is_allowed_while_the_service_is_dead(door: Door, client: Htt
 @pytest.mark.usefixtures("dead_authz")
 def test_a_grpc_call_is_unavailable_while_the_service_is_dead(door: Door, client: HttpClient) -> None:
     metadata = tuple(client.headers(TOKEN, ["duo_workflow_generate_token"]).items())
-    with grpc_client(door.plain) as calls, door.nothing_let_through():
+    with grpc_client(door.plain) as calls, door.no_request_at_backends():
         assert calls.refusal(TOKEN, metadata) == (grpc.StatusCode.UNAVAILABLE, "Service unavailable")
 
 
 def test_a_slow_service_is_not_asked_more_than_twice(door: Door, client: HttpClient) -> None:
-    """2026-11-22: three tries fitted into the timeout, so that a service that was slow got three times the work."""
+    """2026-11-22: three attempts fitted into the timeout, so a slow service got three times the work."""
     socket_path = door.folder / "run" / "authz" / "slow.sock"
     slow = StubAuthz(CheckResponse())
     with (
         serving(slow, socket_path),
         door.another_envoy("slow", bootstrap_edits(socket_path)) as envoy,
-        door.nothing_let_through(),
+        door.no_request_at_backends(),
     ):
         assert HttpClient(envoy.plain, client.mint).ask("POST", COMPLETIONS, ["complete_code"]).status == 503
         assert len(slow.checks) == 2
@@ -112,7 +112,7 @@ def test_a_request_to_a_dead_endpoint_is_retried_at_another(door: Door, client: 
 def test_a_backend_that_does_not_answer_in_time_is_a_timeout(
     door: Door, client: HttpClient, patience: str, message: str, reason: str, details: str
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # connections are made, and nobody takes them
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # connections are opened, but not accepted
         port = silent.getsockname()[1]
         unnoticed = f"port_value: {port}}}}}, health_check_config: {{disable_active_health_check: true}}}}"
         with door.edited([("timeout: 60s", patience)], [("port_value: 8131}}}", unnoticed)]):

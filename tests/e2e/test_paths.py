@@ -1,4 +1,4 @@
-"""Paths that two programs could read differently: what each gets, and from whom."""
+"""Paths that two programs could read differently are refused, by Envoy or by authz."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CODEC: Final = "http1.codec_error"
 
 
 class Trap(NamedTuple):
-    """A request target, and who answers it how."""
+    """A request target, the layer that answers, and the answer."""
 
     target: str
     status: int
@@ -51,7 +51,7 @@ REFUSED: Final = [
 @pytest.mark.parametrize("trap", REFUSED, ids=lambda trap: ascii(trap.target))
 def test_an_ambiguous_path_is_refused_by_the_first_that_sees_it(door: Door, client: HttpClient, trap: Trap) -> None:
     headers = client.headers("/ai", ["complete_code"])
-    with door.nothing_let_through():
+    with door.no_request_at_backends():
         reply = http1(door.plain, "POST", trap.target.encode("latin-1"), headers.items())
     assert reply.status == trap.status
     assert f'"{trap.reason}"' in reply.body.decode()
@@ -76,7 +76,7 @@ def test_what_envoy_normalises_is_one_path_for_authz_and_backend(door: Door, cli
     allowed = http1(door.plain, "POST", target.encode(), client.headers("/ai", ["complete_code"]).items())
     assert allowed.status == 200
     assert b'"path": "/v2/code/completions"' in allowed.body.replace(b"%63", b"c")
-    with door.nothing_let_through():
+    with door.no_request_at_backends():
         refused = http1(door.plain, "POST", target.encode(), client.headers("/ai", ["duo_chat"]).items())
     assert refused.status == 403
     assert door.log_line_of(refused)["details"] == AUTHZ
@@ -84,7 +84,7 @@ def test_what_envoy_normalises_is_one_path_for_authz_and_backend(door: Door, cli
 
 def test_a_path_below_one_prefix_does_not_reach_another(door: Door, client: HttpClient) -> None:
     headers = client.headers("/ai", ["complete_code", "security_scans"])
-    with door.nothing_let_through():
+    with door.no_request_at_backends():
         reply = http1(door.plain, "POST", b"/ai/../sast/scan", headers.items())
     assert reply.status == 401
     assert b"invalid_token" in reply.body
@@ -93,7 +93,7 @@ def test_a_path_below_one_prefix_does_not_reach_another(door: Door, client: Http
 
 def test_raw_non_ascii_over_http2_is_refused(door: Door, client: HttpClient) -> None:
     headers = client.headers("/ai", ["complete_code"])
-    with door.nothing_let_through():
+    with door.no_request_at_backends():
         reply = http2(door.plain, request2("POST", "/ai/v2/code/completions\xe9", headers.items()))
     assert reply.status in {0, 400, 404}
 
@@ -101,14 +101,14 @@ def test_raw_non_ascii_over_http2_is_refused(door: Door, client: HttpClient) -> 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE", "PROPFIND"])
 def test_a_405_names_the_allowed_method(door: Door, client: HttpClient, method: str) -> None:
     headers = client.headers("/ai", ["complete_code"])
-    with door.nothing_let_through():
+    with door.no_request_at_backends():
         reply = http1(door.plain, method, b"/ai/v2/code/completions", headers.items())
     assert (reply.status, reply.header("allow")) == (405, "POST")
     assert door.log_line_of(reply)["details"] == AUTHZ
 
 
 def test_a_tunnel_is_refused(door: Door, client: HttpClient) -> None:
-    with door.nothing_let_through():
+    with door.no_request_at_backends():
         reply = http1(door.plain, "CONNECT", b"127.0.0.1:22", client.headers("/ai", ["complete_code"]).items())
     assert reply.status == 404
     assert door.log_line_of(reply)["details"] == "route_not_found"

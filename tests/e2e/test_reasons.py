@@ -1,4 +1,4 @@
-"""Every reason for a refusal as HTTP and gRPC clients see it, and which layer answered."""
+"""HTTP and gRPC clients see every reason for a refusal, and the access log has the layer that answered."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHALLENGE: Final = 'Bearer error="invalid_token"'
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One request that is refused, and all that clients learn from it."""
+    """One refused request, and everything that clients see of the refusal."""
 
     id: str
     status: int
@@ -136,7 +136,7 @@ CASES: Final = [
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_an_http_client_gets_status_reason_and_message(door: Door, client: HttpClient, case: Case) -> None:
-    with door.nothing_let_through():
+    with door.no_request_at_backends():
         answer = client.ask(
             case.method, case.path, case.scopes, issuer=case.issuer, claims=case.claims, headers=case.headers
         )
@@ -156,7 +156,7 @@ def test_an_http_client_gets_status_reason_and_message(door: Door, client: HttpC
 def test_a_grpc_client_gets_code_and_message(door: Door, client: HttpClient, case: Case) -> None:
     further = {**case.headers, "content-type": "application/grpc", "te": "trailers"}
     sent = client.headers(case.path, case.scopes, case.issuer, case.claims, further)
-    with door.nothing_let_through():
+    with door.no_request_at_backends():
         reply = http2(door.plain, request2(case.method, case.path, sent.items()), body=b"\0\0\0\0\0")
     assert (reply.status, reply.header("grpc-status"), reply.header("grpc-message")) == (
         200,
@@ -169,7 +169,7 @@ def test_a_grpc_client_gets_code_and_message(door: Door, client: HttpClient, cas
 
 @pytest.mark.parametrize("label", ["{backend_service: ai_gateway}", "{}"], ids=["wrong", "absent"])
 def test_a_route_with_a_wrong_label_or_none_refuses_every_request(door: Door, client: HttpClient, label: str) -> None:
-    with door.edited(routes=[("{backend_service: sast}", label)]), door.nothing_let_through():
+    with door.edited(routes=[("{backend_service: sast}", label)]), door.no_request_at_backends():
         answer = client.ask("POST", "/sast/scan", ["security_scans"])
     assert answer.status == 403
     assert answer.json() == {"error": "Forbidden", "reason": "backend_disagreement", "request_id": answer.request_id}

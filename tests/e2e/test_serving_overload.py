@@ -1,4 +1,4 @@
-"""More than the workers can hold: Envoy asks another, clients get 503 once all are full, and nothing is let through."""
+"""When a worker is full Envoy asks another; when all are full clients get 503, and no request is allowed."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from tests.support.e2e.chains import write_keys_and_anchors
 from tests.support.e2e.concurrent_clients import concurrent_clients
 from tests.support.e2e.door import Door, open_door
 from tests.support.e2e.http_client import HttpClient
-from tests.support.e2e.load import Seen, questions, tell
+from tests.support.e2e.load import Seen, questions, show
 from tests.support.e2e.processes import Service
 from tests.support.e2e.stub_authz import StubAuthz, serving
 from tests.support.minting import Minter
 
 WORKERS: Final = 2
 HELD: Final = 2
-"""Checks that a worker holds; a burst has far more."""
+"""Checks that a worker accepts at once; a burst has many more."""
 CLIENTS: Final = 150
 BURSTS: Final = 10
 TRIES: Final = 4
-"""Envoy's, for each check: one, and three more."""
+"""Envoy's attempts for each check: one, and three retries."""
 
 
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
-    """A door whose workers hold few checks."""
+    """A door whose workers accept few checks at once."""
     serve = partial(Service, workers=WORKERS, flags=("--max-in-flight", str(HELD)))
     with open_door(tmp_path_factory.mktemp("narrow"), write_keys_and_anchors, serve) as opened:
         opened.wait_until(lambda: opened.envoy.healthy("authz") == WORKERS, "every worker, as Envoy sees it")
@@ -41,7 +41,7 @@ def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
 
 
 def counted(door: Door, name: str) -> int:
-    """A counter of Envoy's cluster of workers."""
+    """Return a counter of Envoy's cluster of workers."""
     return sum(door.envoy.admin.counters(rf"^cluster\.authz\.{name}$").values())
 
 
@@ -60,13 +60,13 @@ def test_clients_are_refused_only_when_all_workers_are_full(
             for question, (status, answer) in zip(burst, clients.ask(burst), strict=True):
                 seen.note(question, status, answer)
                 assert status != 503 or json.loads(answer)["reason"] == "not_ready"
-    tell(capsys, f"bursts of {CLIENTS} at {WORKERS} workers that hold {HELD}: {seen.told()}")
+    show(capsys, f"bursts of {CLIENTS} at {WORKERS} workers that accept {HELD}: {seen.summary()}")
     assert (seen.wrong_allows, seen.wrong_refusals, seen.unanswered) == (0, 0, 0), seen.found()
-    assert narrow.requests_seen() - before == seen.allowed, "what the backends have seen is what was let in"
+    assert narrow.requests_seen() - before == seen.allowed, "backends got other requests than the allowed ones"
     assert seen.allowed > 0
     assert seen.refused > 0
     assert seen.server_errors > 0, "that was no overload"
-    # Each 503 was refused by a worker as often as Envoy tries, and whatever else was tried again found room.
+    # Workers refused each 503 as often as Envoy tries; every other retry succeeded.
     tries, given_up = counted(narrow, "upstream_rq_total"), counted(narrow, "upstream_rq_retry_limit_exceeded")
     assert given_up == seen.server_errors
     narrow.wait_until(lambda: overloads(narrow) == tries - seen.allowed - seen.refused, "the workers' last counts")
@@ -75,7 +75,7 @@ def test_clients_are_refused_only_when_all_workers_are_full(
 
 
 def test_after_a_burst_every_worker_is_asked_again_at_once(narrow: Door, mint: Minter) -> None:
-    """2026-11-22: Envoy took "full" for "broken", and left workers out for seconds."""
+    """2026-11-22: Envoy treated a full worker as a broken one, and did not ask it for seconds."""
     assert counted(narrow, "membership_healthy") == WORKERS
     assert counted(narrow, "outlier_detection.ejections_enforced_total") == 0
     client, full = HttpClient(narrow.plain, mint), overloads(narrow)
@@ -86,12 +86,12 @@ def test_after_a_burst_every_worker_is_asked_again_at_once(narrow: Door, mint: M
 
 
 class Full(StubAuthz):
-    """A worker that never has room."""
+    """A worker that is always full."""
 
     __slots__ = ()
 
     def check(self, request: bytes, context: grpc.ServicerContext) -> NoReturn:
-        """Say so."""
+        """Refuse the check."""
         self.checks.append(request)
         context.abort(grpc.StatusCode.UNAVAILABLE, "too many checks in flight")
 

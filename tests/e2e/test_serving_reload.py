@@ -1,4 +1,4 @@
-"""Trust that ends while the service runs: with the reload, tokens that all workers remember are refused at the door."""
+"""After a reload that ends a trust, the door refuses tokens that all workers have cached."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ASKED: Final = 6 * WORKERS
 COMPLETIONS: Final = "/ai/v2/code/completions"
 TOKEN_ID: Final = "0f8fad5b-d9cb-469f-a165-70867728950e"
 KEY: Final = PRODUCTION["customers-dot"].key
-"""Of the tokens below but the user's and those that bring their certificates."""
+"""The issuer of the tokens below, except the user's and those with certificates."""
 
 
 REVOCATIONS: Final = "policy/revocations.yml"
@@ -51,7 +51,7 @@ def reloads(door: Door, outcome: str) -> int:
 
 
 def reload(door: Door, file: str, text: str) -> None:
-    """Move another file into a file's place, and return once what it says is in force. Nothing is restarted."""
+    """Replace a file by a move, and wait until it is in force, without a restart."""
     before, pids = reloads(door, "success"), door.authz.pids()
     prepared = (door.folder / file).with_name(".new")
     prepared.write_text(text, "utf-8")
@@ -60,8 +60,8 @@ def reload(door: Door, file: str, text: str) -> None:
     assert (reloads(door, "failure"), door.authz.pids()) == (0, pids)
 
 
-def remembered(door: Door) -> int:
-    """How many tokens the workers remember, all together."""
+def cached(door: Door) -> int:
+    """Return the number of tokens in all workers' caches."""
     return door.authz.counted('authz_cache_entries{cache="tokens"}')
 
 
@@ -81,7 +81,8 @@ def revoked(text: str) -> tuple[str, str]:
     return REVOCATIONS, f"{text}\n"
 
 
-# Who asks, what ends the trust, and what the limits on failed authentications count: a customer is no attacker.
+# The request, the change that ends the trust, and whether limits count it as a failed authentication, which they do not
+# for a known customer.
 ENDS: Final[dict[str, tuple[Callable[[HttpClient], Answer], tuple[str, str], str | None]]] = {
     "a revoked instance": (of_instance, revoked(f"instances: [{{value: {INSTANCE}, reason: stolen}}]"), None),
     "a revoked user": (of_user, revoked(f'users: [{{value: "{USER}", reason: laptop stolen}}]'), None),
@@ -111,23 +112,23 @@ def test_a_cached_token_is_refused_after_the_reload(
 ) -> None:
     client, (file, text) = HttpClient(door.plain, mint), end
     before = (door.folder / file).read_text("utf-8")
-    door.wait_until(lambda: remembered(door) == 0, "caches that are empty")
+    door.wait_until(lambda: cached(door) == 0, "caches that are empty")
 
-    def all_remember() -> bool:
+    def all_have_cached_it() -> bool:
         assert ask(client).status == 200
-        return remembered(door) == WORKERS
+        return cached(door) == WORKERS
 
-    door.wait_until(all_remember, "every worker's memory of the token")
+    door.wait_until(all_have_cached_it, "every worker's memory of the token")
     reload(door, file, text)
-    with door.nothing_let_through():
+    with door.no_request_at_backends():
         answers = [ask(client) for _ in range(ASKED)]
-    said = {(answer.status, answer.json()["reason"], answer.json()["error"]) for answer in answers}
-    assert said == {(401, "invalid_token", "Forbidden by auth provider")}
+    refusals = {(answer.status, answer.json()["reason"], answer.json()["error"]) for answer in answers}
+    assert refusals == {(401, "invalid_token", "Forbidden by auth provider")}
     line = door.log_line(answers[0].request_id)
     assert (line["outcome"], line["auth_outcome"]) == ("denied", auth_outcome)
     reload(door, file, before)
     assert {ask(client).status for _ in range(ASKED)} == {200}
-    reload(door, REVOCATIONS, f"{NOTHING}# {uuid.uuid4()}: another policy, which remembers nothing\n")
+    reload(door, REVOCATIONS, f"{NOTHING}# {uuid.uuid4()}: another policy, with an empty cache\n")
 
 
 def test_others_pass(door: Door, mint: Minter) -> None:

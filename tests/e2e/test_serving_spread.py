@@ -1,4 +1,4 @@
-"""Every worker does its part of the work: counted, not guessed."""
+"""Envoy spreads checks evenly over the workers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from tests.support.e2e.chains import write_keys_and_anchors
 from tests.support.e2e.door import Door, open_door
 from tests.support.e2e.http_client import HttpClient
-from tests.support.e2e.load import loaded, questions, tell
+from tests.support.e2e.load import loaded, questions, show
 from tests.support.e2e.processes import Service, get
 from tests.support.minting import Minter
 
@@ -31,7 +31,7 @@ def crew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
 
 
 def asked(door: Door) -> Mapping[str, int]:
-    """How many checks each worker's socket got, as Envoy counts them."""
+    """Return how many checks each worker's socket got, as Envoy counts them."""
     clusters = json.loads(get(door.envoy.admin.port, "/clusters?format=json").body)["cluster_statuses"]
     (authz,) = (each for each in clusters if each["name"] == "authz")
     return {host["address"]["pipe"]["path"]: _total(host["stats"]) for host in authz["host_statuses"]}
@@ -42,7 +42,7 @@ def _total(stats: Sequence[Mapping[str, str]]) -> int:
 
 
 def decided(door: Door) -> int:
-    """How many answers all workers have counted."""
+    """Return how many answers all workers have counted."""
     return door.authz.counted("authz_decisions_total{.*}")
 
 
@@ -56,7 +56,7 @@ def test_checks_are_spread_evenly_over_the_workers(
     assert not seen.details, seen.found()
     now = asked(crew)
     counts = {socket: now[socket] - before_asked[socket] for socket in now}
-    tell(capsys, f"{seen.told()}; by worker: {', '.join(f'{count:,}' for count in counts.values())}")
+    show(capsys, f"{seen.summary()}; by worker: {', '.join(f'{count:,}' for count in counts.values())}")
     even = sum(counts.values()) / WORKERS
     assert len(counts) == WORKERS
     assert all(abs(count - even) <= MOST_UNEVEN * even for count in counts.values())

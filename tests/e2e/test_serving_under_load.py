@@ -1,4 +1,4 @@
-"""Steady load while workers die, hang, drain and change their policy: clients notice none of it."""
+"""Under steady load workers die, hang, drain and reload the policy, and every answer stays correct."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.cases.case_file import POLICY
 from tests.support.e2e.chains import write_keys_and_anchors
 from tests.support.e2e.door import Door, open_door
 from tests.support.e2e.http_client import Answer, HttpClient
-from tests.support.e2e.load import Load, loaded, questions, tell
+from tests.support.e2e.load import Load, loaded, questions, show
 from tests.support.e2e.processes import Service
 from tests.support.minting import Minter
 
@@ -33,7 +33,7 @@ INSTANCE: Final = "9c3f4d0e-6a0f-4c58-8f5e-0a1f6f1f2b11"
 LOCKED_OUT: Final = f"instances: [{{value: {INSTANCE}, reason: stolen}}]\n"
 NOBODY: Final = "instances: []\n"
 SETTLED: Final = 300
-"""Answers to wait for before and after something happens: every question several times."""
+"""Answers to wait for before and after an event: every request several times."""
 
 
 @pytest.fixture(scope="module")
@@ -53,47 +53,47 @@ def crew(tmp_path_factory: pytest.TempPathFactory, policy: Path) -> Iterator[Doo
 
 @pytest.fixture
 def loading(crew: Door, mint: Minter, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> Loading:
-    """Load while the block runs; then its counts are told, and clients must have noticed nothing."""
+    """Send load while the block runs; then print its counts, and fail if any answer was wrong."""
 
     @contextmanager
     def run() -> Iterator[Load]:
         all_serve(crew)
         before = crew.requests_seen()
         with loaded(crew.plain, questions(HttpClient(crew.plain, mint))) as load:
-            go_on(crew, load)
+            keep_asking(crew, load)
             yield load
             all_serve(crew)
-            go_on(crew, load)
+            keep_asking(crew, load)
         seen = load.seen()
-        tell(capsys, f"{request.node.name.removeprefix('test_').replace('_', ' ')}: {seen.told()}")
+        show(capsys, f"{request.node.name.removeprefix('test_').replace('_', ' ')}: {seen.summary()}")
         assert not seen.details, seen.found()
-        let_in = seen.allowed + load.others
-        assert crew.requests_seen() - before == let_in, "what the backends have seen is what was let in"
+        allowed = seen.allowed + load.others
+        assert crew.requests_seen() - before == allowed, "backends got other requests than the allowed ones"
 
     return run
 
 
-def go_on(crew: Door, load: Load) -> None:
-    """Return when every question has been answered several times more."""
+def keep_asking(crew: Door, load: Load) -> None:
+    """Wait until every request has been answered several more times."""
     enough = load.answers() + SETTLED
     crew.wait_until(lambda: load.answers() >= enough, "answers")
 
 
 def all_serve(crew: Door) -> None:
-    """Return when every worker serves and Envoy knows."""
+    """Wait until every worker serves and Envoy knows it."""
     crew.wait_until(lambda: crew.authz.counted("authz_workers_running") == WORKERS, "every worker")
     crew.wait_until(lambda: crew.envoy.healthy("authz") == WORKERS, "every worker, as Envoy sees it")
 
 
-def happened(crew: Door, before: int, event: str, **fields: object) -> None:
-    """Return when the service has logged that event, later than its first `before` events."""
+def wait_for_event(crew: Door, before: int, event: str, **fields: object) -> None:
+    """Wait until the service logs this event, after its first `before` events."""
     crew.wait_until(lambda: bool(crew.authz.events(event, before, **fields)), f"{event} {fields}")
 
 
 def replaced(crew: Door, number: int, former: int, before: int) -> None:
-    """Return when another process serves in a worker's place."""
+    """Wait until another process has replaced a worker."""
     crew.wait_until(lambda: crew.authz.worker(number) != former, f"another worker {number}")
-    happened(crew, before, "worker_listening", worker=number, address=f"unix:run/authz/{number}.sock")
+    wait_for_event(crew, before, "worker_listening", worker=number, address=f"unix:run/authz/{number}.sock")
 
 
 def restarts(crew: Door) -> int:
@@ -105,7 +105,7 @@ def reloads(crew: Door, outcome: str) -> int:
 
 
 def of_instance(client: HttpClient) -> Answer:
-    """Ask with one and the same token each time."""
+    """Send a request with the same token each time."""
     claims = {"sub": INSTANCE, "gitlab_instance_id": INSTANCE}
     headers = {"x-gitlab-instance-id": INSTANCE}
     return client.ask("POST", "/ai/v2/code/completions", ["complete_code"], claims=claims, headers=headers)
@@ -118,7 +118,7 @@ def replace(file: Path, text: str) -> None:
 
 
 def reloaded(crew: Door, times: int) -> None:
-    """Return when so many policies have come into force."""
+    """Wait until so many reloads have succeeded."""
     crew.wait_until(lambda: reloads(crew, "success") == times, "a reload")
 
 
@@ -132,7 +132,7 @@ def test_half_of_the_workers_are_killed(crew: Door, loading: Loading) -> None:
         for number in (0, 1):
             os.kill(pids[number], signal.SIGKILL)
         for number in (0, 1):
-            happened(crew, before, "worker_restarted", worker=number, cause="killed by SIGKILL")
+            wait_for_event(crew, before, "worker_restarted", worker=number, cause="killed by SIGKILL")
             replaced(crew, number, pids[number], before)
     assert crew.authz.pids()[2:] == pids[2:]
     assert restarts(crew) == count + 2
@@ -142,7 +142,7 @@ def test_one_worker_is_stopped(crew: Door, loading: Loading) -> None:
     with loading():
         before, pids, count = len(crew.authz.events()), crew.authz.pids(), restarts(crew)
         os.kill(pids[2], signal.SIGSTOP)
-        happened(crew, before, "worker_restarted", worker=2, cause="no heartbeat for 3s")
+        wait_for_event(crew, before, "worker_restarted", worker=2, cause="no heartbeat for 3s")
         replaced(crew, 2, pids[2], before)
     assert restarts(crew) == count + 1
 
@@ -152,7 +152,7 @@ def test_all_workers_are_replaced_one_after_the_other(crew: Door, loading: Loadi
         before, pids, count = len(crew.authz.events()), crew.authz.pids(), restarts(crew)
         for number, pid in enumerate(pids):
             os.kill(pid, signal.SIGTERM)
-            happened(crew, before, "worker_drained", worker=number)
+            wait_for_event(crew, before, "worker_drained", worker=number)
             replaced(crew, number, pid, before)
     assert not set(crew.authz.pids()) & set(pids)
     assert restarts(crew) == count + WORKERS
@@ -162,7 +162,7 @@ def test_all_workers_are_replaced_one_after_the_other(crew: Door, loading: Loadi
 def test_the_policy_is_reloaded_every_second_for_a_minute(
     crew: Door, policy: Path, mint: Minter, loading: Loading
 ) -> None:
-    """Every time an instance whose token is remembered is locked out, or let in again, in every worker."""
+    """Each reload revokes an instance whose token is cached, or allows it again, in every worker."""
     client, pids, count = HttpClient(crew.plain, mint), crew.authz.pids(), reloads(crew, "success")
     revisions, failures = {revision(crew)}, reloads(crew, "failure")
     with loading() as load:
@@ -185,10 +185,10 @@ def test_a_broken_policy_changes_nothing(crew: Door, policy: Path, loading: Load
     text, failures = (policy / "tiers.yml").read_text("utf-8"), reloads(crew, "failure")
     with loading() as load:
         replace(policy / "tiers.yml", text.replace("default: any", "defualt: any"))
-        happened(crew, before, "policy_refused", revision=in_force)
+        wait_for_event(crew, before, "policy_refused", revision=in_force)
         assert json.loads(crew.authz.admin("/readyz"))["last_reload_failure"]["problems"]
-        go_on(crew, load)
+        keep_asking(crew, load)
         assert (reloads(crew, "failure"), revision(crew), crew.authz.pids()) == (failures + 1, in_force, pids)
         replace(policy / "tiers.yml", text)
-        happened(crew, before, "policy_unchanged", revision=in_force)
+        wait_for_event(crew, before, "policy_unchanged", revision=in_force)
     assert json.loads(crew.authz.admin("/readyz"))["last_reload_failure"] is None

@@ -1,4 +1,4 @@
-"""Answers and requests that last: server-sent events, WebSockets, uploads."""
+"""Long answers and requests: server-sent events, WebSockets, uploads."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_websocket_carries_messages_both_ways(door: Door, client: HttpClient) 
 
 
 def test_the_connection_header_of_a_websocket_does_not_list_the_identity(door: Door, client: HttpClient) -> None:
-    """2026-11-22: an intermediary before the backend would have removed what Connection lists (RFC 9110, 7.6.1)."""
+    """2026-11-22: a proxy before the backend would have removed the headers that Connection lists (RFC 9110, 7.6.1)."""
     listed = {"connection": "Upgrade, x-gitlab-authorized-instance-id"}
     echo, answers = asyncio.run(_talk(door.plain, client.headers(SOCKET, WORKFLOW, overrides=listed)))
     headers = dict(echo["headers"])
@@ -101,7 +101,7 @@ def test_a_websocket_is_not_open_for_longer_than_its_maximum(door: Door, client:
 def test_a_refused_websocket_is_never_opened(
     door: Door, client: HttpClient, scopes: list[str] | None, status: int
 ) -> None:
-    with door.nothing_let_through(), pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+    with door.no_request_at_backends(), pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         asyncio.run(_talk(door.plain, client.headers(SOCKET, scopes)))
     assert refused.value.status == status
 
@@ -124,7 +124,7 @@ def test_an_upload_reaches_the_backend_while_it_is_being_sent(door: Door, client
 
 
 def test_a_refused_upload_is_not_read(door: Door, client: HttpClient) -> None:
-    with door.nothing_let_through():
+    with door.no_request_at_backends():
         answer = client.ask("POST", "/observability/v1/traces", ["duo_chat"], body=b"a" * 20_000)
     assert answer.status == 403
 

@@ -1,4 +1,4 @@
-"""The TLS listener: both HTTP versions, and a certificate that is replaced while it serves."""
+"""The TLS listener serves both HTTP versions, and loads a new certificate without a restart."""
 
 from __future__ import annotations
 

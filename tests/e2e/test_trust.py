@@ -1,4 +1,4 @@
-"""Whom the door trusts: tokens that bring their certificates (and until when: test_serving_reload.py)."""
+"""The door accepts tokens with certificate chains (the end of a trust: test_serving_reload.py)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def bearing(client: HttpClient, token: str, issuer: str = "customers-dot") -> An
 @pytest.mark.parametrize("placement", ["header", "claims"])
 def test_a_token_with_its_certificate_chain_is_allowed(door: Door, client: HttpClient, placement: str) -> None:
     token = chain_token(client.mint, placement=placement)
-    for _ in range(2):  # new, and remembered
+    for _ in range(2):  # first new, then cached
         answer = bearing(client, token)
         assert answer.status == 200
         assert answer.echoed()["x-gitlab-authorized-instance-id"] == INSTANCE
@@ -30,7 +30,7 @@ def test_a_token_with_its_certificate_chain_is_allowed(door: Door, client: HttpC
 
 def test_a_sister_issuers_certificate_signs_only_for_that_issuer(door: Door, client: HttpClient) -> None:
     assert bearing(client, chain_token(client.mint, SISTER, issuer="gitlab-com"), "gitlab-com").status == 200
-    with door.nothing_let_through():
+    with door.no_request_at_backends():
         for placement in ("header", "claims"):
             answer = bearing(client, chain_token(client.mint, SISTER, placement))
             assert (answer.status, answer.json()["reason"]) == (401, "invalid_token")

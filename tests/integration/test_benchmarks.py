@@ -1,4 +1,4 @@
-"""The benchmarks still time what they say; how long it takes is none of a test's business."""
+"""The benchmarks run and measure what they name; their figures are not tested."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ def test_memory_is_printed_for_growing_numbers_of_tokens(capsys: pytest.CaptureF
 
 
 def test_a_soak_asks_every_kind_of_question_and_watches_every_process(capsys: pytest.CaptureFixture[str]) -> None:
-    soak.main(["4"])  # how flat four seconds are is no matter
-    told = capsys.readouterr().out
-    assert re.findall(r"(?m)^\| ([a-z]+(?: \d)?) \| \d", told) == ["supervisor", "worker 0", "worker 1"]
+    soak.main(["4"])  # whether memory is flat after four seconds does not matter
+    output = capsys.readouterr().out
+    assert re.findall(r"(?m)^\| ([a-z]+(?: \d)?) \| \d", output) == ["supervisor", "worker 0", "worker 1"]
     for kind in ("new token", "known token", "expired", "forged", "no token", "another scope", "no rule", "no request"):
-        assert re.search(rf"{kind} [1-9]", told)
-    assert "instead of" not in told
-    assert "'warning'" not in told
+        assert re.search(rf"{kind} [1-9]", output)
+    assert "instead of" not in output
+    assert "'warning'" not in output
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def test_certificates_are_made_for_pairs_that_exist_and_one_that_is_missing_for_
 
 @pytest.mark.parametrize(
     ("content", "told_it"),
-    [(None, "holds roots whose authority is not here"), ("junk", "authority.pem is not as it was made")],
+    [(None, "has roots whose authority is not in this folder"), ("junk", "authority.pem is damaged or was changed")],
 )
 def test_a_root_without_its_authority_is_not_replaced(
     tmp_path: Path, keys: Path, content: str | None, told_it: str
@@ -178,7 +178,7 @@ def test_keys_are_not_made_in_the_current_folder(folder: str, tmp_path: Path, mo
     monkeypatch.chdir(tmp_path)
     result = run("keys", "generate", folder)
     assert result.exit_code == 2
-    assert told(result).endswith("private keys get a folder of their own, name one")
+    assert told(result).endswith("private keys need a folder of their own, name one")
     assert list(tmp_path.iterdir()) == []
 
 

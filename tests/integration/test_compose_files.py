@@ -1,4 +1,4 @@
-"""What containers read differs from envoy/ in addresses alone."""
+"""The files for containers differ from envoy/ only in addresses."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
 
 @pytest.fixture
 def source(tmp_path: Path) -> EnvoyFiles:
-    """A copy of what is shipped."""
+    """A copy of the shipped files."""
     return shared(shutil.copytree(SHIPPED.folder, tmp_path / "source" / "envoy"))
 
 
 @pytest.fixture
 def target(tmp_path: Path) -> EnvoyFiles:
-    """Where containers would read."""
+    """The folder for the containers' files."""
     return shared(tmp_path / "target" / "envoy")
 
 
 def loaded(file: Path) -> Any:  # Any: YAML
-    """A file's tree."""
+    """Parse a file."""
     return yaml.safe_load(file.read_text("utf-8"))
 
 
-def places(cluster: Any) -> Iterator[tuple[str, int]]:
-    """Where a cluster's endpoints are."""
+def addresses(cluster: Any) -> Iterator[tuple[str, int]]:
+    """Yield the addresses of a cluster's endpoints."""
     for locality in cluster["load_assignment"]["endpoints"]:
         for endpoint in locality["lb_endpoints"]:
             at = endpoint["endpoint"]["address"]["socket_address"]
@@ -47,7 +47,7 @@ def places(cluster: Any) -> Iterator[tuple[str, int]]:
 def test_every_backend_is_a_service_of_the_compose_file() -> None:
     clusters = yaml.safe_load(of_clusters(SHIPPED.clusters.read_text("utf-8")))["resources"]
     for cluster in clusters:
-        ((host, port),) = places(cluster)
+        ((host, port),) = addresses(cluster)
         assert host in COMPOSE["services"]
         assert port == (8081 if cluster["name"].endswith("_grpc") else 8080)
         assert cluster["type"] == "STRICT_DNS"
@@ -56,7 +56,7 @@ def test_every_backend_is_a_service_of_the_compose_file() -> None:
 def test_the_rate_limit_service_is_a_service_of_the_compose_file(source: EnvoyFiles) -> None:
     static = yaml.safe_load(of_bootstrap(source.started.read_text("utf-8")))["static_resources"]
     (cluster,) = (each for each in static["clusters"] if each["name"] == "ratelimit")
-    assert list(places(cluster)) == [("ratelimit", 8081)]
+    assert list(addresses(cluster)) == [("ratelimit", 8081)]
 
 
 def test_nothing_but_addresses_differs(source: EnvoyFiles, target: EnvoyFiles) -> None:

@@ -1,4 +1,4 @@
-"""What is deployed agrees with itself: compose file, manifests, Dockerfile, and what they were made from."""
+"""Compose file, manifests, Dockerfile and their sources agree with each other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import yaml
 from tests.support.repository import ROOT
 
 MANIFESTS: Final = sorted((ROOT / "deploy" / "kubernetes").glob("*.yaml"))
-# The first with sidecars that end after the containers they serve, and the newest that the schemas know.
+# The first version with native sidecar containers, and the newest that the schemas know.
 KUBERNETES: Final = ("1.29.0", kubernetes_validate.latest_version())
 COMPOSE: Final = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
 DOCKERFILE: Final = (ROOT / "Dockerfile").read_text("utf-8")
@@ -24,34 +24,34 @@ DEFAULT: Final = re.compile(r"\$\{(\w+):-([^}]*)\}")
 
 
 def documents() -> Iterator[Any]:  # Any: YAML
-    """Every Kubernetes object."""
+    """Yield every Kubernetes object."""
     for file in MANIFESTS:
         yield from yaml.safe_load_all(file.read_text("utf-8"))
 
 
 def pods() -> Iterator[tuple[str, Any]]:
-    """Every pod template, by its deployment's name."""
+    """Yield every pod template with its deployment's name."""
     for each in documents():
         if each["kind"] == "Deployment":
             yield each["metadata"]["name"], each["spec"]["template"]["spec"]
 
 
 def containers() -> Iterator[tuple[str, Any, Any]]:
-    """Every container with its pod, by its own name."""
+    """Yield every container with its name and its pod."""
     for _, pod in pods():
         for each in (*pod.get("initContainers", ()), *pod["containers"]):
             yield each["name"], each, pod
 
 
 def public(image: str) -> str:
-    """The default of a variable in the compose file."""
+    """Return the default of a variable in the compose file."""
     found = DEFAULT.fullmatch(image)
     assert found, f"{image} is no variable with a default"
     return found[2]
 
 
 def environment(container: Any) -> dict[str, str]:
-    """A container's variables."""
+    """Return a container's variables."""
     return {each["name"]: each["value"] for each in container.get("env", ())}
 
 
@@ -144,7 +144,7 @@ def test_the_base_image_is_the_same_everywhere() -> None:
 def test_the_rate_limit_service_has_the_same_settings_everywhere() -> None:
     here = COMPOSE["services"]["ratelimit"]["environment"]
     there = environment(CONTAINERS["ratelimit"])
-    # Probes come from outside in Kubernetes; in a compose network nobody else needs to ask.
+    # Kubernetes probes the service from outside the pod; in a compose network only Envoy asks it.
     assert {name: value for name, value in here.items() if name != "HOST"} == there
 
 

@@ -1,4 +1,4 @@
-"""The gRPC engine: each call gets one answer or a status, whatever its client does, and none that allows by mistake."""
+"""The gRPC server gives each call one answer or a status, whatever its client does, and never an allow by mistake."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ INVALID_ARGUMENT, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL = 3, 4, 12, 13
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    """A server that echoes."""
+    """Run a server that echoes."""
     with serving(echo) as served:
         yield served
 
 
 @pytest.fixture(scope="module")
 def channel(served: Served) -> Iterator[grpc.Channel]:
-    """A connection of gRPC's own client."""
+    """Connect with gRPC's own client."""
     with grpc.insecure_channel(served.address) as channel:
         yield channel
 
@@ -52,8 +52,8 @@ def refusal(call: Callable[[], object]) -> grpc.StatusCode:
     return code
 
 
-def is_well(served: Served) -> bool:
-    """Whether it holds nothing, and answers."""
+def answers_and_is_idle(served: Served) -> bool:
+    """Whether no call is left and the server answers."""
     with grpc.insecure_channel(served.address) as channel:
         return ask(channel, b"ping") == b"ping" and until(served.is_idle)
 
@@ -111,18 +111,18 @@ def test_a_larger_message_is_refused_compressed_or_not(
     call = channel.unary_unary(CHECK, bytes, bytes)
     code = refusal(lambda: call(bytes(64 * 1024 * 1024), timeout=SECONDS, compression=compression))
     assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert is_well(served)
+    assert answers_and_is_idle(served)
 
 
 def test_a_call_without_a_message_is_refused(served: Served) -> None:
     with RawClient(served.address) as client:
         answer = client.answer(client.begin(ends=True))
     assert (answer.status, answer.body) == (INVALID_ARGUMENT, b"")
-    assert is_well(served)
+    assert answers_and_is_idle(served)
 
 
 def exchanges() -> int:
-    """Return how many calls are in this process's memory."""
+    """Return the number of call objects in this process's memory."""
     return sum(isinstance(thing, OpenCall) for thing in gc.get_objects())
 
 
@@ -141,14 +141,14 @@ def test_a_malformed_frame_is_refused_and_the_server_goes_on(served: Served, dat
         answer = client.answer(client.begin_with(data))
     assert answer.status != 0
     assert answer.body == b""
-    assert is_well(served)
+    assert answers_and_is_idle(served)
 
 
 def test_only_the_first_of_two_messages_in_a_call_is_answered(served: Served) -> None:
     with RawClient(served.address) as client:
         answer = client.answer(client.begin_with(framed(b"one") + framed(b"two")))
     assert (answer.status, answer.body) == (0, framed(b"one"))
-    assert is_well(served)
+    assert answers_and_is_idle(served)
 
 
 def test_a_client_that_disconnects_during_a_call_leaves_no_state() -> None:
@@ -160,7 +160,7 @@ def test_a_client_that_disconnects_during_a_call_leaves_no_state() -> None:
             for _ in range(50):
                 client.send(client.begin(), sent, ends=False)
             client.close()
-        assert is_well(served)
+        assert answers_and_is_idle(served)
     assert set(gate.seen) <= {b"all", b"ping"}, "of no part was anything decided"
 
 
@@ -172,7 +172,7 @@ def test_endless_cancelled_calls_take_no_memory() -> None:
                 client.send(stream, framed(b"a" * 1_000)[:-1], ends=False)
                 client.cancel(stream)
             client.settle()
-        assert is_well(served)
+        assert answers_and_is_idle(served)
         assert exchanges() <= before + 1, "the last one may still be at hand"
 
 
@@ -191,7 +191,7 @@ def test_a_call_that_is_cancelled_while_it_waits_is_not_decided() -> None:
 
 
 def test_a_call_that_is_cancelled_just_before_its_turn_is_not_decided() -> None:
-    """The first check holds the loop until two more have come, and the second one until the third has gone."""
+    """The first check blocks the loop until two more have arrived, the second until the third is cancelled."""
     gates = {b"first": Gate(), b"second": Gate()}
     others: list[bytes] = []
 
@@ -218,7 +218,7 @@ def test_a_call_that_is_cancelled_just_before_its_turn_is_not_decided() -> None:
 
 
 def test_a_call_whose_deadline_passes_while_it_waits_is_not_decided() -> None:
-    """Envoy states its timeout; gRPC's core watches it, also while the loop is busy."""
+    """Envoy sends its timeout; gRPC's core enforces it, also while the loop is busy."""
     gate = Gate()
     with serving(gate) as served, RawClient(served.address) as client:
         first = client.begin_with(framed(b"first"))
@@ -245,7 +245,7 @@ def test_the_health_of_an_unknown_service_is_not_found(channel: grpc.Channel, me
 
 
 def test_health_is_answered_before_checks_that_wait() -> None:
-    """Each check takes longer than the loop answers in a row, so it looks at its queue between two of them."""
+    """Each check takes longer than the loop answers in a row, so the loop polls its queue between two of them."""
     gate, answered = Gate(), threading.Event()
     order: list[bool] = []
 

@@ -1,4 +1,4 @@
-"""The engine's end: who is in flight finishes, who only holds a connection holds nobody up; and its start in vain."""
+"""A stop of the gRPC server finishes the calls in flight and does not wait for idle connections; and failed starts."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from tests.support.integration.engine import (
 )
 
 FOR_EVER = 3_600.0
-"""A grace that no test waits for."""
+"""A grace longer than any test waits."""
 
 
 def listens(address: str) -> bool:
-    """Whether a connection is taken."""
+    """Whether a connection is accepted."""
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host, int(port))):
@@ -92,12 +92,12 @@ def test_a_stop_answers_calls_that_have_arrived_but_are_not_accepted_yet() -> No
     assert all(framed(message) in came for message in [*gate.seen, NOT_SERVING])
 
 
-@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"])
-def test_a_connection_without_a_call_does_not_delay_a_stop(said: bytes) -> None:
+@pytest.mark.parametrize("data", [b"", b"GET / HTTP/1.1\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"])
+def test_a_connection_without_a_call_does_not_delay_a_stop(data: bytes) -> None:
     with serving(echo) as served:
         host, _, port = served.address.rpartition(":")
         with socket.create_connection((host, int(port))) as idle, grpc.insecure_channel(served.address) as channel:
-            idle.sendall(said)
+            idle.sendall(data)
             assert ask(channel, b"x") == b"x"
             served.stop(FOR_EVER)
 
@@ -137,7 +137,7 @@ def test_a_signal_handler_may_stop_it() -> None:
 
 
 def test_under_load_every_check_that_was_decided_is_answered_when_it_stops() -> None:
-    """gRPC refuses what comes while it closes, as UNAVAILABLE or CANCELLED: none of that may have been decided."""
+    """While it closes gRPC refuses calls as UNAVAILABLE or CANCELLED; none of these may have been decided."""
     seen: list[bytes] = []
     busy = threading.Event()
     answers: list[bytes] = []
@@ -169,7 +169,7 @@ def test_under_load_every_check_that_was_decided_is_answered_when_it_stops() -> 
 
 
 def test_an_address_that_the_core_refuses_is_one_line_and_the_other_addresses_are_freed(tmp_path: Path) -> None:
-    """A path that is too long looks free."""
+    """Our own check does not notice a path that is too long."""
     long = f"unix:{tmp_path}/{'a' * 120}"
     with serving(echo) as other:
         pass

@@ -1,4 +1,4 @@
-"""The engine's bounds: what is beyond them is refused at once and never decided, and the server lives."""
+"""The gRPC server refuses calls beyond its bounds at once, never decides them, and goes on serving."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_check_whose_message_never_comes_is_refused_when_it_is_too_old() -> No
 
 
 def test_while_a_check_hangs_others_wait_or_are_refused_and_all_get_an_answer() -> None:
-    """The loop cannot look then. gRPC's core keeps so many calls and cancels the rest itself; Envoy retries both."""
+    """The loop is blocked then. gRPC's core keeps some calls and cancels the others; Envoy retries both."""
     gate = Gate()
     with serving(gate, bounds=Bounds(max_in_flight=100, max_age=SECONDS)) as served:
         options = [("grpc.use_local_subchannel_pool", 1)]

@@ -1,4 +1,4 @@
-"""The ConfigMaps hold what containers read, file by file, under the names that the manifests mount."""
+"""The ConfigMaps hold the files for containers, under the names that the manifests mount."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SOURCE: Final = compose_files.shared(ROOT / "envoy")
 
 @pytest.fixture
 def maps(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, str]]:
-    """Each ConfigMap's files, by its name."""
+    """Make the ConfigMaps; return each one's files by its name."""
     monkeypatch.chdir(ROOT)
     made = list(yaml.safe_load_all(kubernetes.configuration(SOURCE)))
     for each in made:

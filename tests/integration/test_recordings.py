@@ -1,4 +1,4 @@
-"""What the real Envoy sent says the same to our messages, to Envoy's complete ones, and to the service."""
+"""Our messages, Envoy's complete ones and the service read the recorded requests of the real Envoy alike."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_service_sees_what_the_index_says(recording: Recording) -> None:
 
 
 def test_envoy_still_sends_what_was_recorded() -> None:
-    """A change of envoy/ that hides a header from the service, or shows it one more, is seen here."""
+    """This fails if a change of envoy/ removes a header for the service, or adds one."""
     changed = [
         recording.name
         for recording, taken in recorder.take()

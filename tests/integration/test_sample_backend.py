@@ -1,4 +1,4 @@
-"""The sample backend tells exactly what reached it, over every protocol the door carries."""
+"""The sample backend returns exactly the request that reached it, over every protocol of the door."""
 
 import asyncio
 import json

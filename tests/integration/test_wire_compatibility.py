@@ -36,7 +36,7 @@ from tests.support.envoy_messages import (
 FILES: Final = [
     importlib.import_module(found.name) for found in pkgutil.iter_modules(_proto.__path__, "authz.deciding._proto.")
 ]
-# Travels as the same varint; the generated list of sixty names would serve nobody.
+# It is encoded as the same varint; we do not need the list of sixty names.
 NUMBERS_FOR_ENUMS: Final = {"envoy.type.v3.HttpStatus.code": ("int32", "enum")}
 TYPES: Final = {
     value: name.removeprefix("TYPE_").lower()
@@ -46,7 +46,7 @@ TYPES: Final = {
 
 
 def messages(descriptors: Iterable[Descriptor]) -> Iterator[Descriptor]:
-    """Yield these messages and everything that is nested in them, but not the entries of maps."""
+    """Yield these messages and those nested in them, except the entries of maps."""
     for descriptor in descriptors:
         if not is_map(descriptor):
             yield descriptor
@@ -59,7 +59,7 @@ LINKS: Final = [(message, field, to) for message, field in FIELDS if (to := fiel
 
 
 def shape(field: FieldDescriptor) -> tuple[object, ...]:
-    """Say what of a field of ours decides about its bytes, in the complete messages' words."""
+    """Return what determines the bytes of a field, in the terms of the complete messages."""
     oneof = field.containing_oneof.name if field.containing_oneof else None
     if field.message_type is not None and is_map(field.message_type):
         entry = field.message_type.fields_by_name
@@ -82,7 +82,7 @@ def test_a_field_is_envoys_field_of_that_number(message: Descriptor, field: Fiel
 
 @pytest.mark.parametrize(("message", "field", "to"), LINKS, ids=lambda part: part.name)
 def test_a_fields_message_type_has_envoys_name(message: Descriptor, field: FieldDescriptor, to: Descriptor) -> None:
-    """Numbers that agree prove little where they lead to another message."""
+    """Equal numbers prove little if the message type differs."""
     declared = {known.name: str(known.type) for known in fields(complete(message))}
     assert re.search(rf"\b{complete(to).__name__}\b", declared[field.name])
 
@@ -102,7 +102,7 @@ def test_the_method_has_the_name_that_envoy_calls() -> None:
 
 
 def instances(descriptor: Descriptor) -> st.SearchStrategy[Message]:
-    """Make any message of ours, each field present or not."""
+    """Generate any message of ours, with each field present or absent."""
     if descriptor.full_name == "google.protobuf.Value":
         return st.text().map(lambda text: GetMessageClass(descriptor)(string_value=text))
     if descriptor.full_name == "google.protobuf.Any":
@@ -112,7 +112,7 @@ def instances(descriptor: Descriptor) -> st.SearchStrategy[Message]:
 
 
 def assemble(descriptor: Descriptor, given: dict[str, Any]) -> Message:
-    """Fill a new message; of a oneof the last field stays, as it would on the wire."""
+    """Fill a new message; of a oneof the last field wins, as on the wire."""
     message = GetMessageClass(descriptor)()
     for name, value in given.items():
         message.MergeFrom(type(message)(**{name: value}))
@@ -120,7 +120,7 @@ def assemble(descriptor: Descriptor, given: dict[str, Any]) -> Message:
 
 
 def contents(field: FieldDescriptor) -> st.SearchStrategy[Any]:
-    """Make any value for one field of ours."""
+    """Generate any value of one field."""
     if field.message_type is not None and is_map(field.message_type):
         entry = field.message_type.fields_by_name
         return st.dictionaries(contents(entry["key"]), contents(entry["value"]), max_size=4)
@@ -129,7 +129,7 @@ def contents(field: FieldDescriptor) -> st.SearchStrategy[Any]:
 
 
 def scalars(field: FieldDescriptor) -> st.SearchStrategy[Any]:
-    """Make any value of a type without parts."""
+    """Generate any value of a scalar type."""
     if field.enum_type is not None:
         return st.sampled_from([value.number for value in field.enum_type.values])
     if field.full_name == "envoy.type.v3.HttpStatus.code":
@@ -146,7 +146,7 @@ def test_envoy_reads_any_message_of_ours_alike_and_writes_the_same_bytes(ours: M
 
 
 def peer(address: str, port: int) -> auth.AttributeContextPeer:
-    """Make one end of a connection."""
+    """Return one end of a connection."""
     socket = core.SocketAddress(address=address, port_value=port)
     return auth.AttributeContextPeer(
         address=core.Address(socket_address=socket), principal="spiffe://example/a", labels={"zone": "b"}

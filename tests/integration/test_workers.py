@@ -181,11 +181,11 @@ def test_one_worker_drains_on_sigterm_and_is_replaced(service: Service, folder: 
 
 def test_a_worker_that_drains_leaves_envoys_list_and_still_answers(folder: Path) -> None:
     with crew(folder, "--drain", "1h") as service, Caller(folder / "run/1.sock") as caller:
-        assert caller.is_well()
+        assert caller.is_healthy()
         os.kill(service.worker(1), signal.SIGTERM)
         service.wait_for("worker_draining", worker=1)
         until(lambda: endpoints(folder) == [ALL[0], ALL[2]], "one endpoint less")
-        assert not caller.is_well()
+        assert not caller.is_healthy()
         assert caller.code(healthy()) == 0
         assert caller.code(request()) == 16
 
@@ -211,10 +211,10 @@ def test_all_end_on_sigterm_and_so_does_envoys_list(service: Service, folder: Pa
 def test_while_they_drain_they_report_it_and_answer_and_a_second_signal_ends_it_at_once(folder: Path) -> None:
     with crew(folder, "--drain", "1h") as service, Caller(folder / "run/1.sock") as caller:
         pids = [service.worker(number) for number in range(WORKERS)]
-        assert caller.is_well()
+        assert caller.is_healthy()
         service.process.send_signal(signal.SIGINT)
         service.wait_for("service_stopping")
-        until(lambda: not caller.is_well(), "health turned")
+        until(lambda: not caller.is_healthy(), "health turned")
         assert caller.code(healthy()) == 0
         assert endpoints(folder) == ALL
         service.process.send_signal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""What is shipped for Prometheus and Grafana: alerts that fire when they should, and no query that asks for nothing."""
+"""The shipped alerts fire when they should, and every query uses existing metrics and labels."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DASHBOARD: Final = SHIPPED / "grafana" / "dashboards" / "door.json"
 OVER_TIME: Final = sorted((Path(__file__).parent / "alerts").glob("*.yaml"))
 WIDTH: Final = 24
 SCRAPED: Final = frozenset({"job", "instance"})
-"""What Prometheus itself adds to whatever it scrapes."""
+"""Labels that Prometheus adds to every metric."""
 LABEL_VALUES: Final = re.compile(r"label_values\((\w+), (\w+)\)")
 SAMPLE: Final = re.compile(r"^(\w+)(?:\{(.*?)\})? ", re.MULTILINE)
 
@@ -52,7 +52,7 @@ QUERIES: Final = {
 
 @cache
 def known() -> Mapping[str, frozenset[str]]:
-    """Every metric that there is, with its labels."""
+    """Return every existing metric with its labels."""
     own: dict[str, frozenset[str]] = {}
     for name, labels in SAMPLE.findall(Metrics(State(), "1").text().decode()):
         own[name] = own.get(name, frozenset()) | frozenset(re.findall(r'(\w+)="', labels))
@@ -69,9 +69,9 @@ def test_promtool_accepts_the_metrics_of_a_running_service(tmp_path_factory: pyt
             with Caller(folder / f"{worker}.sock") as caller:
                 assert [caller.code(healthy()), caller.code(request())] == [0, 16]
         text = awaited(admin, ["authz_check_duration_seconds_count 4.0", 'reason="missing_authorization"'])
-    # Born with its first loss, it would hide that one from `increase`.
+    # It must exist before the first loss, or `increase` would not see that one.
     assert b'authz_log_lines_dropped_total{cause="unwritable"} 0.0' in text
-    assert promtool("check", "metrics", told=text) == ""
+    assert promtool("check", "metrics", stdin=text) == ""
     assert {name for name, _ in SAMPLE.findall(text.decode())} <= known().keys()
 
 
@@ -113,15 +113,15 @@ def test_a_query_uses_existing_metrics_and_labels(query: str) -> None:
     for metric, labels in asked.metrics.items():
         assert metric in known(), f"there is no metric {metric}"
         assert labels <= known()[metric] | SCRAPED, f"{metric} has no such label"
-    there_are = SCRAPED.union(*(known()[metric] for metric in asked.metrics))
-    assert asked.grouped_by <= there_are
+    existing = SCRAPED.union(*(known()[metric] for metric in asked.metrics))
+    assert asked.grouped_by <= existing
 
 
 def test_every_listed_foreign_metric_is_used_by_a_query() -> None:
     asked = {metric for query in QUERIES.values() for metric in parse(query).metrics}
     asked |= {found[1] for each in BOARD["templating"]["list"] if (found := LABEL_VALUES.fullmatch(each["definition"]))}
     assert asked - known().keys() == set()
-    assert FOREIGN.keys() <= asked, "what nobody asks for needs no word"
+    assert FOREIGN.keys() <= asked, "this metric is not used and need not be listed"
 
 
 @pytest.mark.parametrize("rule", RULES, ids=[rule["alert"] for rule in RULES])
@@ -129,9 +129,9 @@ def test_an_alert_has_a_severity_and_a_text_with_existing_labels(rule: Member) -
     assert rule["labels"]["severity"] in {"page", "ticket", "look"}
     assert rule["annotations"].keys() == {"summary", "description"}
     asked = parse(rule["expr"])
-    there_are = asked.grouped_by or SCRAPED.union(*(known()[metric] for metric in asked.metrics))
+    existing = asked.grouped_by or SCRAPED.union(*(known()[metric] for metric in asked.metrics))
     named = set(re.findall(r"\$labels\.(\w+)", json.dumps(rule["annotations"])))
-    assert named <= there_are, "the text names a label that the alert does not have"
+    assert named <= existing, "the text names a label that the alert does not have"
 
 
 def test_a_variable_of_the_dashboard_lists_an_existing_label() -> None:
@@ -148,14 +148,14 @@ def test_the_dashboard_uses_the_provisioned_data_source() -> None:
 
 
 def test_every_panel_has_a_description_and_no_panels_overlap() -> None:
-    places = {panel["id"]: panel["gridPos"] for panel in BOARD["panels"]}
-    assert len(places) == len(BOARD["panels"]), "two panels have one id"
+    positions = {panel["id"]: panel["gridPos"] for panel in BOARD["panels"]}
+    assert len(positions) == len(BOARD["panels"]), "two panels have one id"
     for panel in PANELS:
         assert panel["title"]
         assert panel["description"].endswith(".")
-    for place in places.values():
-        assert place["x"] + place["w"] <= WIDTH
-    for one, other in combinations(places.values(), 2):
+    for position in positions.values():
+        assert position["x"] + position["w"] <= WIDTH
+    for one, other in combinations(positions.values(), 2):
         beside = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
         below = one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
         assert beside or below, f"panels cover each other: {one} and {other}"

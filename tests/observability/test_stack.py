@@ -1,6 +1,6 @@
-"""What Prometheus, Grafana and the collector are told in the compose stack: each file in shape, and all together.
+"""The files of Prometheus, Grafana and the collector match their schemas, the compose file and each other.
 
-Their images are not needed for it. What a schema cannot say is whether the programs agree: docs/deploy.md says so.
+This needs none of their images. Schemas cannot show that the programs accept the files: docs/deploy.md says so.
 """
 
 from __future__ import annotations
@@ -35,30 +35,30 @@ FILES: Final = {
     "provider": PROVIDER,
     "dashboard": DASHBOARD,
 }
-# What the collector needs beside what its memory limiter counts, by its documentation.
+# Memory that the collector needs beside what its memory limiter counts, by its documentation.
 BESIDE_MIB: Final = 50
 
 Tree = Any  # YAML and JSON of others
 
 
 def loaded(file: Path) -> Tree:
-    """A file's tree; JSON is YAML too."""
+    """Parse a file."""
     text = file.read_text("utf-8")
     return json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
 
 
 def broken(kind: str, tree: Tree) -> list[str]:
-    """What its schema says against it."""
+    """Return how a tree breaks its schema."""
     return faults(tree, SCHEMAS["$defs"][kind], SCHEMAS)
 
 
 def sources(service: str) -> dict[PurePosixPath, Path]:
-    """What is mounted into a container: where it is there, and where it is here."""
+    """Return the mounts of a container: path inside, and file here."""
     return {PurePosixPath(each["target"]): ROOT / each["source"] for each in SERVICES[service]["volumes"]}
 
 
 def seen_by(service: str, path: str) -> Path:
-    """The file or folder here that a container finds at that path; fails where nothing is mounted there."""
+    """Return the file or folder here that is mounted at that path in a container."""
     asked = PurePosixPath(path)
     for target, source in sources(service).items():
         if asked.is_relative_to(target):
@@ -67,7 +67,7 @@ def seen_by(service: str, path: str) -> Path:
 
 
 def argument(service: str, flag: str) -> str:
-    """The value of a flag that a container is started with."""
+    """Return the value of a flag of a container's command."""
     (found,) = (each.removeprefix(f"{flag}=") for each in SERVICES[service]["command"] if each.startswith(f"{flag}="))
     return str(found)
 
@@ -78,7 +78,7 @@ def test_a_file_has_the_shape_that_its_program_documents(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "bend"),
+    ("kind", "break_it"),
     [
         ("collector", lambda tree: tree["receivers"]["otlp"].update(protocol={})),
         ("collector", lambda tree: tree["processors"]["batch"].update(timeout=1)),
@@ -90,15 +90,15 @@ def test_a_file_has_the_shape_that_its_program_documents(kind: str) -> None:
         ("dashboard", lambda tree: tree.update(id=7)),
     ],
 )
-def test_a_schema_refuses_a_wrong_file(kind: str, bend: Callable[[Tree], object]) -> None:
+def test_a_schema_refuses_a_wrong_file(kind: str, break_it: Callable[[Tree], object]) -> None:
     tree = copy.deepcopy(loaded(FILES[kind]))
-    bend(tree)
+    break_it(tree)
     assert broken(kind, tree)
 
 
 def test_prometheus_can_read_its_configuration_and_what_it_names() -> None:
-    said = promtool("check", "config", str(PROMETHEUS))
-    assert "SUCCESS: 1 rule files found" in said
+    output = promtool("check", "config", str(PROMETHEUS))
+    assert "SUCCESS: 1 rule files found" in output
 
 
 def test_prometheus_and_the_collector_find_their_files_where_they_are_mounted() -> None:
@@ -126,7 +126,7 @@ def test_prometheus_scrapes_the_ports_on_which_the_services_listen() -> None:
     asked = {}
     for job in loaded(PROMETHEUS)["scrape_configs"]:
         (found,) = job["dns_sd_configs"]
-        assert found["names"] == [job["job_name"]], "alerts go by the name of the job"
+        assert found["names"] == [job["job_name"]], "alerts select by the name of the job"
         assert set(SERVICES[job["job_name"]]["networks"]) & set(SERVICES["prometheus"]["networks"])
         asked[job["job_name"]] = found["port"]
     assert asked == ports
@@ -155,13 +155,13 @@ def test_authz_sends_spans_to_the_collectors_http_port() -> None:
 
 
 def telemetry_port() -> int:
-    """Where the collector tells of itself."""
+    """Return the port of the collector's own metrics."""
     (reader,) = loaded(COLLECTOR)["service"]["telemetry"]["metrics"]["readers"]
     return int(reader["pull"]["exporter"]["prometheus"]["port"])
 
 
 def mebibytes(text: str) -> int:
-    """A size such as 256m or 128MiB."""
+    """Return the number of a size such as 256m or 128MiB."""
     found = re.fullmatch(r"(\d+)(?:m|MiB)", text)
     assert found, text
     return int(found[1])

@@ -1,4 +1,4 @@
-"""Certificates for tests, healthy or hostile: an authority of our own, and whatever it would never sign.
+"""Makes certificates for tests, valid or hostile, also those that no real authority would sign.
 
 root = Certificate("root", ca=True)
 leaf = Certificate("leaf", signed_by=root, uris=("https://customers.gitlab.com",))
@@ -47,10 +47,10 @@ _USAGES: Final = (
 
 @dataclass(frozen=True)
 class Certificate:
-    """What one certificate says. It is made when it is first asked for; equal descriptions are one certificate.
+    """Describes one certificate, which is made when it is first used; equal descriptions are one certificate.
 
-    `kind` is the kind of its key: an algorithm of `tests.signing`, `RSA-<bits>` or the name of a curve. `starts` and
-    `ends` are seconds after `now`. Without `signed_by` it signs itself; `usages` of None leaves the extension out.
+    `kind` is the kind of its key: an algorithm of `tests.support.signing`, `RSA-<bits>` or a curve. `starts`
+    and `ends` are seconds after `now`. Without `signed_by` it signs itself; `usages` of None leaves the extension out.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Certificate:
     key_name: str = ""
     issuer_name: str = ""
     forged_by: str = ""
-    """The name of a key that signs in the place of the issuer's."""
+    """The name of a key that signs in place of the issuer's."""
     now: datetime = NOW
 
     @property
@@ -149,27 +149,27 @@ def _pair(name: str, kind: str) -> Key:
 
 
 def x5c(chain: Iterable[Certificate | bytes]) -> list[str]:
-    """Return a chain as a token carries it (RFC 7515, section 4.1.6): standard base64, leaf first."""
+    """Return a chain as it is in a token (RFC 7515, section 4.1.6): standard base64, leaf first."""
     octets = (part if isinstance(part, bytes) else part.der for part in chain)
     return [base64.b64encode(part).decode() for part in octets]
 
 
 def pem(certificates: Iterable[Certificate]) -> str:
-    """Return what goes into a file of anchors."""
+    """Return the content of a file of anchors."""
     return "".join(part.signed.public_bytes(Encoding.PEM).decode() for part in certificates)
 
 
 def resigned(certificate: Certificate, change: Callable[[bytes], bytes]) -> bytes:
-    """Return a certificate with other content, signed by its own issuer: what no library would make."""
+    """Return a certificate with changed content, signed again by its issuer, as no library would make it."""
     signer = (certificate.signed_by or certificate).key.private
     if not isinstance(signer, ec.EllipticCurvePrivateKey):
-        raise TypeError("only an ECDSA authority signs whatever it is given")
+        raise TypeError("only an ECDSA authority can sign any content")
     content = change(certificate.signed.tbs_certificate_bytes)
     return _assembled(certificate, content, signer.sign(content, ec.ECDSA(hashes.SHA256())))
 
 
 def respelt(certificate: Certificate, signature: bytes | None = None, left_over: int = 0) -> bytes:
-    """Return the same content with another signature, or with bits left over behind it."""
+    """Return the same content with another signature, or with unused bits behind it."""
     content = certificate.signed.tbs_certificate_bytes
     return _assembled(certificate, content, signature or certificate.signed.signature, left_over)
 

@@ -1,6 +1,6 @@
-"""Envoy's complete messages, by way of envoy-data-plane: the oracle for our trimmed ones.
+"""Envoy's complete messages, from envoy-data-plane, to compare our trimmed ones with.
 
-They are read through `Any`: their classes do not tell a type checker that they are dataclasses.
+They are read through `Any`: a type checker cannot see that their classes are dataclasses.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import betterproto2
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
-with warnings.catch_warnings():  # the classes are declared in a way that pydantic has deprecated
+with warnings.catch_warnings():  # pydantic has deprecated the form of the classes
     warnings.simplefilter("ignore")
     from envoy_data_plane.envoy.config.core import v3 as core
     from envoy_data_plane.envoy.service.auth import v3 as auth
@@ -25,7 +25,7 @@ __all__ = ["agree", "auth", "complete", "complete_fields", "core", "described", 
 
 
 def described(message: Message | type[Message]) -> Descriptor:
-    """Return what protobuf knows of a message; the stubs offer a second class for the same thing."""
+    """Return the descriptor of a message; the stubs have another class for it."""
     return cast("Descriptor", message.DESCRIPTOR)
 
 
@@ -43,12 +43,12 @@ def complete_fields(ours: Descriptor) -> dict[int, tuple[str, betterproto2.Field
 
 
 def is_map(message: Descriptor | None) -> bool:
-    """Whether this message is how an entry of a map travels."""
+    """Whether this message is the encoding of a map's entry."""
     return message is not None and bool(message.GetOptions().map_entry)
 
 
 def agree(ours: Message, theirs: Any) -> None:
-    """Assert that every field that we know says the same in both."""
+    """Assert that every field of ours has the same value in both."""
     names = complete_fields(described(ours))
     for field in described(ours).fields:
         mine, their = getattr(ours, field.name), getattr(theirs, names[field.number][0])

@@ -1,4 +1,4 @@
-"""The smallest values of each kind; `dataclasses.replace` makes the others."""
+"""The smallest valid value of each type; tests make others with `dataclasses.replace`."""
 
 from __future__ import annotations
 
@@ -45,19 +45,12 @@ ISSUER: Final = Issuer(
     trust=frozenset({Trust.PACKAGED_KEYS}),
     certificate_identity="https://first.example",
 )
-USER_ISSUER: Final = Issuer(
+USER_ISSUER: Final = replace(
+    ISSUER,
     name="second",
     identifier="https://second.example",
-    environment="production",
     token_type=TokenType.USER,
-    realms=frozenset(),
-    backend_services=None,
-    algorithms=frozenset({Algorithm.RS256}),
-    max_lifetime=3600.0,
-    expiry_leeway=0.0,
-    start_leeway=10.0,
     allow_missing_kid=True,
-    trust=frozenset({Trust.PACKAGED_KEYS}),
     certificate_identity="https://second.example",
 )
 

@@ -1,4 +1,4 @@
-"""Files that a test writes, and what reading them finds, as short texts that name file and line."""
+"""Writes files for tests, and formats the problems that their readers find."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from authz.documents.findings import Problem
 
 
 def write(file: Path, text: str) -> Path:
-    """Write a file, and the folders it needs; common indentation and a first line break are left out."""
+    """Write a file and its folders, without the text's common indentation and first line break."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(dedent(text.removeprefix("\n")), encoding="utf-8")
     return file
 
 
 def told(problems: Iterable[Problem]) -> list[str]:
-    """Return what a reader is told, with the file's name in place of its path."""
+    """Return each problem as file name, line and message."""
     return [f"{problem.file.name}:{problem.line}: {problem.message}" for problem in problems]

@@ -1,7 +1,7 @@
-"""The metrics of others that dashboard and alerts rely on, with the labels that they are asked by.
+"""The metrics of other programs that dashboard and alerts use, with their labels.
 
-Envoy's are compared with a real Envoy (tests/e2e/test_metric_names.py). Those of the rate limit service were read from
-a real one: github.com/envoyproxy/ratelimit at 3fb702589d36, with USE_PROMETHEUS=true.
+A test compares Envoy's with a real Envoy (tests/e2e/test_metric_names.py). Those of the rate limit service were copied
+from a real one: github.com/envoyproxy/ratelimit at 3fb702589d36, with USE_PROMETHEUS=true.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ ENVOY: Final = {
     "envoy_http_local_rate_limit_enforced": _FILTER,
     "envoy_http_local_rate_limit_shadow_mode": _FILTER,
 }
-"""Of every Envoy; the last two where it counts the limits itself."""
+"""Metrics of every Envoy; the last two only if it counts the limits itself."""
 
 ENVOY_SHARED: Final = {
     **{f"envoy_cluster_ratelimit_limits_{scope}_over_limit": _CLUSTER for scope in (*_SCOPES, "unit_primitives")},
@@ -53,7 +53,7 @@ ENVOY_SHARED: Final = {
     "envoy_cluster_ratelimit_limits_tiers_error": _CLUSTER,
     "envoy_cluster_ratelimit_limits_users_failure_mode_allowed": _CLUSTER,
 }
-"""Of an Envoy whose limits the rate limit service counts; each is born with its first count."""
+"""Metrics of an Envoy that asks the rate limit service; each appears with its first count."""
 
 _COUNTED: Final = frozenset({"domain", "key1", "key2"})
 

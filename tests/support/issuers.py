@@ -1,7 +1,7 @@
-"""What each issuer's tokens look like, as its entry in issuers.yml has it, so that a new issuer needs no Python.
+"""Reads from issuers.yml what each issuer's tokens look like, so that a new issuer needs no Python.
 
-The file is read plainly: the service's own reader is under test. What the reader will refuse is passed over here, for
-the reader says it better.
+This does not use the service's own reader, which is under test. It skips entries that the reader refuses, because the
+reader has the better message.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What one issuer's tokens look like. `lifetime` is in seconds; `certified_as` is what its leaves carry."""
+    """The properties of one issuer's tokens. `lifetime` is in seconds; `certified_as` is the URI of its leaves."""
 
     name: str
     identifier: str
@@ -36,11 +36,11 @@ class Profile:
     names_key: bool = True
     trust: tuple[str, ...] = ("packaged_keys",)
     realms: tuple[str, ...] = ()
-    """The only ones that it speaks for; none: any."""
+    """The only realms of its tokens; empty: any."""
     leeway: int | None = None
     """Seconds, for all dates; None: the service's own."""
     backend_services: tuple[str, ...] | None = None
-    """Whose tokens it may mint; None: everyone's."""
+    """The backends for which it may issue tokens; None: all."""
 
     @property
     def key(self) -> Key:
@@ -58,7 +58,7 @@ class Profile:
         return "certificate_chain" in self.trust
 
     def opens(self, backend: str) -> bool:
-        """Whether a token that its packaged key signed may open that backend."""
+        """Whether the backend accepts a token signed with its packaged key."""
         return self.has_keys and (self.backend_services is None or backend in self.backend_services)
 
 

@@ -1,4 +1,4 @@
-"""The part of JSON Schema that our schemas use, in a few lines; any other keyword is an error."""
+"""Checks values against the part of JSON Schema that our schemas use; any other keyword is an error."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CHECKS: Final[dict[str, Callable[[Any, Any], bool]]] = {
 
 
 def faults(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> list[str]:
-    """Return what in a value breaks a schema, whose `$defs` are those of `root`."""
+    """Return how a value breaks a schema, whose `$defs` are those of `root`."""
     if "type" in schema and not TYPES[schema["type"]](value):
         return [f"{value!r} is no {schema['type']}"]
     plain = [key for key in schema if key in CHECKS and not CHECKS[key](value, schema[key])]

@@ -1,10 +1,10 @@
-"""Tokens and requests as real clients have them, and what it takes to make hostile ones.
+"""Makes tokens and requests like those of real clients, and hostile ones.
 
     mint = Minter()                                      # a fixed clock; Minter(now=time.time()) for a running server
     token = mint.token(claims={"scopes": ["duo_chat"]})  # an instance token; issuer="ai-gateway" for a user token
     check = request("/ai/v2/chat/agent", token=token)    # the bytes that Envoy would send
 
-`encode` signs any bytes whatever with any function whatever: `Key.sign`, `hmac_with(secret)`, `lambda _: b""`.
+`encode` signs any bytes with any function: `Key.sign`, `hmac_with(secret)`, `lambda _: b""`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _LABELS: Final = {
 def write_keys(directory: Path, keys: Mapping[str, Iterable[Key]] | None = None) -> Path:
     """Write `<issuer>.jwks.json` per issuer; return the directory.
 
-    By default for every shipped production issuer, and `ROOT` as the anchor of those that trust nothing but chains.
+    By default for every shipped production issuer, with `ROOT` as the anchor of issuers that trust only chains.
     """
     if keys is None:
         keys = {name: [profile.key] for name, profile in PRODUCTION.items() if profile.has_keys}
@@ -67,7 +67,7 @@ class Minter:
     profiles: Mapping[str, Profile] = field(default_factory=lambda: PRODUCTION)
 
     def claims(self, issuer: str = "customers-dot", now: float | None = None) -> dict[str, object]:
-        """Return what a healthy token of that issuer says."""
+        """Return the claims of a valid token of that issuer."""
         profile, now = self.profiles[issuer], int(self.now if now is None else now)
         return {
             "iss": profile.identifier,
@@ -84,7 +84,7 @@ class Minter:
         }
 
     def header(self, issuer: str = "customers-dot") -> dict[str, object]:
-        """Return the header of a healthy token of that issuer, which names its key unless it need not."""
+        """Return the header of a valid token of that issuer, with its key's id unless the issuer allows none."""
         profile = self.profiles[issuer]
         named = {"kid": profile.key.kid} if profile.names_key else {}
         return {"typ": "JWT", "alg": profile.algorithm, **named}
@@ -97,7 +97,7 @@ class Minter:
         key: Key | None = None,
         now: float | None = None,
     ) -> str:
-        """Return a healthy token but for what is overridden; a member that is None is left out."""
+        """Return a valid token with the given changes; a member that is None is left out."""
         signer = key or self.profiles[issuer].key
         members = compact(self.header(issuer), header or {})
         return encode(members, compact(self.claims(issuer, now), claims or {}), signer.sign)
@@ -113,7 +113,7 @@ def compact(defaults: Mapping[str, object], overrides: Mapping[str, object]) -> 
 def client_headers(
     token: str | None = None, issuer: str = "customers-dot", overrides: Mapping[str, str | None] | None = None
 ) -> dict[str, str]:
-    """Return what a client of that issuer sends, names lower-case; an override that is None leaves the header out."""
+    """Return the headers of a client of that issuer, in lower case; an override of None leaves the header out."""
     headers: dict[str, str | None] = {
         "authorization": None if token is None else f"Bearer {token}",
         "x-gitlab-authentication-type": "oidc",
@@ -136,8 +136,8 @@ def request(
 ) -> bytes:
     """Return a serialised CheckRequest.
 
-    Without `headers` it carries those of a self-managed instance with that `token`. `label` is what Envoy's route
-    says; empty: what fits the path; None: nothing.
+    Without `headers` it has those of a self-managed instance with that `token`. `label` is that of Envoy's route;
+    empty: the one for the path; None: no label.
     """
     fitting = next(
         (name for prefix, name in _LABELS.items() if f"{path.partition('?')[0]}/".startswith(f"{prefix}/")), None

@@ -1,4 +1,4 @@
-"""Answers to look at: real ones, of the shipped policy and of tokens that were really signed."""
+"""Makes observations of real answers, with the shipped policy and signed tokens."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ LEAF: Final = Certificate("observed leaf", signed_by=ROOT, uris=("https://custom
 
 
 def load_shipped(folder: Path) -> Policy:
-    """Return the shipped policy with keys and anchors made for the tests, which it finds in `folder`."""
+    """Load the shipped policy with keys and anchors for tests, which are written to `folder`."""
     keys = write_keys(folder / "keys")
     write_anchors(keys, ["customers-dot"])
     return load_policy(POLICY, keys, "production", allow_empty_issuers=False, allow_unlabelled_routes=False)
 
 
 def chained() -> dict[str, str]:
-    """Return the header of a token that a certificate vouches for."""
+    """Return the header with a token that carries its certificate chain."""
     token = Minter().token(header={"kid": None, "x5c": x5c([LEAF])}, key=LEAF.key)
     return {"authorization": f"Bearer {token}"}
 
@@ -49,7 +49,7 @@ def observed(
     claims: Mapping[str, object] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Observation:
-    """Return what is told of a client's request with a good token, but for what is overridden."""
+    """Return the observation of a request with a valid token and the given changes."""
     token = Minter().token(issuer, claims)
     usual = {
         "authorization": f"Bearer {token}",

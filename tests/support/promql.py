@@ -1,4 +1,4 @@
-"""What a PromQL query asks for: metrics, the labels it matches them by, and the labels it groups by."""
+"""Finds the metrics and labels that a PromQL query uses."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _MATCHED: Final = re.compile(r"([A-Za-z_]\w*)\s*(?:=~|!~|!=|=)")
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Each metric with the labels that its selectors name, and all labels that anything is grouped by."""
+    """Each metric with the labels of its selectors, and all labels of groupings."""
 
     metrics: dict[str, frozenset[str]]
     grouped_by: frozenset[str]
 
 
 def without_macros(text: str) -> str:
-    """Replace what Grafana replaces. Raises ValueError for a macro or variable that is not known here."""
+    """Replace Grafana's variables. Raises ValueError for one that is not listed here."""
     for macro, value in MACROS.items():
         text = text.replace(macro, value)
     if "$" in text:
@@ -38,7 +38,7 @@ def without_macros(text: str) -> str:
 
 
 def parse(text: str) -> Query:
-    """Take a query apart. Raises ValueError for a function that is not known here."""
+    """Parse a query. Raises ValueError for a function that is not listed here."""
     bare = _STRING.sub('""', without_macros(text))
     grouped = {label.strip() for labels in _GROUPING.findall(bare) for label in labels.split(",")}
     metrics: dict[str, frozenset[str]] = {}

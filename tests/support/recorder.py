@@ -1,4 +1,4 @@
-"""Takes the recorded CheckRequests anew from the real Envoy: `python -m tests.support.recorder`."""
+"""Records the CheckRequests of the real Envoy again: `python -m tests.support.recorder`."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ SECONDS: Final = 10.0
 READ: Final = 65536
 
 
-class Tape:
-    """Stands in for the service: keeps what it is asked, byte for byte, and refuses everything."""
+class Recorder:
+    """Runs in place of the service: keeps each request byte for byte, and refuses all."""
 
     def __init__(self) -> None:
         self.requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -53,10 +53,10 @@ class Tape:
 
 
 @contextmanager
-def listening(tape: Tape, address: str) -> Iterator[None]:
-    """Serve the tape, and the health that Envoy asks about, while the block runs."""
+def listening(recorder: Recorder, address: str) -> Iterator[None]:
+    """Serve the recorder, and the health check for Envoy, while the block runs."""
     server = grpc.server(ThreadPoolExecutor(2))
-    check = grpc.unary_unary_rpc_method_handler(tape.keep)
+    check = grpc.unary_unary_rpc_method_handler(recorder.keep)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Check": check}),))
     healthy = health.HealthServicer()
     healthy.set("", health_pb2.HealthCheckResponse.SERVING)
@@ -108,7 +108,7 @@ def _received(connection: socket.socket) -> bytes:
 
 
 def steady(recording: Recording, taken: bytes) -> auth.CheckRequest:
-    """Return the request without what differs each time: ports, stream id, time, and headers that may be anything."""
+    """Return the request without what differs each time: ports, stream id, time, and headers marked ANY."""
     request = auth.CheckRequest.parse(taken)
     attributes = request.attributes
     assert attributes is not None
@@ -123,7 +123,7 @@ def steady(recording: Recording, taken: bytes) -> auth.CheckRequest:
 
 @contextmanager
 def envoy(folder: Path) -> Iterator[int]:
-    """Run Envoy with the project's configuration on other ports, and yield the one for plain HTTP."""
+    """Run Envoy with the project's configuration on free ports, and yield the one for plain HTTP."""
     ports = {port: _free_port() for port in (PLAIN, TLS, ADMIN)}
     files = EnvoyFiles(folder / "envoy")
     render(ENVOY, files, ports)
@@ -142,23 +142,23 @@ def _free_port() -> int:
 
 
 def take() -> Iterator[tuple[Recording, bytes]]:
-    """Send every request of the index through Envoy, and yield what it made of each."""
-    tape = Tape()
+    """Send every request of the index through Envoy, and yield the CheckRequest of each."""
+    recorder = Recorder()
     with TemporaryDirectory() as name, chdir(name):
         AUTHZ.parent.mkdir(parents=True)
         EndpointsFile(AUTHZ.with_name("endpoints.json")).write([f"unix:{AUTHZ}"])
-        with listening(tape, f"unix:{AUTHZ}"), envoy(Path(name)) as port:
+        with listening(recorder, f"unix:{AUTHZ}"), envoy(Path(name)) as port:
             for recording in recordings():
                 status = send(port, recording.sent)
                 try:
-                    yield recording, tape.requests.get(timeout=SECONDS)
+                    yield recording, recorder.requests.get(timeout=SECONDS)
                 except queue.Empty:
                     message = f"{recording.name}: Envoy answered {status} without asking the service"
                     raise RuntimeError(message) from None
 
 
 def main() -> int:
-    """Take every recording; a file whose request is the same but for ports and times stays as it was."""
+    """Record every request; keep a file if only ports and times differ."""
     for left in set(FOLDER.glob("*.bin")) - {recording.file for recording in recordings()}:
         left.unlink()
     for recording, taken in take():

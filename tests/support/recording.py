@@ -1,4 +1,4 @@
-"""The recorded CheckRequests: what was sent, what must be seen, and the bytes that Envoy made of it."""
+"""The recorded CheckRequests: the client's request, the expected content, and the bytes that Envoy sent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ANY: Final = "*"
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One request as its client writes it; header values are Latin-1."""
+    """One request of a client; header values are Latin-1."""
 
     http: str
     method: str
@@ -27,7 +27,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a reader of the recorded bytes must find; a header's value may be `ANY`."""
+    """The expected content of the recorded bytes; a header's value may be `ANY`."""
 
     method: str
     path: str
@@ -37,7 +37,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One line of the index."""
+    """One entry of the index."""
 
     name: str
     about: str
@@ -46,7 +46,7 @@ class Recording:
 
     @property
     def file(self) -> Path:
-        """Where its bytes are kept."""
+        """The file with its bytes."""
         return FOLDER / f"{self.name}.bin"
 
 

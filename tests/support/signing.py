@@ -1,4 +1,4 @@
-"""Keys and signatures for tests, made with cryptography alone, so that no library under test judges its own work."""
+"""Makes keys and signatures for tests with cryptography alone, so that no library under test checks itself."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Key:
     private: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
     def sign(self, message: bytes) -> bytes:
-        """Return the signature as JWS wants it (RFC 7518, section 3; RFC 8037, section 3.1)."""
+        """Return the signature in the form of JWS (RFC 7518, section 3; RFC 8037, section 3.1)."""
         match self.private:
             case rsa.RSAPrivateKey():
                 return self.private.sign(message, padding.PKCS1v15(), hashes.SHA256())
@@ -74,7 +74,7 @@ def key(kid: str, algorithm: str = "RS256") -> Key:
 
 
 def encode(header: bytes, payload: bytes, sign: Callable[[bytes], bytes]) -> str:
-    """Return a signed token of any bytes whatever (RFC 7515, section 7.1)."""
+    """Return a signed token of any bytes (RFC 7515, section 7.1)."""
     signed = f"{b64(header)}.{b64(payload)}"
     return f"{signed}.{b64(sign(signed.encode()))}"
 

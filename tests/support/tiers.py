@@ -1,4 +1,4 @@
-"""The shipped tiers, read plainly: what most tests want to know of them is only which one a healthy token is in."""
+"""Reads the shipped tiers without the service's reader, to know the tier of a number of seats."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FILE: Final = PACKAGED_POLICY / "tiers.yml"
 
 
 def _read() -> tuple[str, dict[str, int]]:
-    """Return the default and the seats of the others; of a file that the service refuses, nothing."""
+    """Return the default and the seats of the other tiers; nothing if the file is invalid."""
     try:
         document: Any = yaml.safe_load(FILE.read_text())
         return str(document["default"]), {entry["name"]: int(entry["min_seats"]) for entry in document["tiers"]}

@@ -1,4 +1,4 @@
-"""Descriptors: how Envoy finds out, from what authz said about a request, which limits it counts against."""
+"""Descriptors: how Envoy finds, from the facts that authz gives, the limits that a request counts against."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def _rate_limit(limits: Limits, group: Group, unit: str, shadow: bool) -> Data:
         _tier_action(limits),
         *(fact_action(key) for key in _KEYS[group.scope]),
     ]
-    # Clients are told of limits that can refuse them, and of no others.
+    # Clients see the limits that can refuse them, and no others.
     return {"actions": actions, **({"x_ratelimit_option": "OFF"} if shadow else {})}
 
 

@@ -7,27 +7,10 @@ from pathlib import PurePath
 from typing import Final
 
 from authz.limits.model import Limits
+from authz.limits.rendering import descriptors, filters
 from authz.limits.rendering.bootstrap import Marker
-from authz.limits.rendering.descriptors import (
-    Data,
-    Group,
-    Quota,
-    address_actions,
-    address_entries,
-    groups,
-    quotas,
-    rate_limits,
-)
-from authz.limits.rendering.filters import (
-    ADDRESSES,
-    behind_authz,
-    filter_file,
-    filter_from_file,
-    one_set_of_headers,
-    refusal_headers,
-    set_header,
-)
-from authz.limits.rendering.rendered_file import RenderedFile
+from authz.limits.rendering.descriptors import Data, Group, Quota
+from authz.limits.rendering.rendered_file import Content
 
 _FILTER: Final = "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
 _RESET: Final = "response.headers['x-ratelimit-reset']"
@@ -43,26 +26,29 @@ HEADROOM: Final = 2
 def buckets(limits: Limits) -> Mapping[str, int]:
     """Return by filter how many callers it keeps a bucket for, of each of its limits."""
     callers = limits.callers
-    expected = {ADDRESSES: callers.addresses, Group.USERS: callers.users, Group.INSTANCES: callers.instances}
+    expected = {filters.ADDRESSES: callers.addresses, Group.USERS: callers.users, Group.INSTANCES: callers.instances}
     return {name: count * HEADROOM for name, count in expected.items()}
 
 
-def embedded_files(limits: Limits, first_line: str) -> Mapping[str, RenderedFile]:
-    """Return the filters' files by name."""
-    attempts = [Quota(address_entries(limits.addresses), limits.addresses.attempts)]
-    files = {ADDRESSES: filter_file(ADDRESSES, first_line, _addresses(limits, attempts), attempts)}
-    for group in groups(limits):
-        own = tuple(quotas(limits, group))
-        config = _filter(limits, group, group.refused_as, [], rate_limits(limits, group), own)
-        files[group.value] = filter_file(group, first_line, config, own)
-    return files
+def embedded_files(limits: Limits) -> Mapping[str, Content]:
+    """Return what the filters' files hold, by name."""
+    attempts = (Quota(descriptors.address_entries(limits.addresses), limits.addresses.attempts),)
+    contents = {filters.ADDRESSES: filters.content(filters.ADDRESSES, _addresses(limits, attempts), attempts)}
+    for group in descriptors.groups(limits):
+        own = tuple(descriptors.quotas(limits, group))
+        config = _filter(limits, group, group.refused_as, [], descriptors.rate_limits(limits, group), own)
+        contents[group.value] = filters.content(group, config, own)
+    return contents
 
 
 def embedded_sections(limits: Limits, folder: PurePath) -> Mapping[Marker, Sequence[Data]]:
     """Return what the bootstrap holds in place of its markers; the files lie in `folder`."""
     return {
-        Marker.BEFORE_AUTHZ: [one_set_of_headers(_RETRY_AFTER), filter_from_file(ADDRESSES, folder, _FILTER)],
-        Marker.BEHIND_AUTHZ: behind_authz(groups(limits), folder, _FILTER),
+        Marker.BEFORE_AUTHZ: [
+            filters.one_set_of_headers(_RETRY_AFTER),
+            filters.from_file(filters.ADDRESSES, folder, _FILTER),
+        ],
+        Marker.BEHIND_AUTHZ: filters.behind_authz(descriptors.groups(limits), folder, _FILTER),
     }
 
 
@@ -75,20 +61,15 @@ def _addresses(limits: Limits, attempts: Sequence[Quota]) -> Data:
     rate = limits.addresses.attempts.rate
     reset = -(-rate.unit.seconds // rate.requests)
     shown = [
-        set_header(f"x-ratelimit-{name}", str(value))
+        filters.set_header(f"x-ratelimit-{name}", str(value))
         for name, value in (("limit", rate.requests), ("remaining", 0), ("reset", reset))
     ]
-    counted = {"actions": address_actions(limits.addresses), "x_ratelimit_option": "OFF"}
-    return _filter(limits, ADDRESSES, "address", shown, [counted], attempts)
+    counted = {"actions": descriptors.address_actions(limits.addresses), "x_ratelimit_option": "OFF"}
+    return _filter(limits, filters.ADDRESSES, "address", shown, [counted], attempts)
 
 
 def _filter(
-    limits: Limits,
-    name: str,
-    scope: str,
-    headers: Sequence[Data],
-    counted: Sequence[Data],
-    descriptors: Sequence[Quota],
+    limits: Limits, name: str, scope: str, headers: Sequence[Data], counted: Sequence[Data], own: Sequence[Quota]
 ) -> Data:
     """Return a filter's configuration. It has no bucket for requests that no limit counts: clients would see it."""
     count = buckets(limits).get(name)
@@ -101,9 +82,9 @@ def _filter(
         "filter_enforced": always,
         "rate_limited_as_resource_exhausted": True,
         "enable_x_ratelimit_headers": "DRAFT_VERSION_03",
-        "response_headers_to_add": [*refusal_headers(scope, "1"), *headers],
+        "response_headers_to_add": [*filters.refusal_headers(scope, "1"), *headers],
         "rate_limits": list(counted),
-        "descriptors": [_descriptor(quota) for quota in descriptors],
+        "descriptors": [_descriptor(quota) for quota in own],
     }
 
 

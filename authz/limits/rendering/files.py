@@ -9,7 +9,7 @@ from typing import Final
 from authz.limits.model import Limits
 from authz.limits.rendering.bootstrap import with_sections
 from authz.limits.rendering.embedded import embedded_files, embedded_sections
-from authz.limits.rendering.rendered_file import RenderedFile
+from authz.limits.rendering.rendered_file import RenderedFile, rendered_file
 from authz.limits.rendering.shared import service_files, shared_files, shared_sections
 
 ORIGIN: Final = "# rendered from "
@@ -27,15 +27,19 @@ def rendered(
     first_line = f"{ORIGIN}{_named(source)} {command}"
     of_both = f"{ORIGIN}{_named(origin)} and {_named(source)} {command}"
     folders = {
-        "embedded": embedded_files(limits, first_line),
-        "shared": shared_files(limits, first_line),
-        "shared/ratelimit": service_files(limits, first_line),
+        "embedded": embedded_files(limits),
+        "shared": shared_files(limits),
+        "shared/ratelimit": service_files(limits),
     }
     sections = {
         "embedded": embedded_sections(limits, into / "embedded"),
         "shared": shared_sections(limits, into / "shared"),
     }
-    files = {f"{folder}/{name}.yaml": file for folder, found in folders.items() for name, file in found.items()}
+    files = {
+        f"{folder}/{name}.yaml": rendered_file(first_line, content)
+        for folder, contents in folders.items()
+        for name, content in contents.items()
+    }
     # A bootstrap comes last: it waits for files that must be there.
     bootstraps = {
         f"{engine}/envoy.yaml": RenderedFile(f"{of_both}\n{with_sections(bootstrap, own)}", {})

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 from typing import Final
 
 from authz.limits.rendering.descriptors import Data, Group, Quota
-from authz.limits.rendering.rendered_file import RenderedFile, rendered_file
+from authz.limits.rendering.rendered_file import Content
 
 ADDRESSES: Final = "addresses"
 SCOPE: Final = "x-ratelimit-scope"
@@ -17,21 +17,21 @@ _HEADERS: Final = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-re
 _MUTATION: Final = "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"
 
 
-def filter_from_file(name: str, folder: PurePath, kind: str) -> Data:
+def from_file(name: str, folder: PurePath, kind: str) -> Data:
     """Return a filter that Envoy reads from a file, and reads again when another is moved there."""
     path = {"path": f"{folder.as_posix()}/{name}.yaml", "watched_directory": {"path": folder.as_posix()}}
     source = {"resource_api_version": "V3", "path_config_source": path}
     return {"name": f"limits_{name}", "config_discovery": {"config_source": source, "type_urls": [kind]}}
 
 
-def filter_file(name: str, first_line: str, config: Data, quotas: Iterable[Quota] = ()) -> RenderedFile:
-    """Return the file of one filter. Its version, a digest of the content, is what a running Envoy shows of it."""
+def content(name: str, config: Data, quotas: Sequence[Quota] = ()) -> Content:
+    """Return what a filter's file holds. Its version, a digest of the configuration, is what a running Envoy shows."""
     kind = "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig"
-    content = {
+    data = {
         "version_info": hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16],
         "resources": [{"@type": kind, "name": f"limits_{name}", "typed_config": config}],
     }
-    return rendered_file(first_line, content, quotas)
+    return Content(data, quotas)
 
 
 def one_set_of_headers(retry_after: str) -> Data:
@@ -50,7 +50,7 @@ def one_set_of_headers(retry_after: str) -> Data:
 
 def behind_authz(groups: Iterable[Group], folder: PurePath, kind: str) -> list[Data]:
     """Return all filters behind authz."""
-    first, *others = (filter_from_file(group, folder, kind) for group in groups)
+    first, *others = (from_file(group, folder, kind) for group in groups)
     return [first, _users_headers_only(), *others]
 
 
@@ -65,7 +65,7 @@ def set_header(name: str, value: str, action: str = "OVERWRITE_IF_EXISTS_OR_ADD"
 
 
 def _users_headers_only() -> Data:
-    """Return the filter that removes what the limits behind it, and the backend, have said of themselves.
+    """Return the filter that removes what the limits behind it, and the backend, tell of themselves.
 
     It stands behind the users' limit, which is therefore what an answer shows. A refusal is left alone; it is known by
     its scope and not by its status, which is 200 for gRPC and may be a backend's own 429.

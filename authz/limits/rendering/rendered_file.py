@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,11 +12,19 @@ from authz.documents.findings import Findings
 from authz.documents.reader import Where, parse
 from authz.limits.model import Limit
 from authz.limits.rates import Unit
-from authz.limits.rendering.descriptors import Entry, Quota, label
+from authz.limits.rendering.descriptors import Data, Entry, Quota, label
 
 _WINDOWS: Final = {f"{unit.seconds}s": unit.value for unit in Unit}
 _RATES: Final = ("token_bucket", "rate_limit")
 """The keys under which the embedded and the shared engine have a rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a file is to hold, and the limits among it."""
+
+    data: Data
+    quotas: Sequence[Quota]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +37,18 @@ class RenderedFile:
 
 @dataclass(frozen=True, slots=True)
 class WrittenLimit:
-    """A limit as it stands in a file: where its rate is, the rate in words, and all that an engine reads of it."""
+    """A limit in a file: where its rate is, the rate in words, and all that an engine reads of it."""
 
     where: Where
     rate: str
     content: Mapping[str, Any]  # Any: a file on disk may hold anything
 
 
-def rendered_file(first_line: str, content: Mapping[str, Any], quotas: Iterable[Quota]) -> RenderedFile:
+def rendered_file(first_line: str, content: Content) -> RenderedFile:
     """Return the file that holds this content; a comment behind each rate says whose it is."""
-    text = compact(content)
-    by_label = {quota.label: quota for quota in quotas}
-    comments = {written.where: by_label[label].comment for label, written in written_limits(content).items()}
+    text = compact(content.data)
+    by_label = {quota.label: quota for quota in content.quotas}
+    comments = {written.where: by_label[label].comment for label, written in written_limits(content.data).items()}
     return RenderedFile(
         f"{first_line}\n{annotated(text, comments)}", {label: quota.limit for label, quota in by_label.items()}
     )

@@ -8,28 +8,10 @@ from typing import Final
 
 from authz.deciding import facts
 from authz.limits.model import Addresses, Limits, OnFailure, RateLimitService
+from authz.limits.rendering import descriptors, filters
 from authz.limits.rendering.bootstrap import Marker
-from authz.limits.rendering.descriptors import (
-    Data,
-    Entry,
-    Group,
-    Quota,
-    address_actions,
-    address_entries,
-    fact_action,
-    groups,
-    quotas,
-    rate_limits,
-)
-from authz.limits.rendering.filters import (
-    ADDRESSES,
-    behind_authz,
-    filter_file,
-    filter_from_file,
-    one_set_of_headers,
-    refusal_headers,
-)
-from authz.limits.rendering.rendered_file import RenderedFile, rendered_file
+from authz.limits.rendering.descriptors import Data, Entry, Group, Quota
+from authz.limits.rendering.rendered_file import Content
 
 CLUSTER: Final = "ratelimit"
 _FILTER: Final = "type.googleapis.com/envoy.extensions.filters.http.ratelimit.v3.RateLimit"
@@ -44,37 +26,37 @@ _COUNTED: Final = ((facts.AUTH_OUTCOME, facts.FAILED), (facts.OUTCOME, facts.DEN
 """What authz says of an answer that counts against its address: a failed authentication, and any refusal."""
 
 
-def shared_files(limits: Limits, first_line: str) -> Mapping[str, RenderedFile]:
-    """Return the filters' files by name."""
-    return {
-        ADDRESSES: filter_file(ADDRESSES, first_line, _addresses(limits)),
-        **{group.value: filter_file(group, first_line, _quota(limits, group)) for group in groups(limits)},
+def shared_files(limits: Limits) -> Mapping[str, Content]:
+    """Return what the filters' files hold, by name."""
+    contents = {filters.ADDRESSES: filters.content(filters.ADDRESSES, _addresses(limits))}
+    return contents | {
+        group.value: filters.content(group, _quota(limits, group)) for group in descriptors.groups(limits)
     }
 
 
-def service_files(limits: Limits, first_line: str) -> Mapping[str, RenderedFile]:
-    """Return the rate limit service's files by name: a domain each, since it reads one document a file."""
-    domains = {ADDRESSES: _address_quotas(limits.addresses)}
-    domains.update({group.value: tuple(quotas(limits, group)) for group in groups(limits)})
-    return {
-        name: rendered_file(first_line, {"domain": name, "descriptors": _tree(counted)}, counted)
-        for name, counted in domains.items()
-    }
+def service_files(limits: Limits) -> Mapping[str, Content]:
+    """Return what the rate limit service's files hold, by name: a domain each, since it reads one document a file."""
+    domains = {filters.ADDRESSES: _address_quotas(limits.addresses)}
+    domains |= {group.value: tuple(descriptors.quotas(limits, group)) for group in descriptors.groups(limits)}
+    return {name: Content({"domain": name, "descriptors": _tree(own)}, own) for name, own in domains.items()}
 
 
 def shared_sections(limits: Limits, folder: PurePath) -> Mapping[Marker, Sequence[Data] | Data]:
     """Return what the bootstrap holds in place of its markers; the files lie in `folder`."""
     return {
-        Marker.BEFORE_AUTHZ: [one_set_of_headers(""), filter_from_file(ADDRESSES, folder, _FILTER)],
-        Marker.BEHIND_AUTHZ: behind_authz(groups(limits), folder, _FILTER),
+        Marker.BEFORE_AUTHZ: [
+            filters.one_set_of_headers(""),
+            filters.from_file(filters.ADDRESSES, folder, _FILTER),
+        ],
+        Marker.BEHIND_AUTHZ: filters.behind_authz(descriptors.groups(limits), folder, _FILTER),
         Marker.ACCESS_LOG: {"limits_failed": f"%CEL({_FAILED})%"},
         Marker.CLUSTERS: [_cluster(limits.service)],
     }
 
 
 def _quota(limits: Limits, group: Group) -> Data:
-    headers = refusal_headers(group.refused_as, "%RESP(x-ratelimit-reset)%")
-    return _filter(group, limits.service, "DRAFT_VERSION_03", headers, rate_limits(limits, group))
+    headers = filters.refusal_headers(group.refused_as, "%RESP(x-ratelimit-reset)%")
+    return _filter(group, limits.service, "DRAFT_VERSION_03", headers, descriptors.rate_limits(limits, group))
 
 
 def _addresses(limits: Limits) -> Data:
@@ -82,7 +64,7 @@ def _addresses(limits: Limits) -> Data:
 
     It tells clients nothing of what is left. The service counts in windows, so a refused one waits for the longest.
     """
-    address = address_actions(limits.addresses)
+    address = descriptors.address_actions(limits.addresses)
     longest = max(quota.limit.rate.unit.seconds for quota in _address_quotas(limits.addresses))
     asked = [
         {
@@ -91,9 +73,11 @@ def _addresses(limits: Limits) -> Data:
         }
         for key, value in _COUNTED
     ]
-    counted = [{"actions": [fact_action(key), *address], "apply_on_stream_done": True} for key, _ in _COUNTED]
-    headers = refusal_headers("address", str(longest))
-    return _filter(ADDRESSES, limits.service, "OFF", headers, [*asked, *counted])
+    counted = [
+        {"actions": [descriptors.fact_action(key), *address], "apply_on_stream_done": True} for key, _ in _COUNTED
+    ]
+    headers = filters.refusal_headers("address", str(longest))
+    return _filter(filters.ADDRESSES, limits.service, "OFF", headers, [*asked, *counted])
 
 
 def _filter(name: str, service: RateLimitService, shown: str, headers: Sequence[Data], counted: Sequence[Data]) -> Data:
@@ -119,7 +103,7 @@ def _filter(name: str, service: RateLimitService, shown: str, headers: Sequence[
 
 def _address_quotas(addresses: Addresses) -> tuple[Quota, ...]:
     limits = (addresses.failed_authentications, addresses.refusals)
-    who = address_entries(addresses)
+    who = descriptors.address_entries(addresses)
     return tuple(Quota((Entry(key, value), *who), limit) for (key, value), limit in zip(_COUNTED, limits, strict=True))
 
 

@@ -1,4 +1,4 @@
-"""Case files: rows, and endpoints in short from which the rows follow that every endpoint has."""
+"""Reads case files: rows, and short descriptions of endpoints, which are expanded to rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EVERY_SCOPE: Final = sorted(file.stem for file in (POLICY / "catalog" / "unit_pr
 
 
 class Endpoint(Schema):
-    """One endpoint and what it needs. `served` stands for one endpoint per unit primitive that a header may name."""
+    """One endpoint and the scope it needs; `served` lists unit primitives that a header may name."""
 
     request: RequestLine
     needs: str = ""
@@ -32,7 +32,7 @@ class Endpoint(Schema):
         return self
 
     def rows(self) -> Iterator[Row]:
-        """Yield the cases: who may, who may not, another method, another route."""
+        """Yield the cases: allowed, refused, another method, another route."""
         common = Row(request=self.request, grpc=self.grpc)
         if not self.served:
             yield from self._rows(self.request, self.needs, common)
@@ -79,7 +79,7 @@ class CaseFile(Schema):
     cases: list[Row] = Field(default=[])
 
     def rows(self) -> Iterator[tuple[Where, Row]]:
-        """Yield every case of this file, complete, and the part of the file that it comes from."""
+        """Yield every complete case of this file, and its position in the file."""
         for position, endpoint in enumerate(self.endpoints):
             for row in endpoint.rows():
                 yield ("endpoints", position), row.over(self.defaults)

@@ -1,4 +1,4 @@
-"""Certificate chains as a case describes them, below one root that every issuer of the tables has for its anchor."""
+"""Makes the certificate chain of a case, below one root that is the anchor of every issuer in the tables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ THUMBPRINT: Final = re.compile(r"<thumbprint of the (leaf|intermediate) (\S+)>")
 
 
 def certificates(row: ChainRow, profile: Profile) -> dict[str, Certificate | bytes]:
-    """Return what a chain may send, by the name that `sent` calls it by."""
+    """Return the certificates that a chain may send, by their names in `sent`."""
     above = {"root": ROOT, "stranger": STRANGER, "itself": None}
     intermediate = _certificate(row.intermediate, "intermediate", above[row.intermediate.signed_by or "root"], "ES256")
     above["intermediate"] = intermediate
@@ -27,7 +27,7 @@ def certificates(row: ChainRow, profile: Profile) -> dict[str, Certificate | byt
 
 
 def members(row: ChainRow, profile: Profile, part: str) -> dict[str, object]:
-    """Return the `x5c` of header or claims, if it stands there."""
+    """Return the `x5c` member of header or claims, if the row places it there."""
     found = certificates(row, profile)
     return {"x5c": x5c(found[name] for name in row.sent)} if row.placed in (part, "both") else {}
 

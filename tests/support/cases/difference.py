@@ -1,4 +1,4 @@
-"""How an answer differs from what its case expects, in sentences."""
+"""Describes how an answer differs from the expected one."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ ABSENT: Final = object()
 
 
 def difference(wanted: Mapping[str, Any], got: Mapping[str, Any]) -> str:
-    """Return what was expected and what came, then the fields that differ, one a line; empty: none does."""
+    """Return the expected and the actual outcome, then each field that differs; empty if none does."""
     if wanted == got:
         return ""
     outcomes = _outcome(wanted), _outcome(got)
     if outcomes[0] == outcomes[1]:
         return "\n".join([f"{outcomes[0]}, as expected, but not with these details", *_lines(wanted, got)])
     words = f' ({got["http"]}, "{(got["body"] or {}).get("error")}")' if got["http"] is not None else ""
-    said = f"expected {outcomes[0]}; got {outcomes[1]}{words}"
+    text = f"expected {outcomes[0]}; got {outcomes[1]}{words}"
     if (wanted["http"] is None) != (got["http"] is None):  # then nearly all else differs, and follows from that
-        return said
-    return "\n".join([said, *_lines(wanted, got)])
+        return text
+    return "\n".join([text, *_lines(wanted, got)])
 
 
 def _lines(wanted: Mapping[str, Any], got: Mapping[str, Any]) -> list[str]:

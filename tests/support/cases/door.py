@@ -29,7 +29,7 @@ PROFILES: Final = {"shipped": PRODUCTION, "unlabelled": PRODUCTION, "lab": profi
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """One policy in force, and the issuers that its callers have tokens from."""
+    """One loaded policy, and the issuers of its callers' tokens."""
 
     judge: Judge
     profiles: Mapping[str, Profile]
@@ -42,7 +42,7 @@ class Door:
 
 
 def open_doors(folder: Path) -> dict[str, Door]:
-    """Return the door of each policy that a case may name; their files go into `folder`."""
+    """Load each policy that a case may name; their files are written to `folder`."""
     keys, lab = write_keys(folder / "keys"), _lab_policy(folder / "lab")
     write_anchors(keys, _chained(PRODUCTION))
     judges = {

@@ -1,4 +1,4 @@
-"""The rows of the entitlement table: a customer, a catalog with one unit primitive, and what the customer lacks."""
+"""Reads the entitlement table: a customer, a catalog with one unit primitive, and what the customer lacks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ KEYS: Final = {
 
 
 class Row(Schema):
-    """What differs from the common ground, and what comes of it."""
+    """The differences from the common values, and the expected result."""
 
     id: str
     unit_primitive: Part = Field(default={})
@@ -43,7 +43,7 @@ class Row(Schema):
 
 
 class Common(Schema):
-    """A customer that is entitled."""
+    """The common values: a customer that is entitled."""
 
     unit_primitive: Part
     operator: Part
@@ -62,7 +62,7 @@ class Table(Schema):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One row, built, and where it stands."""
+    """One row with its values built, and its place in the file."""
 
     place: str
     name: str
@@ -76,7 +76,7 @@ class Case:
 
 
 def read_cases(file: Path, findings: Findings) -> list[Case]:
-    """Read the table; what is wrong with it goes to `findings`, with file and line."""
+    """Read the table; its problems go to `findings`, with file and line."""
     document = read(file, Table, findings)
     return list(_cases(document, findings)) if document else []
 

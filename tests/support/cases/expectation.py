@@ -1,4 +1,4 @@
-"""What a case expects of an answer, and what the answer is: two mappings to compare in full."""
+"""Returns the expected answer of a case and the actual answer as mappings, to compare them in full."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Callers(Schema):
     callers: dict[str, Caller]
 
     def backend(self, path: str) -> str:
-        """Return the name of the backend that a path leads to; the first where it leads nowhere."""
+        """Return the name of the backend of a path; the first one if it has none."""
         for name, backend in self.backends.items():
             if any(f"{path.partition('?')[0]}/".startswith(f"{prefix}/") for prefix in backend.prefixes):
                 return name
@@ -90,7 +90,7 @@ CALLERS: Final = _callers()
 
 
 def expected(row: Row, profile: Profile) -> dict[str, object]:
-    """Return the whole answer that a row demands."""
+    """Return the whole expected answer of a row."""
     backend = CALLERS.backend(row.request.partition(" ")[2])
     if row.deny is not None:
         return _refusal(row, row.deny, backend)
@@ -112,7 +112,7 @@ def expected(row: Row, profile: Profile) -> dict[str, object]:
 
 
 def _caller(profile: Profile) -> Caller:
-    """Return what is known of the issuer's callers: by its name, or else by what its tokens speak for."""
+    """Return the expected caller of an issuer's tokens, by its name or else by its kind of token."""
     if profile.name in CALLERS.callers:
         return CALLERS.callers[profile.name]
     usual = CALLERS.callers["user" if profile.speaks_for_user else "instance"]

@@ -1,4 +1,4 @@
-"""What is wrong with the tables and with the policy that they are about, in the words of its readers."""
+"""Collects the problems of the tables and of the shipped policy."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from tests.support.minting import write_keys
 
 TOP: Final = POLICY.parents[1]
 PROBLEMS: Final = Findings()
-"""Of the tables, filled while they are imported; the run stops before its first test if there are any."""
+"""Problems of the tables, added while they are imported; with any the run stops before its first test."""
 
 
 def shown(file: Path) -> str:
-    """Return a file's path as one types it at the top of the checkout."""
+    """Return a file's path relative to the top of the checkout."""
     return os.path.relpath(file, TOP) if file.is_relative_to(TOP) else str(file)
 
 
-def told() -> list[str]:
-    """Return one sentence per mistake: those of the policy, or else those of the tables."""
-    return [sentence(problem) for problem in of_the_policy() or sorted(set(PROBLEMS.problems))]
+def sentences() -> list[str]:
+    """Return one sentence for each problem of the policy or, without any, of the tables."""
+    return [sentence(problem) for problem in policy_problems() or sorted(set(PROBLEMS.problems))]
 
 
 @cache
-def of_the_policy() -> tuple[Problem, ...]:
-    """Return what is wrong with the shipped policy; whoever reads it plainly asks first."""
+def policy_problems() -> tuple[Problem, ...]:
+    """Return the problems of the shipped policy; check them before reading its files without the service's reader."""
     with tempfile.TemporaryDirectory() as folder:
         keys = write_keys(Path(folder))
         try:
@@ -41,6 +41,6 @@ def of_the_policy() -> tuple[Problem, ...]:
 
 
 def sentence(problem: Problem) -> str:
-    """Return a mistake with its place as one types it."""
+    """Return a problem with its file and line."""
     line = f":{problem.line}" if problem.line else ""
     return f"{shown(problem.file)}{line}: {problem.message}"

@@ -1,4 +1,4 @@
-"""The rows of a decision table: what a case file may say. An unknown key is an error, so no typo empties a case."""
+"""The schema of a decision table's rows. An unknown key is an error, so that a typo cannot empty a case."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from authz.documents.schema import Schema
 
 Texts = dict[str, str | None]
 RequestLine = Annotated[str, Field(pattern=r"(?s)^[^ ]* .*$")]
-"""A method, one space, and whatever stands for the path."""
+"""A method, one space and a path of any form."""
 Algorithm = Literal["RS256", "ES256", "EdDSA"]
 Signature = Literal[
     "genuine",
@@ -45,11 +45,11 @@ Sent = Literal["leaf", "intermediate", "root", "stranger", "junk"]
 
 
 class CertificateRow(Schema):
-    """How a certificate differs from a healthy one in its place."""
+    """The differences of a certificate from a valid one."""
 
     name: str | None = None
     identity: str | None = None
-    """The URI that it carries; empty: none. Left out: what the token's issuer wants its leaves to carry."""
+    """Its URI; empty: none. Default: the URI that the token's issuer requires of its leaves."""
     key: KeyKind | None = None
     starts: int = -86_400
     ends: int = 86_400
@@ -60,7 +60,7 @@ class CertificateRow(Schema):
 
 
 class ChainRow(Schema):
-    """The certificates of a token: a leaf, which an intermediate signed, which the issuer's root signed."""
+    """The certificates of a token: a leaf signed by an intermediate, which the issuer's root signed."""
 
     placed: Literal["header", "claims", "both"] = "header"
     sent: list[Sent] = Field(default=["leaf", "intermediate"])
@@ -69,7 +69,7 @@ class ChainRow(Schema):
 
 
 class TokenRow(Schema):
-    """How a token differs from the healthy one of its issuer."""
+    """The differences of a token from a valid one of its issuer."""
 
     issuer: str = "customers-dot"
     scopes: list[str] = Field(default=["complete_code"])
@@ -81,20 +81,20 @@ class TokenRow(Schema):
     without_header: list[Literal["typ", "alg", "kid"]] = Field(default=[])
     append_claims: str = ""
     append_header: str = ""
-    """JSON members, put behind the others as they are."""
+    """JSON text of members to append unchanged."""
     nested_claim: int = 0
     nested_header: int = 0
-    """A further member of that many lists inside each other."""
+    """The depth of nested lists in a further member."""
     claims_text: str | None = None
     header_text: str | None = None
     claims_hex: str | None = None
     header_hex: str | None = None
-    """The whole part, in place of the JSON object."""
+    """The whole part of the token, in place of the JSON object."""
     chain: ChainRow | None = None
-    """The certificates that it carries; then the leaf's key signs it, and no `kid` names a key."""
+    """Its certificates; then the leaf's key signs the token, and it has no `kid`."""
     signed_by: str | None = None
     algorithm: Algorithm | None = None
-    """What the key is for and, unless `header` differs, what `alg` says."""
+    """The algorithm of the key and, unless `header` has another, of `alg`."""
     signature: Signature = "genuine"
     text: str = "{header}.{claims}.{signature}"
     length: int | None = None
@@ -102,18 +102,18 @@ class TokenRow(Schema):
 
 
 class Row(Schema):
-    """One request and its answer. What is not written comes from the file's defaults, then from a healthy request."""
+    """One request and its answer. Absent keys come from the file's defaults, then from a valid request."""
 
     id: Annotated[str, Field(pattern=r"^\S.*$")] = "defaults"
     policy: Literal["shipped", "unlabelled", "lab"] = "shipped"
     request: RequestLine = "POST /ai/v2/code/completions"
     label: str | None = ""
-    """What Envoy's route names; empty: the backend of the path; null: nothing."""
+    """The label of Envoy's route; empty: the backend of the path; null: no label."""
     headers: Texts = Field(default={})
-    """`{token}` in a value stands for the token; null leaves a header out."""
+    """`{token}` in a value is replaced by the token; null leaves a header out."""
     header_count: int = 0
     header_bytes: int = 0
-    """At least that many headers, or bytes of them: filled up with further ones."""
+    """Headers are added up to this number, or to this number of bytes."""
     grpc: bool = False
     token: TokenRow = TokenRow()
 
@@ -122,17 +122,17 @@ class Row(Schema):
     deny: str | None = None
     """The reason."""
     names: str | None = None
-    """What fills the reason's message."""
+    """The value for <name> in the reason's message."""
     token_error: str | None = None
     metadata: Texts = Field(default={})
     request_headers: Texts = Field(default={})
     reply: Texts = Field(default={})
-    """Differences from what reasons.yaml and callers.yaml expect; null: is absent."""
+    """Differences from reasons.yaml and callers.yaml; null: the member is absent."""
     request_id: str | None = "01J5ZC3W9Q4T8V2N7K6M1B0XYZ"
-    """What the body of a refusal repeats; null: nothing."""
+    """The request id in the body of a refusal; null: none."""
 
     def over(self, defaults: Row) -> Row:
-        """Return this row with what it leaves out taken from the defaults; mappings are merged."""
+        """Return this row with absent keys taken from the defaults; mappings are merged."""
         inherited = defaults.model_dump(exclude_unset=True)
         if self.allow or self.deny:
             for answer in ("allow", "deny", "names", "token_error", "metadata", "request_headers", "reply"):

@@ -1,4 +1,4 @@
-"""Every row of every decision table in this folder."""
+"""Reads all rows of all decision tables in tests/cases."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TABLES: Final = frozenset({"reasons.yaml", "callers.yaml", "entitlement.yaml"})
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One row, complete, and where it stands."""
+    """One complete row, and its place in a file."""
 
     file: Path
     line: int
@@ -31,7 +31,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """What pytest calls it."""
+        """The test's name in pytest."""
         return f"{self.file.stem}: {self.row.id}"
 
     def __str__(self) -> str:
@@ -39,7 +39,7 @@ class Case:
 
 
 def read_cases(folder: Path, findings: Findings) -> list[Case]:
-    """Read every table; what is wrong with one goes to `findings`, with file and line."""
+    """Read every table; problems go to `findings`, with file and line."""
     files = [file for file in sorted(folder.glob("*.yaml")) if file.name not in TABLES]
     documents = [document for file in files if (document := read(file, CaseFile, findings))]
     return [case for document in documents for case in _cases(document, findings)]
@@ -55,19 +55,19 @@ def _cases(document: Document[CaseFile], findings: Findings) -> Iterator[Case]:
         if problem:
             key, message = problem
             line = document.line((*where, *key.split(".")))
-            # What is wrong with an endpoint is so with several of its rows, and is told once.
+            # A problem of an endpoint affects several of its rows, and is reported once.
             findings.problem(document.file, line, f"case '{row.id}': {message}" if where[0] == "cases" else message)
         lines.setdefault(row.id, case.line)
         yield case
 
 
 def contradiction(row: Row) -> tuple[str, str] | None:
-    """Return why a row can hold for no answer, if so, and the key that is to blame."""
+    """Return a wrong key of a row and the reason, if no answer can match the row."""
     return next((problem for check in CHECKS if (problem := check(row))), None)
 
 
 def _of_names(row: Row) -> tuple[str, str] | None:
-    """Whether everything that is named exists."""
+    """Check that everything that the row names exists."""
     profiles = PROFILES[row.policy]
     if row.token.issuer not in profiles:
         file = shown(LAB / "issuers.yml" if row.policy == "lab" else ISSUERS_FILE)
@@ -86,7 +86,7 @@ def _of_names(row: Row) -> tuple[str, str] | None:
 
 
 def _of_the_answer(row: Row) -> tuple[str, str] | None:
-    """Whether there can be such an answer."""
+    """Check that such an answer is possible."""
     reason = REASONS.reasons.get(row.deny or "")
     if row.allow is None and row.deny is None:
         return "id", "says neither 'allow' nor 'deny'"

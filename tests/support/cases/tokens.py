@@ -1,4 +1,4 @@
-"""Tokens as a case describes them, healthy or hostile."""
+"""Makes the token of a case, valid or hostile."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.signing import Key, b64, hmac_with, key
 
 
 def token_for(row: TokenRow, audience: str, profiles: Mapping[str, Profile]) -> str:
-    """Return the token of a row; unless the row says otherwise it is for `audience`."""
+    """Return the token of a row; `audience` is its audience unless the row has another."""
     profile = profiles[row.issuer]
     algorithm = row.algorithm or profile.algorithm
     signer = _signer(row, profile, algorithm)

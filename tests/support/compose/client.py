@@ -1,4 +1,4 @@
-"""Clients of the published port: this machine, and strangers who have addresses of their own."""
+"""Clients of the compose stack: this machine, and containers with other addresses."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tests.support.e2e.http_client import SECONDS, Answer, HttpClient
 from tests.support.minting import Minter
 
 COMPLETIONS: Final = "/ai/v2/code/completions"
-# A stranger asks from inside a container of the door's network: method, path and headers come on stdin.
-STRANGERS_PROGRAM: Final = """
+# Runs in a container of the door's network; method, path and headers come on stdin.
+CONTAINERS_PROGRAM: Final = """
 import http.client, json, ssl, sys
 asked = json.load(sys.stdin)
 trust = ssl.create_default_context(cadata=asked["authority"])
@@ -33,7 +33,7 @@ print(json.dumps([answer.status, {k.lower(): v for k, v in answer.getheaders()},
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: an instance with its seats, and a user of it."""
+    """The caller: an instance with its seats, and one of its users."""
 
     instance: str
     user: str = "user"
@@ -41,22 +41,22 @@ class Caller:
     issuer: str = "customers-dot"
 
     def claims(self) -> dict[str, object]:
-        """What the token says of it."""
+        """Return the token's claims about it."""
         subject = self.user if self.issuer == "ai-gateway" else self.instance
         return {"sub": subject, "gitlab_instance_id": self.instance, "duo_seat_count": str(self.seats)}
 
     def headers(self) -> dict[str, str]:
-        """What goes along with the token."""
+        """Return the headers that name instance and user."""
         return {"x-gitlab-instance-id": self.instance, "x-gitlab-global-user-id": self.user}
 
     def another_user(self, user: str) -> Caller:
-        """Somebody else of the same instance."""
+        """Return another user of the same instance."""
         return replace(self, user=user)
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Asks one Envoy over TLS from this machine, on a new connection each time."""
+    """Sends requests to one Envoy over TLS from this machine, each on a new connection."""
 
     port: int
     authority: Path
@@ -70,13 +70,13 @@ class Client:
         claims: Mapping[str, object] | None = None,
         overrides: Mapping[str, str | None] | None = None,
     ) -> Answer:
-        """Send one POST and read its answer; without scopes it carries no token."""
+        """Send one POST and read its answer; without scopes it has no token."""
         sent = self.headers(caller, path, scopes, claims, overrides)
         with closing(self.connection()) as connection:
             return sent_over(connection, path, sent)
 
     def connection(self) -> http.client.HTTPSConnection:
-        """A connection that is not open yet."""
+        """Return a connection that is not open yet."""
         trust = ssl.create_default_context(cafile=str(self.authority))
         return http.client.HTTPSConnection("localhost", self.port, timeout=SECONDS, context=trust)
 
@@ -88,14 +88,14 @@ class Client:
         claims: Mapping[str, object] | None = None,
         overrides: Mapping[str, str | None] | None = None,
     ) -> dict[str, str]:
-        """What a client sends."""
-        client = HttpClient(self.port, self.mint)
+        """Return the headers of a request."""
+        http_client = HttpClient(self.port, self.mint)
         stated = {**caller.claims(), **(claims or {})}
-        return client.headers(path, scopes, caller.issuer, stated, {**caller.headers(), **(overrides or {})})
+        return http_client.headers(path, scopes, caller.issuer, stated, {**caller.headers(), **(overrides or {})})
 
     @contextmanager
     def steady_load(self, caller: Caller) -> Iterator[Counter[str]]:
-        """Ask without a pause on one kept connection for as long as the block lasts; counts what was answered."""
+        """Send requests without a pause on one connection while the block runs; yields the counts of answers."""
         seen: Counter[str] = Counter()
         stop = threading.Event()
         headers = self.headers(caller)
@@ -119,25 +119,25 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True)
-class Stranger:
-    """Somebody with an address of its own: a container in the door's network."""
+class ContainerClient:
+    """A client with another address: a container in the door's network."""
 
     container: str
     client: Client
 
     def ask(self, caller: Caller, scopes: Sequence[str] | None = ("complete_code",)) -> Answer:
-        """Send one POST from there."""
+        """Send one POST from the container."""
         headers = self.client.headers(caller, COMPLETIONS, scopes)
         authority = self.client.authority.read_text("utf-8")
         asked = {"method": "POST", "path": COMPLETIONS, "headers": headers, "authority": authority}
-        line = ["docker", "exec", "--interactive", self.container, "python3", "-c", STRANGERS_PROGRAM]
+        line = ["docker", "exec", "--interactive", self.container, "python3", "-c", CONTAINERS_PROGRAM]
         done = subprocess.run(line, input=json.dumps(asked), capture_output=True, text=True, check=True)
         status, received, body = json.loads(done.stdout)
         return Answer(status, received, body.encode(), headers["x-request-id"])
 
 
 def sent_over(connection: http.client.HTTPConnection, path: str, headers: Mapping[str, str]) -> Answer:
-    """One POST on a connection that stays open."""
+    """Send one POST on a connection that stays open."""
     connection.request("POST", path, headers=dict(headers))
     with connection.getresponse() as answer:
         received = {name.lower(): value for name, value in answer.getheaders()}

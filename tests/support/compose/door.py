@@ -1,4 +1,4 @@
-"""The compose stack under test: two Envoys, its own folder, small limits."""
+"""Runs the compose stack for tests: two Envoys, in a separate folder, with small limits."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ENVOYS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A running stack. `source` is what its operators edit, `files` what its containers read."""
+    """A running stack. Operators edit `source`; its containers read `files`."""
 
     stack: Stack
     source: EnvoyFiles
@@ -39,20 +39,20 @@ class Door:
     authority: Path
 
     def ports(self) -> tuple[int, ...]:
-        """Where the Envoys are published."""
+        """Return the published ports of the Envoys."""
         return tuple(sorted(each.ports[TLS_PORT] for each in self.stack.containers("envoy")))
 
     def container(self, service: str) -> Container:
-        """The one container of a service."""
+        """Return the only container of a service."""
         (found,) = self.stack.containers(service)
         return found
 
     def execute(self, service: str, *command: str) -> str:
-        """What a command in a service's container writes to stdout."""
+        """Run a command in a service's container and return its stdout."""
         return docker("exec", self.container(service).id, *command)
 
     def workers(self) -> tuple[int, ...]:
-        """The process ids of authz's workers, as its container counts them: what the supervisor spawned."""
+        """Return the process ids of authz's workers inside its container."""
         program = (
             "import pathlib\n"
             "for each in pathlib.Path('/proc').glob('[0-9]*/cmdline'):\n"
@@ -61,22 +61,22 @@ class Door:
         return tuple(sorted(map(int, self.execute("authz", "python3", "-c", program).split())))
 
     def endpoints(self) -> int:
-        """How many workers Envoy is told of."""
+        """Return the number of workers in the endpoints file."""
         (assignment,) = json.loads(self.execute("authz", "cat", "run/authz/endpoints.json"))["resources"]
         return sum(len(locality["lb_endpoints"]) for locality in assignment["endpoints"])
 
     def end_worker(self, process: int) -> None:
-        """SIGTERM to one worker."""
+        """Send SIGTERM to one worker."""
         self.execute("authz", "python3", "-c", f"import os, signal; os.kill({process}, signal.SIGTERM)")
 
     def put_keys(self, keys: Mapping[str, list[Key]]) -> None:
-        """Hand issuers' keys to the running authz, by atomic moves."""
+        """Give issuers' keys to the running authz, by atomic moves."""
         draft = write_keys(self.files / "draft", keys)
         for file in draft.iterdir():
             file.replace(self.files / "keys" / file.name)
 
     def edit_routes(self, old: str, new: str) -> None:
-        """Change a text in the routes, and hand them to the running Envoys."""
+        """Change a text in the routes, and give them to the running Envoys."""
         text = self.source.routes.read_text("utf-8")
         assert old in text, f"the routes no longer hold: {old}"
         self.source.routes.write_text(text.replace(old, new, 1), "utf-8")
@@ -85,17 +85,17 @@ class Door:
 
 @contextmanager
 def open_door(files: Path) -> Iterator[Door]:
-    """Build and start everything, and end it all afterwards. Raises ComposeError."""
+    """Build and start everything, and remove it after the block. Raises AssertionError if it does not start."""
     command = compose_command()
     check_engine()
     shutil.rmtree(files, ignore_errors=True)
     source = copied_source(files.parent / f"{files.name}-source")
-    # The key of the certificate is made with the files; which networks there will be is known once they are.
+    # Two steps: Compose needs the files before it makes the networks, and the files need an address of the network.
     authority = prepare(source, files)
     write_keys(files / "keys")
     stack = Stack(command, f"cloud-connector-{files.name}", environment(files))
     try:
-        end(stack)  # what a session that was killed has left
+        end(stack)  # left by a test run that was killed
         stack.run("build")
         stack.run("up", "--no-start")
         exempt(source, gateway(stack))
@@ -111,18 +111,18 @@ def open_door(files: Path) -> Iterator[Door]:
 
 
 def end(stack: Stack) -> None:
-    """Take every container, network and volume of the stack away."""
+    """Remove every container, network and volume of the stack."""
     stack.run("down", "--volumes", "--remove-orphans", "--timeout", "1")
 
 
 def environment(files: Path) -> dict[str, str]:
-    """What the compose file is told by its environment."""
+    """Return the environment for the compose file."""
     ports = "18443-18499"
     return {"DOOR_FILES": str(files), "DOOR_PORTS": ports, "WORKERS": str(WORKERS)}
 
 
 def copied_source(folder: Path) -> EnvoyFiles:
-    """A copy of envoy/ with this folder's small limits, rendered."""
+    """Copy envoy/ with the small limits of these tests, and render them."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(ROOT / "envoy", folder / "envoy")
     shutil.copyfile(LIMITS, folder / "envoy" / "limits.yaml")
@@ -131,7 +131,7 @@ def copied_source(folder: Path) -> EnvoyFiles:
 
 
 def render_limits(folder: Path) -> None:
-    """`authz limits render` where the copy stands."""
+    """Run `authz limits render` in the copy."""
     line = [sys.executable, "-P", "-m", "authz", "limits", "render"]
     paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     done = subprocess.run(
@@ -141,27 +141,27 @@ def render_limits(folder: Path) -> None:
 
 
 def exempt(source: EnvoyFiles, address: str) -> None:
-    """This machine's own requests draw many refusals: no address limit counts them."""
+    """Exempt an address from the address limits: this machine gets many refusals."""
     limits = source.folder / "limits.yaml"
     limits.write_text(limits.read_text("utf-8").replace(UNKNOWN_GATEWAY, address), "utf-8")
     render_limits(source.folder.parent)
 
 
 def gateway(stack: Stack) -> str:
-    """This machine as the containers see it: the gateway of the door's network."""
+    """Return this machine's address for the containers: the gateway of the door's network."""
     (network,) = json.loads(docker("network", "inspect", f"{stack.project}_door"))
     return str(network["IPAM"]["Config"][0]["Gateway"])
 
 
 def docker(*arguments: str) -> str:
-    """What a docker command writes to stdout."""
+    """Run a docker command and return its stdout."""
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)  # noqa: S607  # on PATH
     assert done.returncode == 0, f"docker {' '.join(arguments)}: {done.stderr}"
     return done.stdout
 
 
 def until(holds: Callable[[], bool], what: str, seconds: float = SECONDS) -> None:
-    """Ask until it holds; fails once the time is up."""
+    """Wait for a condition; fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"

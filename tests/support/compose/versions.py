@@ -1,4 +1,4 @@
-"""What the containers of a stack are: image, id, and the version of the program inside."""
+"""Lists the containers of a stack: image, id, and the version of the program inside."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from tests.support.compose.door import Door, docker
 
 PYTHON = "import {0}, platform; print('CPython', platform.python_version(), '{0}', {0}.__version__)"
 SAMPLES = ("ai-gateway", "duo-workflow", "observability", "sast")
-# How each program says what it is.
+# The command that prints each program's version.
 ASKED: Mapping[str, tuple[str, ...]] = {
     "envoy": ("envoy", "--version"),
     "authz": ("python3", "-c", PYTHON.format("grpc")),
     "redis": ("redis-server", "--version"),
     **dict.fromkeys(SAMPLES, ("python3", "-c", PYTHON.format("aiohttp"))),
 }
-# What Go writes into each program that it builds.
+# Go writes this into each program that it builds.
 BUILT = re.compile(rb"mod\t(github\.com/envoyproxy/ratelimit)\t(\S+)")
 
 
 def versions(door: Door) -> Iterator[str]:
-    """A line for each container."""
+    """Yield a line for each container."""
     yield f"Docker Engine {docker('version', '--format', '{{.Server.Version}}').strip()}"
     yield f"{' '.join(door.stack.command)} {door.stack.read('version', '--short').strip()}"
     for each in sorted(door.stack.containers(), key=lambda found: found.service):
         image = docker("inspect", "--format", "{{.Image}}", each.id).strip()
         asked = ASKED.get(each.service)
-        said = docker("exec", each.id, *asked).strip() if asked else of_the_rate_limit_service(each.id)
-        yield f"{each.service}: {each.image} {image} {said}"
+        version = docker("exec", each.id, *asked).strip() if asked else of_the_rate_limit_service(each.id)
+        yield f"{each.service}: {each.image} {image} {version}"
 
 
 def of_the_rate_limit_service(container: str) -> str:
-    """It has no flag for that, and its image no shell: the program itself is looked at."""
+    """Return its version from the program file: it has no flag for it, and its image no shell."""
     program = subprocess.run(["docker", "cp", f"{container}:/bin/ratelimit", "-"], capture_output=True, check=True)  # noqa: S607  # on PATH
     found = BUILT.search(program.stdout)
     return b" ".join(found.groups()).decode() if found else "of unknown version"

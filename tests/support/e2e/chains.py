@@ -1,4 +1,4 @@
-"""The certificates of a door under test: one root for the issuers that trust chains, and their leaves."""
+"""The certificates of end-to-end tests: one root for the issuers that trust chains, and their leaves."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def write_keys_and_anchors(folder: Path) -> Path:
 def chain_token(
     mint: Minter, leaf: Certificate = LEAF, placement: str = "header", issuer: str = "customers-dot"
 ) -> str:
-    """Return a healthy token that a leaf signed and that carries its chain there."""
+    """Return a valid token that a leaf signed, with its chain in the header or the claims."""
     carried = {"x5c": x5c([leaf, INTERMEDIATE])}
     header = {"kid": None, **(carried if placement == "header" else {})}
     return mint.token(issuer, carried if placement == "claims" else {}, header, leaf.key)

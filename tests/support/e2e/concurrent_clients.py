@@ -1,4 +1,4 @@
-"""Bursts: many requests in one moment, each on a connection of its own that is kept for the next burst."""
+"""Sends many requests at once, each on its own connection, which is kept for the next burst."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ SECONDS: Final = 20.0
 
 
 class ConcurrentClients:
-    """Clients that ask all at once."""
+    """Clients that send their requests at the same time."""
 
     def __init__(self, connections: Sequence[socket.socket]) -> None:
         self._connections = connections
 
     def ask(self, questions: Sequence[Question]) -> list[tuple[int, str]]:
-        """Send one question per client before any answer is read; return status and body of each."""
+        """Send one request per client before reading any answer; return status and body of each."""
         sent = [_bytes(question) for question in questions]
         for connection, message in zip(self._connections, sent, strict=True):
             connection.sendall(message)
@@ -43,7 +43,7 @@ def _read(connection: socket.socket, question: Question) -> tuple[int, str]:
 
 @contextmanager
 def concurrent_clients(port: int, size: int) -> Iterator[ConcurrentClients]:
-    """That many clients of a listener on loopback, while the block runs."""
+    """Connect that many clients to a listener on loopback while the block runs."""
     with ExitStack() as stack:
         each = (socket.create_connection(("127.0.0.1", port), timeout=SECONDS) for _ in range(size))
         yield ConcurrentClients([stack.enter_context(connection) for connection in each])

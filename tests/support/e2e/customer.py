@@ -1,4 +1,4 @@
-"""Customers whom no limit has seen before: an instance of GitLab and one of its users."""
+"""Makes customers that no limit has counted yet: a GitLab instance and one of its users."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from tests.support.e2e.http_client import Answer, HttpClient
 from tests.support.tiers import SEATS
 
 MOST: Final = 60
+NO_LIMIT: Final = "none"
 
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """An endpoint and the unit primitive that it asks for."""
+    """An endpoint and the unit primitive that it needs."""
 
     path: str
     unit_primitive: str
@@ -29,37 +30,37 @@ TRACES: Final = Feature("/observability/v1/traces", "observability_all")
 SCAN: Final = Feature("/sast/scan", "security_scans")
 
 
-def _fresh() -> str:
+def _new_id() -> str:
     return str(uuid.uuid4())
 
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """One user of one instance; `user` None: the header that names users is left out."""
+    """One user of one instance; without a `user` the header that names it is left out."""
 
     client: HttpClient
     tier: str = "any"
     issuer: str = "customers-dot"
-    instance: str = field(default_factory=_fresh)
-    user: str | None = field(default_factory=_fresh)
+    instance: str = field(default_factory=_new_id)
+    user: str | None = field(default_factory=_new_id)
 
     def colleague(self) -> Customer:
-        """Another user of the same instance."""
-        return replace(self, user=_fresh())
+        """Return another user of the same instance."""
+        return replace(self, user=_new_id())
 
     @property
     def claims(self) -> dict[str, object]:
-        """What the token says."""
+        """The claims of the token."""
         seats = str(SEATS.get(self.tier, 0))
         return {"sub": self.instance, "gitlab_instance_id": self.instance, "duo_seat_count": seats}
 
     def headers(self, more: dict[str, str | None] | None = None) -> dict[str, str | None]:
-        """What the request says of itself."""
+        """Return the headers that name instance and user."""
         own = {"x-gitlab-instance-id": self.instance, "x-gitlab-global-user-id": self.user}
         return {**own, **(more or {})}
 
     def ask(self, feature: Feature, headers: dict[str, str | None] | None = None, source: str = "") -> Answer:
-        """Ask for a feature, which the token is good for."""
+        """Ask for a feature with a token for it."""
         return self.client.ask(
             "POST",
             feature.path,
@@ -71,15 +72,15 @@ class Customer:
         )
 
     def until_refused(self, feature: Feature) -> tuple[int, str]:
-        """Ask until a limit refuses; how many were let in, and whose limit it was."""
+        """Ask until a limit refuses; return how many requests were allowed, and which limit it was."""
         return until_refused(lambda: self.ask(feature))
 
 
 def until_refused(ask: Callable[[], Answer], most: int = MOST) -> tuple[int, str]:
-    """Ask until a limit refuses; how many were let in, and whose limit it was. Nobody's: all of `most` were let in."""
+    """Ask until a limit refuses; return how many requests were allowed, and which limit refused (NO_LIMIT: none)."""
     for number in range(most):
         answer = ask()
         if answer.status == 429:
             return number, answer.headers["x-ratelimit-scope"]
         assert answer.status == 200, answer.body
-    return most, "nobody's"
+    return most, NO_LIMIT

@@ -1,4 +1,4 @@
-"""The whole door on free ports in a folder of its own: real Envoy, real service, real sample backends."""
+"""Runs the whole door on free ports in a temporary folder: real Envoy, real service, real sample backends."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from tests.support.repository import ROOT
 
 LOG_SECONDS: Final = 10.0
 PUBLIC: Final = "/ai/monitoring/healthz"
-CLOSED: Final = 1  # a port on which nothing ever listens: one endpoint of most backends is always dead
+CLOSED: Final = 1  # nothing listens on this port: one endpoint of most backends is always dead
 CLUSTERS: Final = ("authz", "ai_gateway", "duo_workflow", "duo_workflow_grpc", "observability", "sast")
-# Sample backend -> the shipped ports that lead to it: HTTP, and gRPC where it speaks it.
+# Sample backend -> its shipped ports: HTTP and, if it has it, gRPC.
 BACKENDS: Final = {
     "ai_gateway-1": (8101,),
     "ai_gateway-2": (8102,),
@@ -39,7 +39,7 @@ DEAD: Final = (8112, 8114, 8122, 8132)
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A running door. `source` is what was applied to it, but for the ports: `ports` says where each shipped one is."""
+    """A running door. `source` are its files with the shipped ports; `ports` maps these to the real ones."""
 
     folder: Path
     source: EnvoyFiles
@@ -55,22 +55,22 @@ class Door:
         return self.envoy.plain
 
     def requests_seen(self) -> int:
-        """How many requests have reached any backend so far."""
+        """Return how many requests have reached any backend so far."""
         return sum(int(json.loads(get(port, "/health").body)["requests"]) for port in self.backends.values())
 
     @contextmanager
-    def nothing_let_through(self) -> Iterator[None]:
-        """Fail where a request that is made inside the block reaches a backend."""
+    def no_request_at_backends(self) -> Iterator[None]:
+        """Fail if a request inside the block reaches a backend."""
         before = self.requests_seen()
         yield
         assert self.requests_seen() == before, "a backend has seen a request that should have been refused"
 
     def log_line(self, request_id: str) -> LogLine:
-        """The access log's line for a request id that is used once."""
+        """Return the access log's line of a request id that is used once."""
         return self._logged(lambda line: line["request_id"] == request_id)
 
     def log_line_of(self, reply: Reply) -> LogLine:
-        """The access log's line for a request that may have been refused before its id was read."""
+        """Return the access log's line of a request that may have been refused before its id was read."""
         return self._logged(lambda line: line["peer"] == reply.peer and line["time"] >= reply.started)
 
     def _logged(self, matches: Callable[[LogLine], bool]) -> LogLine:
@@ -84,18 +84,18 @@ class Door:
         return found[-1]
 
     def wait_until(self, ready: Callable[[], bool], what: str, seconds: float = SECONDS) -> None:
-        """Ask until it is so; an Envoy or a backend that ends meanwhile is told."""
+        """Wait for a condition; fail if Envoy or a backend ends meanwhile."""
         self.family.wait_until(ready, what, seconds)
 
     def wait_for_authz(self) -> None:
-        """Return when the door lets requests in: the service is up and Envoy has noticed."""
+        """Wait until requests are allowed: the service is up and Envoy has noticed."""
         self.wait_until(lambda: get(self.plain, PUBLIC).status == http.HTTPStatus.OK, "authz, as Envoy sees it")
 
     @contextmanager
     def edited(
         self, routes: Sequence[tuple[str, str]] = (), clusters: Sequence[tuple[str, str]] = ()
     ) -> Iterator[None]:
-        """Texts replaced in the source, applied to the running Envoy while the block runs."""
+        """Apply the source with replaced texts to the running Envoy while the block runs."""
         changed = EnvoyFiles(self.folder / "edit" / "envoy")
         render(self.source, changed)
         edit(changed.routes, routes)
@@ -108,7 +108,7 @@ class Door:
 
     @contextmanager
     def another_envoy(self, name: str, edits: Edits, source: EnvoyFiles | None = None) -> Iterator[Envoy]:
-        """A second Envoy before the same service and backends, with texts of its bootstrap replaced."""
+        """Run a second Envoy with the same service and backends, with texts of its bootstrap replaced."""
         with Family(self.folder / "logs") as family:
             second = start_envoy(family, self.folder, name, source or self.source, self.ports, edits)
             family.wait_until(lambda: all(map(second.healthy, CLUSTERS)), "a backend, as Envoy sees it", SECONDS)
@@ -119,7 +119,7 @@ class Door:
 def open_door(
     folder: Path, write_keys: Callable[[Path], object], serve: Callable[[Path], Service] = Service
 ) -> Iterator[Door]:
-    """Everything up and healthy inside the block, nothing left of it afterwards; `serve` makes the service."""
+    """Start everything, wait until it is healthy, and end it after the block; `serve` makes the service."""
     (folder / "run" / "authz").mkdir(parents=True)
     write_keys(folder / "run" / "keys")
     certificate.ensure(folder / "run" / "tls", datetime.now(UTC))
@@ -151,10 +151,10 @@ def _backend(name: str, shipped: tuple[int, ...]) -> list[str]:
 
 
 def _ports(family: Family, child: Child) -> tuple[int, ...]:
-    """The ports that a backend says it listens on."""
+    """Read the ports on which a backend listens from its log."""
 
-    def said() -> list[str]:
+    def found() -> list[str]:
         return re.findall(rf"^{child.name} listens on http (\d+)(?: grpc (\d+))?$", child.log.read_text(), re.MULTILINE)
 
-    family.wait_until(lambda: bool(said()), child.name, SECONDS)
-    return tuple(int(port) for port in said()[0] if port)
+    family.wait_until(lambda: bool(found()), child.name, SECONDS)
+    return tuple(int(port) for port in found()[0] if port)

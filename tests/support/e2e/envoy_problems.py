@@ -1,4 +1,4 @@
-"""What `check` says of edited files, in a form that does not change with the lines."""
+"""Returns the problems that `check` finds in edited files, without line numbers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from dev.envoy.files import EnvoyFiles
 
 
 def problems(files: EnvoyFiles) -> list[str]:
-    """Each with its file's name alone; a line must be there, and is left out."""
-    said = [re.fullmatch(r".*/([a-z]+\.yaml):[1-9]\d*: (.*)", str(problem)) for problem in check(files)]
-    return [f"{each[1]} {each[2]}" if each else "a problem without file or line" for each in said]
+    """Return each problem with the file's name; its line number must exist and is left out."""
+    found = [re.fullmatch(r".*/([a-z]+\.yaml):[1-9]\d*: (.*)", str(problem)) for problem in check(files)]
+    return [f"{each[1]} {each[2]}" if each else "a problem without file or line" for each in found]

@@ -1,4 +1,4 @@
-"""A stock gRPC client without generated code: bytes in, bytes out."""
+"""A gRPC client without generated code: bytes in, bytes out."""
 
 from __future__ import annotations
 
@@ -26,43 +26,43 @@ class Stream:
         self._outgoing.put(message)
 
     def receive(self) -> bytes | None:
-        """The next message, None at the end. Raises grpc.RpcError where the call ended badly."""
+        """Return the next message, or None at the end. Raises grpc.RpcError if the call failed."""
         received: bytes | None = next(self._call, None)
         return received
 
     def close(self) -> None:
-        """Send no more."""
+        """End the outgoing messages."""
         self._outgoing.put(None)
 
     def code(self) -> grpc.StatusCode:
-        """How the call ended; waits for it."""
+        """Wait for the end of the call and return its status."""
         code: grpc.StatusCode = self._call.code()
         return code
 
 
 @dataclass(frozen=True, slots=True)
 class GrpcClient:
-    """Calls over one connection."""
+    """Makes calls over one connection."""
 
     _channel: grpc.Channel
     _streams: list[Stream] = field(default_factory=list)
 
     def call(self, method: str, message: bytes, metadata: Metadata) -> bytes:
-        """One message for one. Raises grpc.RpcError."""
+        """Send one message and return the answer. Raises grpc.RpcError."""
         answer: bytes = self._channel.unary_unary(method, _as_is, _as_is)(message, metadata=metadata, timeout=SECONDS)
         return answer
 
     def refusal(self, method: str, metadata: Metadata) -> tuple[grpc.StatusCode, str]:
-        """Status and message of a call that must not succeed."""
+        """Return status and message of a call that must fail."""
         try:
             answer = self.call(method, b"", metadata)
         except grpc.RpcError as refused:
             call: Any = refused  # Any: it is a grpc.Call too, which the stubs cannot say
             return call.code(), call.details()
-        raise AssertionError(f"{method} was let in and answered {answer!r}")
+        raise AssertionError(f"{method} was allowed and answered {answer!r}")
 
     def stream(self, method: str, metadata: Metadata, seconds: float = SECONDS) -> Stream:
-        """Open a call; it ends after `seconds` at the latest."""
+        """Open a streaming call, which ends after `seconds` at the latest."""
         outgoing: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         opened = self._channel.stream_stream(method, _as_is, _as_is)(
             iter(outgoing.get, None), metadata=metadata, timeout=seconds
@@ -71,14 +71,14 @@ class GrpcClient:
         return self._streams[-1]
 
     def close(self) -> None:
-        """Let the threads that wait for something to send end."""
+        """End the outgoing messages of all streams, so that their threads end."""
         for stream in self._streams:
             stream.close()
 
 
 @contextmanager
 def grpc_client(port: int) -> Iterator[GrpcClient]:
-    """A client of the door while the block runs."""
+    """Connect a client to the door while the block runs."""
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         client = GrpcClient(channel)
         try:

@@ -1,4 +1,4 @@
-"""A client of the door as GitLab's are: tokens, the usual headers, a request id of its own for every request."""
+"""An HTTP client of the door with the tokens and headers of GitLab's clients, and a new request id each time."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ AUDIENCES = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One HTTP answer; headers that came several times are joined."""
+    """One HTTP answer; repeated headers are joined."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     request_id: str
 
-    def json(self) -> Any:  # Any: what was sent is what a test is about
-        """The body."""
+    def json(self) -> Any:  # Any: what a test expects
+        """Return the parsed body."""
         return json.loads(self.body)
 
     def echoed(self) -> dict[str, str]:
-        """The headers that the backend saw; several of one name are joined."""
+        """Return the headers that the backend saw; repeated ones are joined."""
         seen: dict[str, str] = {}
         for name, value in self.json()["headers"]:
             seen[name] = f"{seen[name]},{value}" if name in seen else value
@@ -45,7 +45,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class HttpClient:
-    """Asks, on a new connection each time."""
+    """Sends requests, each on a new connection."""
 
     port: int
     mint: Minter
@@ -58,12 +58,12 @@ class HttpClient:
         claims: Mapping[str, object] | None = None,
         overrides: Mapping[str, str | None] | None = None,
     ) -> dict[str, str]:
-        """What a client sends; without `scopes` there is no token."""
-        fresh = {"x-request-id": uuid.uuid4().hex, **(overrides or {})}
+        """Return the headers of a request; without `scopes` it has no token."""
+        changed = {"x-request-id": uuid.uuid4().hex, **(overrides or {})}
         if scopes is None:
-            return client_headers(None, issuer, fresh)
+            return client_headers(None, issuer, changed)
         stated = {"scopes": list(scopes), "aud": audience(path), **(claims or {})}
-        return client_headers(self.mint.token(issuer, stated), issuer, fresh)
+        return client_headers(self.mint.token(issuer, stated), issuer, changed)
 
     def ask(
         self,
@@ -77,7 +77,7 @@ class HttpClient:
         body: bytes | None = None,
         source: str = "",
     ) -> Answer:
-        """Send one request, from an address of this machine if one is named, and read its answer."""
+        """Send one request and read its answer; `source` is the client's address, if given."""
         sent = self.headers(path, scopes, issuer, claims, headers)
         origin = (source, 0) if source else None
         connected = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS, source_address=origin)
@@ -89,5 +89,5 @@ class HttpClient:
 
 
 def audience(path: str) -> str:
-    """Whom a token for that path is for."""
+    """Return the audience of a token for that path."""
     return next(value for prefix, value in AUDIENCES.items() if f"{path}/".startswith(f"{prefix}/"))

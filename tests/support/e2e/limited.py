@@ -1,4 +1,4 @@
-"""Limits of a test's own: rendered as the platform team renders them, and an Envoy that holds to them."""
+"""Limits of a test's own: rendered as the platform team renders them, and an Envoy that enforces them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +35,7 @@ def with_limits(folder: Path, limits: str, edits: Sequence[tuple[str, str]] = ()
 
 
 def render_limits(folder: Path, limits: str, edits: Sequence[tuple[str, str]] = ()) -> EnvoyFiles:
-    """Render anew where `with_limits` has been."""
+    """Render again where `with_limits` has been."""
     files = EnvoyFiles(folder / SHIPPED.folder.name)
     for old, new in edits:
         assert old in limits, f"the limits no longer hold: {old}"
@@ -51,11 +51,12 @@ def render_limits(folder: Path, limits: str, edits: Sequence[tuple[str, str]] = 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A second Envoy before the door's backends, with limits of its own."""
+    """A second Envoy before the door's backends, with limits of its own; `ports` says where each shipped port is."""
 
     door: Door
     envoy: Envoy
-    source: Path
+    files: EnvoyFiles
+    ports: Mapping[int, int]
     client: HttpClient
 
     def customer(self, tier: str = "any", issuer: str = "customers-dot") -> Customer:
@@ -83,7 +84,6 @@ def open_gate(
     door: Door, name: str, limits: str, changes: Sequence[tuple[str, str]] = (), edits: Edits = ()
 ) -> Iterator[Gate]:
     """Start it; `changes` are texts of the limits to replace, `edits` texts of the bootstrap."""
-    folder = door.folder / f"source-{name}"
-    source = with_limits(folder, limits, changes)
+    source = with_limits(door.folder / f"source-{name}", limits, changes)
     with door.another_envoy(name, edits, source) as envoy:
-        yield Gate(door, envoy, folder, HttpClient(envoy.plain, Minter(now=time.time())))
+        yield Gate(door, envoy, source, door.ports, HttpClient(envoy.plain, Minter(now=time.time())))

@@ -1,4 +1,4 @@
-"""Steady load: clients that keep their connections ask questions whose answers are known, and count what comes."""
+"""Sends steady load: clients on kept connections send requests with known answers and count the answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.signing import key
 
 CLIENTS: Final = 12
 PAUSE: Final = 0.03
-"""Of each client between two requests: the machine is to be busy, not full."""
+"""Seconds of each client between two requests, so that the machine is busy but not overloaded."""
 SECONDS: Final = 20.0
 VARIANTS: Final = 8
 SHOWN: Final = 20
@@ -30,7 +30,7 @@ NO_ANSWER: Final = 0
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A request, and the status that is due; 200 lets in."""
+    """A request and its expected status."""
 
     name: str
     method: str
@@ -40,7 +40,7 @@ class Question:
 
 
 def questions(client: HttpClient) -> list[Question]:
-    """What may pass and what may not, each with several tokens, in turn."""
+    """Return requests to allow and to refuse, each with several tokens, in turn."""
     return [question for _ in range(VARIANTS) for question in (*_allowed(client), *_refused(client))]
 
 
@@ -60,7 +60,7 @@ def _allowed(client: HttpClient) -> Iterator[Question]:
 
 def _refused(client: HttpClient) -> Iterator[Question]:
     path, scopes, now = "/ai/v2/code/completions", ["complete_code"], int(client.mint.now)
-    forged = client.mint.token(claims={"jti": str(uuid.uuid4())}, key=key("a stranger's"))
+    forged = client.mint.token(claims={"jti": str(uuid.uuid4())}, key=key("an unknown key"))
 
     def ask(name: str, status: int, claims: Mapping[str, object], other: Mapping[str, str] | None = None) -> Question:
         stated = {"jti": str(uuid.uuid4()), **claims}
@@ -78,7 +78,7 @@ def _refused(client: HttpClient) -> Iterator[Question]:
 
 @dataclass(slots=True)
 class Seen:
-    """What came, and all that was not as it is due. One client writes; they are added up at the end."""
+    """Counts of answers, and details of unexpected ones. Each client has its own; they are added up at the end."""
 
     allowed: int = 0
     refused: int = 0
@@ -105,26 +105,26 @@ class Seen:
             self.wrong_refusals += 1
 
     def add(self, other: Seen) -> None:
-        """Take another's counts over."""
+        """Add another client's counts."""
         for name in ("allowed", "refused", "wrong_allows", "wrong_refusals", "server_errors", "unanswered"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.details += other.details
 
-    def told(self) -> str:
-        """The counts in one line."""
+    def summary(self) -> str:
+        """Return the counts in one line."""
         return (
-            f"{self.allowed:,} let in, {self.refused:,} refused as is due; wrong allows {self.wrong_allows}, wrong "
+            f"{self.allowed:,} allowed, {self.refused:,} refused as expected; wrong allows {self.wrong_allows}, wrong "
             f"refusals {self.wrong_refusals}, 5xx {self.server_errors}, unanswered {self.unanswered}"
         )
 
     def found(self) -> str:
-        """What was not as it is due, the kinds that came most often first."""
+        """Return the unexpected answers, the most frequent kinds first."""
         kinds = Counter(self.details).most_common(SHOWN)
         return "\n".join(f"{count} times {detail}" for detail, count in kinds)
 
 
 class Load:
-    """Asks in turn, from several clients at once, until it is ended."""
+    """Sends the requests in turn, from several clients at once, until it is ended."""
 
     def __init__(self, port: int, asked: Sequence[Question]) -> None:
         self._port = port
@@ -132,14 +132,14 @@ class Load:
         self._ended = threading.Event()
         self._seen = [Seen() for _ in range(CLIENTS)]
         self.others = 0
-        """Requests that somebody else has asked meanwhile, and that were let in."""
+        """Allowed requests of the test itself meanwhile."""
 
     def answers(self) -> int:
-        """How many have come so far."""
+        """Return the number of expected answers so far."""
         return sum(seen.allowed + seen.refused for seen in self._seen)
 
     def run(self, client: int) -> None:
-        """Be one client."""
+        """Run one client."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=SECONDS)
         seen = self._seen[client]
         start = client * len(self._asked) // CLIENTS
@@ -156,7 +156,7 @@ class Load:
         self._ended.set()
 
     def seen(self) -> Seen:
-        """The counts of all clients."""
+        """Return the counts of all clients."""
         total = Seen()
         for each in self._seen:
             total.add(each)
@@ -164,7 +164,7 @@ class Load:
 
 
 def _ask(connection: http.client.HTTPConnection, question: Question) -> tuple[int, str]:
-    """Return status and body; a connection that ended without an answer is begun anew with the next request."""
+    """Return status and body; after a connection without an answer the next request opens another."""
     headers = {**question.headers, "x-request-id": uuid.uuid4().hex}
     try:
         connection.request(question.method, question.path, headers=headers)
@@ -175,15 +175,15 @@ def _ask(connection: http.client.HTTPConnection, question: Question) -> tuple[in
         return NO_ANSWER, type(error).__name__
 
 
-def tell(capsys: pytest.CaptureFixture[str], text: str) -> None:
-    """Show what was counted, whether or not the test passes."""
+def show(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    """Print a line, whether or not the test passes."""
     with capsys.disabled():
-        print(f"\n  {text}")  # noqa: T201  that is what it is for
+        print(f"\n  {text}")  # noqa: T201  its purpose
 
 
 @contextmanager
 def loaded(port: int, asked: Sequence[Question]) -> Iterator[Load]:
-    """Ask while the block runs."""
+    """Send load while the block runs."""
     load = Load(port, asked)
     with ThreadPoolExecutor(CLIENTS) as pool:
         running = [pool.submit(load.run, client) for client in range(CLIENTS)]

@@ -1,4 +1,4 @@
-"""The two programs that make the door, each started in the folder where the paths of every file start."""
+"""Starts Envoy and authz as processes, in the folder where the paths of all files start."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Edits = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Envoy:
-    """A running Envoy: what it reads, where it listens, what it has logged."""
+    """A running Envoy: its files, its ports and its log."""
 
     files: EnvoyFiles
     child: Child
@@ -41,14 +41,14 @@ class Envoy:
     tls: int
 
     def healthy(self, cluster: str) -> int:
-        """How many endpoints of a cluster may get requests; 0 also where nobody can say."""
+        """Return how many endpoints of a cluster may get requests; 0 if Envoy does not answer."""
         try:
             return self.admin.healthy_endpoints().get(cluster, 0)
         except AdminError:
             return 0
 
     def log_lines(self) -> Iterator[LogLine]:
-        """The access log so far."""
+        """Yield the lines of the access log so far."""
         for line in self.child.log.read_text("utf-8").splitlines():
             if line.startswith("{") and line.endswith("}"):
                 yield json.loads(line)
@@ -57,7 +57,7 @@ class Envoy:
 def start_envoy(
     family: Family, folder: Path, name: str, source: EnvoyFiles, ports: Mapping[int, int], edits: Edits = ()
 ) -> Envoy:
-    """Start a configuration on ports that the system picks, with texts of its bootstrap replaced."""
+    """Start Envoy on free ports, with texts of its bootstrap replaced."""
     files = EnvoyFiles(folder / name, source.engine)
     render(source, files, {**ports, PLAIN: 0, TLS: 0, ADMIN: 0})
     edit(files.started, edits)
@@ -67,7 +67,7 @@ def start_envoy(
     family.wait_until(lambda: address.is_file() and ":" in address.read_text(), "Envoy's admin interface", SECONDS)
     admin = Admin(int(address.read_text().rpartition(":")[2]))
     family.wait_until(admin.is_live, "Envoy", SECONDS)
-    # `apply` looks for the admin interface in the bootstrap, which says "any port" here.
+    # `apply` reads the admin port from the bootstrap, which has port 0 here.
     bootstrap = files.started.read_text("utf-8")
     files.started.write_text(re.sub(r"(?<=port_value: )0\b", str(admin.port), bootstrap, count=1), "utf-8")
     found = json.loads(get(admin.port, "/listeners?format=json").body)["listener_statuses"]
@@ -77,7 +77,7 @@ def start_envoy(
 
 @dataclass(slots=True)
 class Service:
-    """authz on its Unix socket; it can be killed and started again, with another policy than the shipped one."""
+    """authz on its Unix socket; it can be killed and started again, also with another policy than the shipped one."""
 
     folder: Path
     policy: Path | None = None
@@ -92,18 +92,18 @@ class Service:
         """Start it and return at once."""
         policy = [] if self.policy is None else ["--policy", str(self.policy)]
         listen = ["--listen", "unix:run/authz/{worker}.sock", "--workers", str(self.workers)]
-        told = ["--endpoints-file", str(ENDPOINTS), "--admin", "127.0.0.1:0", "--drain", "100ms"]
-        serve = ["-m", "authz", "serve", *policy, "--keys", "run/keys", *listen, *told, *self.flags]
+        addresses = ["--endpoints-file", str(ENDPOINTS), "--admin", "127.0.0.1:0", "--drain", "100ms"]
+        serve = ["-m", "authz", "serve", *policy, "--keys", "run/keys", *listen, *addresses, *self.flags]
         self._events, self._read = [], 0
         self._family = Family(self.folder / "logs").__enter__()
         self._child = self._family.start("authz", run_in(self.folder, [sys.executable, *serve]))
 
     def is_up(self) -> bool:
-        """Whether Envoy may start: there is a list of the workers that serve."""
+        """Whether Envoy may start: the list of the workers that serve exists."""
         return (self.folder / ENDPOINTS).is_file()
 
     def events(self, event: str | None = None, after: int = 0, **fields: object) -> list[LogLine]:
-        """The events of that name and with those fields that it has logged so far, without the first `after` lines."""
+        """Return its log events of that name with those fields, without the first `after` ones."""
         with self._child.log.open("rb") as log:
             log.seek(self._read)
             new = log.read()
@@ -113,28 +113,28 @@ class Service:
         return matching(self._events[after:], event, **fields)
 
     def worker(self, number: int) -> int:
-        """The process that is worker `number` now."""
+        """Return the process id of worker `number`."""
         return int(self.events("worker_started", worker=number)[-1]["pid"])
 
     def pids(self) -> list[int]:
-        """The processes that are its workers now, by number."""
+        """Return the process ids of its workers, by number."""
         return [self.worker(number) for number in range(self.workers)]
 
     def supervisor(self) -> int:
-        """The process that holds them."""
+        """Return the process id of the supervisor."""
         return self._child.process.pid
 
     def admin(self, path: str) -> str:
-        """A page of its admin port."""
+        """Return a page of its admin port."""
         (line,) = self.events("admin_listening")
         return get(int(line["address"].rpartition(":")[2]), path).body.decode()
 
     def counted(self, sample: str) -> int:
-        """The sum of those of its metrics whose name and labels match a regular expression."""
+        """Return the sum of the metrics whose name and labels match a regular expression."""
         return sum(int(float(value)) for value in re.findall(rf"(?m)^{sample} (\S+)$", self.admin("/metrics")))
 
     def kill(self) -> None:
-        """End supervisor and workers without warning."""
+        """Kill supervisor and workers with SIGKILL."""
         pids = [*self._workers(), self._child.process.pid]
         for pid in reversed(pids):
             os.kill(pid, signal.SIGKILL)
@@ -151,14 +151,14 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Got:
-    """A short answer."""
+    """Status and body of an answer."""
 
     status: int
     body: bytes
 
 
 def get(port: int, path: str) -> Got:
-    """One plain GET on loopback."""
+    """Send one GET to a port on loopback."""
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)) as connection:
         connection.request("GET", path)
         with connection.getresponse() as answer:
@@ -166,7 +166,7 @@ def get(port: int, path: str) -> Got:
 
 
 def edit(file: Path, changes: Sequence[tuple[str, str]]) -> None:
-    """Replace texts in a file in place; each must be there."""
+    """Replace texts in a file in place; each must be in it."""
     text = file.read_text("utf-8")
     for old, new in changes:
         assert old in text, f"{file.name} has changed and no longer holds: {old}"
@@ -175,5 +175,5 @@ def edit(file: Path, changes: Sequence[tuple[str, str]]) -> None:
 
 
 def run_in(folder: Path, program: Sequence[str]) -> list[str]:
-    """The command that runs a program in a folder."""
+    """Return the command that runs a program in a folder."""
     return ["/bin/sh", "-c", 'cd "$0" && exec "$@"', str(folder), *program]

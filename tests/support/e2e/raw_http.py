@@ -1,4 +1,4 @@
-"""Clients that send exactly the bytes they are given: client libraries tidy up what must be seen to be refused."""
+"""Sends exactly the given bytes: client libraries correct the mistakes that must be refused."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ Fields = list[tuple[str, str]]
 
 @dataclass(slots=True)
 class Reply:
-    """What came back; `status` 0: the stream was reset or the connection closed without an answer."""
+    """The answer; `status` 0: the stream was reset or the connection closed without an answer."""
 
     peer: str
     """The client's address and port, as the access log writes them."""
     started: str
-    """When it was sent, as the access log writes it: ports are used again."""
+    """When it was sent, as the access log writes it, because ports are used again."""
     status: int = 0
     headers: Fields = field(default_factory=list)
     body: bytes = b""
     trailers: Fields = field(default_factory=list)
 
     def header(self, name: str) -> str | None:
-        """The first value of a header or trailer."""
+        """Return the first value of a header or trailer."""
         return next((value for key, value in [*self.headers, *self.trailers] if key.lower() == name), None)
 
 
 def http1(port: int, method: str, target: bytes, headers: Iterable[tuple[str, str]] = (), body: bytes = b"") -> Reply:
-    """One request over HTTP/1.1, on a connection of its own."""
+    """Send one request over HTTP/1.1, on a new connection."""
     with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection:
         reply = _reply(connection)
         lines = [b"%s %s HTTP/1.1" % (method.encode(), target), b"host: cloud.gitlab.com", b"connection: close"]
         lines += [f"{name}: {value}".encode("latin-1") for name, value in headers]
         lines += [b"content-length: %d" % len(body)] if body or method == "POST" else []
-        with suppress(ConnectionError):  # refused before all of it was sent; the answer may be here already
+        with suppress(ConnectionError):  # refused before all of it was sent; the answer may have arrived already
             connection.sendall(b"\r\n".join([*lines, b"", body]))
         with (
             suppress(ConnectionError, http.client.HTTPException),
@@ -60,7 +60,7 @@ def http1(port: int, method: str, target: bytes, headers: Iterable[tuple[str, st
 def http2(
     port: int, headers: Sequence[tuple[str, str]], body: bytes = b"", trailers: Sequence[tuple[str, str]] = ()
 ) -> Reply:
-    """One request over HTTP/2 without TLS; `headers` holds the pseudo-headers, too. Nothing is checked or tidied."""
+    """Send one request over HTTP/2 without TLS; `headers` includes pseudo-headers. Nothing is checked or corrected."""
     settings = h2.config.H2Configuration(
         validate_outbound_headers=False, normalize_outbound_headers=False, header_encoding="latin-1"
     )
@@ -81,7 +81,7 @@ def http2(
 
 
 class _PlainText(hpack.Encoder):
-    """Huffman coding of a megabyte takes this library more than a minute."""
+    """Encodes without Huffman coding, which takes this library more than a minute for a megabyte."""
 
     def encode(self, headers: Any, huffman: bool = False) -> bytes:  # noqa: ARG002  # its signature
         """Encode without it."""
@@ -89,7 +89,7 @@ class _PlainText(hpack.Encoder):
 
 
 def request2(method: str, path: str, headers: Iterable[tuple[str, str]] = ()) -> Fields:
-    """The header list of an HTTP/2 request."""
+    """Return the header list of an HTTP/2 request."""
     pseudo = [(":method", method), (":scheme", "http"), (":authority", "cloud.gitlab.com"), (":path", path)]
     return [*pseudo, *headers]
 
@@ -97,13 +97,13 @@ def request2(method: str, path: str, headers: Iterable[tuple[str, str]] = ()) ->
 def _receive(
     connection: socket.socket, client: h2.connection.H2Connection, reply: Reply, until: type[h2.events.Event]
 ) -> None:
-    """Take events into the reply until one of a kind, a reset, or the end of the connection."""
+    """Read events into the reply until one of a kind, a reset, or the end of the connection."""
     ends = (until, h2.events.StreamReset, h2.events.ConnectionTerminated)
     try:
         connection.sendall(client.data_to_send())
         while data := connection.recv(READ):
             for event in client.receive_data(data):
-                _take(event, client, reply)
+                _add(event, client, reply)
                 if isinstance(event, ends):
                     return
             connection.sendall(client.data_to_send())
@@ -111,7 +111,7 @@ def _receive(
         return
 
 
-def _take(event: h2.events.Event, client: h2.connection.H2Connection, reply: Reply) -> None:
+def _add(event: h2.events.Event, client: h2.connection.H2Connection, reply: Reply) -> None:
     match event:
         case h2.events.ResponseReceived():
             reply.headers = _texts(event.headers)

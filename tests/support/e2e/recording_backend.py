@@ -1,4 +1,4 @@
-"""A backend that speaks bare HTTP/2 and keeps every header and trailer that arrives."""
+"""A gRPC backend that records every header and trailer of the requests that reach it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ READ = 65536
 
 @dataclass(slots=True)
 class Arrival:
-    """One request as it arrived."""
+    """Headers and trailers of one request."""
 
     headers: dict[str, str] = field(default_factory=dict)
     trailers: dict[str, str] = field(default_factory=dict)
@@ -58,10 +58,10 @@ class RecordingBackend:
             connection.sendall(server.data_to_send())
             while data := connection.recv(READ):
                 for event in server.receive_data(data):
-                    self._take(event, server, open_requests)
+                    self._handle(event, server, open_requests)
                 connection.sendall(server.data_to_send())
 
-    def _take(self, event: h2.events.Event, server: h2.connection.H2Connection, requests: dict[int, Arrival]) -> None:
+    def _handle(self, event: h2.events.Event, server: h2.connection.H2Connection, requests: dict[int, Arrival]) -> None:
         match event:
             case h2.events.RequestReceived():
                 requests[event.stream_id or 0] = Arrival(headers=_texts(event.headers))

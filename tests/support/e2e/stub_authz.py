@@ -1,4 +1,4 @@
-"""Another service in the place of authz, for answers that ours never gives."""
+"""Runs a stub in place of authz, for answers that ours never gives."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ SERVICE: Final = "envoy.service.auth.v3.Authorization"
 
 @dataclass(frozen=True, slots=True)
 class StubAuthz:
-    """One and the same answer to every check, as soon as it may be given."""
+    """Gives the same answer to every check, once `may_answer` is set."""
 
     response: CheckResponse
     may_answer: threading.Event = field(default_factory=threading.Event)
     checks: list[bytes] = field(default_factory=list)
 
     def check(self, request: bytes, _: grpc.ServicerContext) -> bytes:
-        """Note the check, wait, answer."""
+        """Record the check, wait until it may answer, and answer."""
         self.checks.append(request)
         self.may_answer.wait()
         return self.response.SerializeToString()
 
 
 def bootstrap_edits(socket: Path) -> tuple[tuple[str, str], ...]:
-    """What to edit in a bootstrap, so that its Envoy asks whoever listens there."""
+    """Return the edits of a bootstrap that make its Envoy ask the service on this socket."""
     endpoints = EndpointsFile(socket.with_suffix(".json"))
     endpoints.write([f"unix:{socket}"])
     return (("path: run/authz/endpoints.json", f"path: {socket.with_suffix('.json')}"),)
@@ -43,7 +43,7 @@ def bootstrap_edits(socket: Path) -> tuple[tuple[str, str], ...]:
 
 @contextmanager
 def serving(authz: StubAuthz, socket: Path) -> Iterator[None]:
-    """Listen while the block runs; whoever is still waiting is answered at its end."""
+    """Listen while the block runs; answer the checks that still wait at its end."""
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=8))
     healthy = health.HealthServicer()
     healthy.set("", health_pb2.HealthCheckResponse.SERVING)

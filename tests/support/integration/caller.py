@@ -1,4 +1,4 @@
-"""A gRPC client of one worker, on a connection of its own."""
+"""A gRPC client of one worker, on its own connection."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHECK: Final = f"/{SERVICE}/Check"
 
 
 def healthy() -> bytes:
-    """Return a request that is let in."""
+    """Return a request that is allowed."""
     return request(token=Minter(now=time.time()).token())
 
 
@@ -27,7 +27,7 @@ class Caller:
     """Asks the worker behind a Unix socket."""
 
     def __init__(self, socket: Path) -> None:
-        # A connection of its own: gRPC shares one among channels with the same options.
+        # Its own connection: gRPC shares one among channels with the same options.
         self._channel = grpc.insecure_channel(f"unix:{socket}", options=[("grpc.use_local_subchannel_pool", 1)])
         self._check = self._channel.unary_unary(CHECK, bytes, bytes)
         self._health = health_pb2_grpc.HealthStub(self._channel)
@@ -39,16 +39,16 @@ class Caller:
         self._channel.close()
 
     def answer(self, message: bytes) -> CheckResponse:
-        """Return the answer to a CheckRequest. Raises grpc.RpcError where there is none."""
+        """Return the answer to a CheckRequest. Raises grpc.RpcError without one."""
         return CheckResponse.FromString(self._check(message, timeout=SECONDS))
 
     def code(self, message: bytes) -> int:
-        """Return the code of the answer: 0 lets in."""
+        """Return the code of the answer; 0 allows."""
         code: int = self.answer(message).status.code
         return code
 
-    def is_well(self) -> bool:
-        """Say whether it wants requests."""
+    def is_healthy(self) -> bool:
+        """Return whether its health check says SERVING."""
         asked = health_pb2.HealthCheckRequest(service=SERVICE)
         status = self._health.Check(asked, timeout=SECONDS).status
         return bool(status == health_pb2.HealthCheckResponse.SERVING)

@@ -1,4 +1,4 @@
-"""A server in a thread of this process, the checks it asks, and a client that sends gRPC frame by frame."""
+"""Runs the gRPC server in a thread of this process, with test checks and a client that sends single frames."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from authz.server.server import Server
 CHECK: Final = f"/{SERVICE}/Check"
 HEALTH: Final = "/grpc.health.v1.Health/Check"
 SECONDS: Final = 20.0
-"""No answer takes that long; a hang becomes a failure."""
+"""Longer than any answer takes, so that a hang becomes a failure."""
 WIDE: Final = Bounds(max_in_flight=10_000, max_age=SECONDS)
 READ: Final = 65_536
 
 
 def until(holds: Callable[[], bool], seconds: float = SECONDS) -> bool:
-    """Wait for a condition; False if it never held."""
+    """Wait for a condition; return False if it is not met in time."""
     deadline = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > deadline:
@@ -39,7 +39,7 @@ def until(holds: Callable[[], bool], seconds: float = SECONDS) -> bool:
 
 
 def echo(message: bytes) -> bytes:
-    """Return what was asked."""
+    """Return the request."""
     return message
 
 
@@ -50,7 +50,7 @@ def ask(channel: grpc.Channel, message: bytes, path: str = CHECK) -> bytes:
 
 
 class Gate:
-    """A check that echoes, and whose first request waits until it is let go on."""
+    """A check that echoes; its first request waits until `open` is set."""
 
     def __init__(self) -> None:
         self.entered = threading.Event()
@@ -58,7 +58,7 @@ class Gate:
         self.seen: list[bytes] = []
 
     def __call__(self, message: bytes) -> bytes:
-        """Answer."""
+        """Answer one request."""
         self.seen.append(message)
         if not self.entered.is_set():
             self.entered.set()
@@ -68,7 +68,7 @@ class Gate:
 
 @dataclass(slots=True)
 class Served:
-    """A server that runs, and what it has told."""
+    """A running server, its heartbeats, refusals and exceptions."""
 
     server: Server
     addresses: list[str]
@@ -97,8 +97,8 @@ class Served:
 def serving(
     check: Callable[[bytes], bytes], *addresses: str, bounds: Bounds = WIDE, grace: float = SECONDS
 ) -> Iterator[Served]:
-    """Run a server while the block runs; on a port of 127.0.0.1 if no address is given."""
-    beats: list[float] = []  # an append is one step for every thread
+    """Run a server while the block runs; without an address on a free port of 127.0.0.1."""
+    beats: list[float] = []  # append is atomic
     refusals: list[float] = []
     raised: list[BaseException] = []
     server = Server(check, bounds, lambda: beats.append(time.monotonic()), lambda: refusals.append(time.monotonic()))
@@ -106,7 +106,7 @@ def serving(
     def run() -> None:
         try:
             server.run()
-        except BaseException as error:  # noqa: BLE001  the test looks at it
+        except BaseException as error:  # noqa: BLE001  the test checks it
             raised.append(error)
 
     bound = server.start(addresses or ["127.0.0.1:0"])
@@ -116,7 +116,7 @@ def serving(
         yield served
     finally:
         served.stop(grace)
-        assert not raised, "run was to return"
+        assert not raised, "run raised an exception"
 
 
 def framed(message: bytes) -> bytes:
@@ -126,7 +126,7 @@ def framed(message: bytes) -> bytes:
 
 @dataclass(slots=True)
 class Answer:
-    """What has come back on a stream."""
+    """The answer on a stream so far."""
 
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
@@ -134,12 +134,12 @@ class Answer:
 
     @property
     def status(self) -> int | None:
-        """The gRPC status, if one came."""
+        """The gRPC status, if it has arrived."""
         return int(self.headers["grpc-status"]) if "grpc-status" in self.headers else None
 
 
 class RawClient:
-    """A client that does just what it is told, and waits only where it is told to."""
+    """A client that sends single frames, and waits only in the methods that say so."""
 
     def __init__(self, address: str) -> None:
         host, _, port = address.rpartition(":")
@@ -159,7 +159,7 @@ class RawClient:
         self.close()
 
     def close(self) -> None:
-        """Go, without a word."""
+        """Close the connection without a GOAWAY."""
         self._socket.close()
 
     def begin(self, path: str = CHECK, *, ends: bool = False, timeout: str | None = None) -> int:
@@ -185,7 +185,7 @@ class RawClient:
         self._flush()
 
     def cancel(self, stream: int) -> None:
-        """Give a call up."""
+        """Cancel a call."""
         self._connection.reset_stream(stream, error_code=8)
         self._flush()
 
@@ -204,7 +204,7 @@ class RawClient:
         return self._answers[stream]
 
     def rest(self) -> bytes:
-        """Return what still comes until the server closes the connection."""
+        """Return the bytes that arrive until the server closes the connection."""
         came = b""
         with suppress(ConnectionResetError):
             while data := self._socket.recv(READ):
@@ -220,12 +220,12 @@ class RawClient:
         except ConnectionError:
             data = b""
         for event in self._connection.receive_data(data) if data else ():
-            self._hear(event)
+            self._handle(event)
         if data:
             self._flush()
         return bool(data)
 
-    def _hear(self, event: h2.events.Event) -> None:
+    def _handle(self, event: h2.events.Event) -> None:
         match event:
             case h2.events.PingAckReceived():
                 self._pongs += 1

@@ -1,4 +1,4 @@
-"""`authz serve` as a real process, in a folder of its own, ended with the test."""
+"""Runs `authz serve` as a process in a temporary folder, and ends it with the test."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ from typing import Any, Final
 LogEvent = dict[str, Any]  # Any: JSON of the service's log
 COMMAND: Final = (sys.executable, "-m", "authz", "serve")
 SECONDS: Final = 30.0
-"""Nothing takes that long; a hang becomes a failure."""
+"""Longer than any step takes, so that a hang becomes a failure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One running service, and the file that takes its log."""
+    """One running service and its log file."""
 
     process: subprocess.Popen[bytes]
     file: Path
 
     def log(self) -> str:
-        """Return what it has written so far."""
+        """Return its log so far."""
         return self.file.read_text()
 
     def events(self, event: str | None = None, **fields: object) -> list[LogEvent]:
-        """Return the events of that name so far whose fields have those values; without a name, all of them."""
+        """Return its log events of that name with those fields; without a name, all events."""
         return matching(read_events(self.log()), event, **fields)
 
     def addresses(self) -> list[str]:
-        """Return where it listens, in the order of its flags."""
+        """Return the addresses on which it listens, in the order of its flags."""
         return [line["address"] for line in self.events("worker_listening")]
 
     def admin_port(self) -> int:
-        """Return the port that answers its operators."""
+        """Return its admin port."""
         (line,) = self.events("admin_listening")
         return int(line["address"].rpartition(":")[2])
 
     def worker(self, number: int) -> int:
-        """Return the process that is worker `number` now."""
+        """Return the process id of worker `number`."""
         return int(self.events("worker_started", worker=number)[-1]["pid"])
 
     def wait_for(self, event: str, times: int = 1, **fields: object) -> LogEvent:
-        """Wait until the log holds such an event that often, and return the last; or fail with the log."""
+        """Wait until the log has such an event that often, and return the last; else fail with the log."""
         deadline = time.monotonic() + SECONDS
         while len(found := self.events(event, **fields)) < times:
             assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.log()}"
@@ -57,7 +57,7 @@ class Service:
         return found[-1]
 
     def ended(self) -> int:
-        """Wait for its end and return its exit code."""
+        """Wait until it ends and return its exit code."""
         return self.process.wait(SECONDS)
 
 
@@ -104,13 +104,13 @@ def refused(
 
 
 def read_events(log: str) -> list[LogEvent]:
-    """Return the events in a log; decisions, and lines that are cut off or no JSON, are left out."""
+    """Return the events in a log, without decisions and incomplete lines."""
     lines = (line for line in log.splitlines() if line.startswith("{") and line.endswith("}"))
     return [line for line in map(json.loads, lines) if line.get("event", "decision") != "decision"]
 
 
 def matching(events: Iterable[LogEvent], event: str | None, **fields: object) -> list[LogEvent]:
-    """Return the events of that name whose fields have those values."""
+    """Return the events of that name with those fields."""
     named = (line for line in events if event in (None, line["event"]))
     return [line for line in named if all(line.get(name) == value for name, value in fields.items())]
 

@@ -1,4 +1,4 @@
-"""What clients send, and what attackers make of it: paths, headers and tokens near the edge of being right."""
+"""Hypothesis strategies for requests of clients and attackers: paths, headers and tokens that are nearly valid."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _NAMES = sorted(
 
 
 def _served() -> SearchStrategy[str]:
-    """Paths that a rule serves, its names filled with words that rules know."""
+    """Paths of the rules, with known words for their variables."""
     fillings = st.sampled_from([*_VALUES, "v1/messages", "agent", "x"])
 
     def filled(template: tuple[str, ...]) -> SearchStrategy[str]:
@@ -67,7 +67,7 @@ def _served() -> SearchStrategy[str]:
 
 @st.composite
 def _twisted(draw: st.DrawFn) -> str:
-    """A served path with something put in, taken out or escaped."""
+    """A path of a rule with something inserted, removed or escaped."""
     path = draw(_served())
     position = draw(st.integers(0, len(path)))
     end = draw(st.integers(position, min(len(path), position + 3)))

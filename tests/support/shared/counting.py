@@ -111,7 +111,7 @@ def counting(files: EnvoyFiles, built: Programs, ports: Sequence[int], logs: Pat
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports on which nobody listens; two runs of these tests begin to look in different places."""
+    """Ports on which nothing listens; two runs of these tests begin to look in different places."""
     first = os.getpid() * 61 % len(PORTS)
     found = (port for port in (*PORTS[first:], *PORTS[:first]) if _is_free(port))
     return [port for port, _ in zip(found, range(count), strict=False)]

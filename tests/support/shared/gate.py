@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Protocol
+
+import pytest
 
 from dev.envoy.files import Engine, EnvoyFiles
 from dev.ratelimit.program import Programs
@@ -22,14 +24,27 @@ SERVICE: Final = f"port_value: {up_shared.GRPC}"
 # A busy machine that makes the service late is no outage, and must not cost a test a count.
 PATIENT: Final = (("timeout: 50ms", "timeout: 1s"),)
 PATIENT_HEALTH: Final = (("- timeout: 0.25s", "- timeout: 2s"),)
+BOTH_ENGINES: Final = (
+    pytest.param(Engine.EMBEDDED, id="embedded"),
+    pytest.param(Engine.SHARED, id="shared", marks=pytest.mark.shared),
+)
+EMBEDDED_ONLY: Final = pytest.mark.parametrize("engine", BOTH_ENGINES[:1], indirect=True)
+SHARED_ONLY: Final = pytest.mark.parametrize("engine", BOTH_ENGINES[1:], indirect=True)
+
+
+class Opener(Protocol):
+    """Opens an Envoy with limits; `changes` are texts of the limits to replace, `edits` texts of the bootstrap."""
+
+    def __call__(
+        self, name: str, limits: str, changes: Sequence[tuple[str, str]] = (), edits: Edits = ()
+    ) -> AbstractContextManager[Gate]:
+        """Start it for as long as the block runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class SharedGate(Gate):
-    """An Envoy that asks the service; `ports` says where each shipped port is, the service's too."""
+    """An Envoy that asks the service; `ports` has the service's, too."""
 
-    files: EnvoyFiles
-    ports: Mapping[int, int]
     counting: Counting
 
     def wait_until_counted(self) -> None:
@@ -41,7 +56,7 @@ class SharedGate(Gate):
         """Another Envoy before the same service, with texts of its bootstrap replaced."""
         moved = (SERVICE, f"port_value: {self.ports[up_shared.GRPC]}")
         with self.door.another_envoy(name, (moved, *edits), files or self.files) as envoy:
-            second = replace(self, envoy=envoy, client=_visitor(envoy))
+            second = replace(self, envoy=envoy, client=_client(envoy))
             second.wait_until_counted()
             yield second
 
@@ -58,8 +73,7 @@ class SharedGates:
         self, name: str, limits: str, changes: Sequence[tuple[str, str]] = (), edits: Edits = ()
     ) -> Iterator[SharedGate]:
         """Start everything; `changes` are texts of the limits to replace, `edits` texts of the bootstrap."""
-        folder = self.door.folder / f"source-{name}"
-        files = patient(with_limits(folder, limits, (*PATIENT, *changes)))
+        files = patient(with_limits(self.door.folder / f"source-{name}", limits, (*PATIENT, *changes)))
         own = dict(zip(up_shared.PORTS, free_ports(len(up_shared.PORTS)), strict=True))
         ports = {**self.door.ports, **own}
         moved = (SERVICE, f"port_value: {own[up_shared.GRPC]}")
@@ -67,7 +81,7 @@ class SharedGates:
             envoy = stack.enter_context(self.door.another_envoy(name, (moved, *edits), files))
             # It reads what this Envoy has copied, where `apply` moves edited limits.
             both = counting(envoy.files, self.built, tuple(own.values()), self.door.folder / "logs")
-            gate = SharedGate(self.door, envoy, folder, _visitor(envoy), files, ports, stack.enter_context(both))
+            gate = SharedGate(self.door, envoy, files, ports, _client(envoy), stack.enter_context(both))
             gate.wait_until_counted()
             yield gate
 
@@ -79,5 +93,5 @@ def patient(rendered: EnvoyFiles) -> EnvoyFiles:
     return files
 
 
-def _visitor(envoy: Envoy) -> HttpClient:
+def _client(envoy: Envoy) -> HttpClient:
     return HttpClient(envoy.plain, Minter(now=time.time()))

@@ -175,7 +175,7 @@ def test_an_authority_that_was_changed_is_named(tmp_path: Path, content: str) ->
         secret = key("a").private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
         content = secret + file.read_text()[file.read_text().index("-----BEGIN CERTIFICATE") :]
     file.write_text(content)
-    with pytest.raises(ValueError, match=r"authority\.pem is not as it was made"):
+    with pytest.raises(ValueError, match=r"authority\.pem is damaged or was changed"):
         generate_chain(tmp_path, SISTER, NOW)
 
 
@@ -190,5 +190,5 @@ def test_a_chain_that_was_changed_is_named(tmp_path: Path, keep: str) -> None:
     file = chain_file(tmp_path, CHAINED)
     kept = [part for part in file.read_text().split("-----BEGIN ") if keep and part.startswith(keep)]
     file.write_text("".join(f"-----BEGIN {part}" for part in kept))
-    with pytest.raises(ValueError, match=r"first\.chain\.pem is not as it was made"):
+    with pytest.raises(ValueError, match=r"first\.chain\.pem is damaged or was changed"):
         read_chain(tmp_path, CHAINED)

@@ -155,7 +155,7 @@ def test_a_pair_that_was_not_made_cannot_be_read(tmp_path: Path) -> None:
 def test_a_public_half_that_was_changed_is_named(tmp_path: Path, content: str) -> None:
     generate_pair(tmp_path, ISSUER, NOW)
     public_file(tmp_path, ISSUER).write_text(content)
-    with pytest.raises(ValueError, match=r"first\.jwks\.json is not as it was made"):
+    with pytest.raises(ValueError, match=r"first\.jwks\.json is damaged or was changed"):
         read_pair(tmp_path, ISSUER)
 
 
@@ -163,7 +163,7 @@ def test_a_public_half_that_was_changed_is_named(tmp_path: Path, content: str) -
 def test_a_private_half_that_was_changed_is_named(tmp_path: Path, content: str) -> None:
     generate_pair(tmp_path, ISSUER, NOW)
     private_file(tmp_path, ISSUER).write_text(content)
-    with pytest.raises(ValueError, match=r"first\.pem is not as it was made"):
+    with pytest.raises(ValueError, match=r"first\.pem is damaged or was changed"):
         read_pair(tmp_path, ISSUER)
 
 

@@ -198,7 +198,7 @@ def test_another_comment_or_layout_is_a_difference(
     ("text", "line", "message"),
     [
         ("a: b: c", 1, "mapping values are not allowed in this context"),
-        ("a: 1\na: 2\n", 2, "key 'a' stands twice, first on line 1"),
+        ("a: 1\na: 2\n", 2, "key 'a' appears twice, first on line 1"),
         ("a: \xff", 1, "is not UTF-8"),
     ],
 )

@@ -129,9 +129,9 @@ REFUSED: Final = {
         f'instances:\n  - {{value: "{UUID} ", reason: r}}',
         "2: instances[0].value: should have only letters, digits and ",
     ),
-    "a space before a token's id": ('token_ids:\n  - {value: " a", reason: r}', "2: token_ids[0].value: should be "),
-    "a line feed behind a user": ('users:\n  - {value: "a\\n", reason: r}', "2: users[0].value: should be letters, "),
-    "a UUID in braces": (f'users:\n  - {{value: "{{{UUID}}}", reason: r}}', "2: users[0].value: should be letters, "),
+    "a space before a token's id": ('token_ids:\n  - {value: " a", reason: r}', "2: token_ids[0].value: should have "),
+    "a line feed behind a user": ('users:\n  - {value: "a\\n", reason: r}', "2: users[0].value: should have only "),
+    "a UUID in braces": (f'users:\n  - {{value: "{{{UUID}}}", reason: r}}', "2: users[0].value: should have only "),
     "an empty kid": ('key_ids:\n  - {value: {issuer: first, kid: ""}, reason: r}', "2: key_ids[0].value.kid: "),
     "a date without a zone": (
         "users:\n  - {value: a, reason: r, until: 2026-01-01T00:00:00}",

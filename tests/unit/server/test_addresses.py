@@ -1,4 +1,4 @@
-"""Addresses are checked before a server takes them, so that a clash is one clear line."""
+"""Addresses are checked before the server uses them, so that a conflict gives one clear line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from authz.server.addresses import AddressUnusableError, make_free
 
 @pytest.fixture
 def folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that is named by `.`, so that no temporary path is too long for a socket."""
+    """Change into a temporary folder, so that no socket path is too long."""
     monkeypatch.chdir(tmp_path_factory.mktemp("s"))
     return Path()
 
@@ -27,7 +27,7 @@ def refusal(address: str) -> str:
 
 
 def left_behind(path: Path) -> Path:
-    """Return a socket file whose process is gone."""
+    """Make a socket file whose process has ended."""
     with closing(socket.socket(socket.AF_UNIX)) as gone:
         gone.bind(str(path))
     return path
@@ -48,16 +48,16 @@ def test_a_socket_that_answers_is_kept_and_named(folder: Path) -> None:
     with closing(socket.socket(socket.AF_UNIX)) as taken:
         taken.bind("a.sock")
         taken.listen()
-        told = refusal("unix:a.sock")
-    assert told == "cannot listen on unix:a.sock: another process answers there: stop it or name another path"
+        message = refusal("unix:a.sock")
+    assert message == "cannot listen on unix:a.sock: another process answers there: stop it or name another path"
     assert (folder / "a.sock").exists()
 
 
 def test_a_file_that_is_no_socket_is_kept_and_named(folder: Path) -> None:
     precious = folder / "a.sock"
     precious.write_text("precious")
-    told = refusal("unix:a.sock")
-    assert told == (
+    message = refusal("unix:a.sock")
+    assert message == (
         "cannot listen on unix:a.sock: a file that is no socket stands there: remove it or name another path"
     )
     assert precious.read_text() == "precious"
@@ -75,22 +75,22 @@ def test_a_link_to_nothing_is_named(folder: Path) -> None:
 
 
 def test_a_missing_folder_is_named(folder: Path) -> None:
-    told = refusal("unix:none/a.sock")
-    assert told == "cannot listen on unix:none/a.sock: folder none does not exist: make it first"
+    message = refusal("unix:none/a.sock")
+    assert message == "cannot listen on unix:none/a.sock: folder none does not exist: make it first"
     assert not (folder / "none").exists()
 
 
 def test_a_folder_that_cannot_be_written_is_named() -> None:
-    """/proc/1 takes no new file from anyone, root included."""
-    told = refusal("unix:/proc/1/a.sock")
-    assert told == "cannot listen on unix:/proc/1/a.sock: folder /proc/1 is not writable"
+    """No user can create a file in /proc/1, not even root."""
+    message = refusal("unix:/proc/1/a.sock")
+    assert message == "cannot listen on unix:/proc/1/a.sock: folder /proc/1 is not writable"
 
 
 def test_a_port_in_use_is_named() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        told = refusal(address)
-    assert told == f"cannot listen on {address}: another process listens there: stop it or name another port"
+        message = refusal(address)
+    assert message == f"cannot listen on {address}: another process listens there: stop it or name another port"
 
 
 def test_a_port_that_was_in_use_a_moment_ago_is_free() -> None:
@@ -106,10 +106,10 @@ def test_any_free_port_is_free() -> None:
 
 
 def test_the_brackets_of_an_ipv6_address_are_not_part_of_it() -> None:
-    """2001:db8::1 is documentation's and nobody's: understood, and not to be listened on here."""
+    """2001:db8::1 is reserved for documentation: it is valid, but cannot be listened on here."""
     without_ipv6 = os.strerror(errno.EAFNOSUPPORT)
-    told = refusal("[2001:db8::1]:9000")
-    assert told.removeprefix("cannot listen on [2001:db8::1]:9000: ") in {
+    message = refusal("[2001:db8::1]:9000")
+    assert message.removeprefix("cannot listen on [2001:db8::1]:9000: ") in {
         os.strerror(errno.EADDRNOTAVAIL),
         without_ipv6,
     }

@@ -1,4 +1,4 @@
-"""What the engine needs of grpcio's private cygrpc is there: fails by name when a new grpcio has changed it (ADR 8)."""
+"""grpcio's private cygrpc has what the server needs; after a change of grpcio this names what is missing (ADR 8)."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ NEEDED = {
 @pytest.mark.parametrize("name", NEEDED)
 def test_grpcio_has_what_the_engine_needs(name: str) -> None:
     kind = getattr(cygrpc, name, None)
-    mend = f"grpcio {grpc.__version__}: keep the locked version, or change authz/server/core.py as ADR 8 says"
-    assert kind is not None, f"cygrpc.{name} is gone from {mend}"
-    gone = [needed for needed in NEEDED[name] if not hasattr(kind, needed)]
-    assert not gone, f"cygrpc.{name} has lost {', '.join(gone)} in {mend}"
+    hint = f"grpcio {grpc.__version__}: keep the locked version, or change authz/server/core.py as ADR 8 says"
+    assert kind is not None, f"cygrpc.{name} is missing from {hint}"
+    missing = [needed for needed in NEEDED[name] if not hasattr(kind, needed)]
+    assert not missing, f"cygrpc.{name} lacks {', '.join(missing)} in {hint}"
 
 
 @pytest.mark.parametrize("name", ["OK", "INVALID_ARGUMENT", "NOT_FOUND", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE"])

@@ -226,9 +226,9 @@ def test_before_the_answer_is_known_both_counters_are_asked_and_nothing_is_added
     charged = [each for each in config["rate_limits"] if each.get("apply_on_stream_done") is True]
     assert len(asked) == len(charged) == 2
     assert len(config["rate_limits"]) == 4
-    visitor = Asked(outcome="denied", auth_outcome="failed")
-    assert [visitor.descriptor(each["actions"]) for each in asked] == [
-        visitor.descriptor(each["actions"]) for each in charged
+    caller = Asked(outcome="denied", auth_outcome="failed")
+    assert [caller.descriptor(each["actions"]) for each in asked] == [
+        caller.descriptor(each["actions"]) for each in charged
     ]
     assert config["enable_x_ratelimit_headers"] == "OFF"
     assert {"key": "retry-after", "value": "3600"} in [each["header"] for each in config["response_headers_to_add"]]

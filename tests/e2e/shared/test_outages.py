@@ -21,6 +21,8 @@ from tests.support.e2e.limited import with_limits
 from tests.support.shared.counting import Part
 from tests.support.shared.gate import PATIENT_HEALTH, SharedGate, SharedGates
 
+pytestmark = pytest.mark.shared
+
 GENERATE: Final = "/duo_workflow.DuoWorkflow/GenerateToken"
 AS_SHIPPED: Final = ("timeout: 1s", "timeout: 50ms")
 DENY: Final = ("on_failure: allow", "on_failure: deny")
@@ -85,7 +87,7 @@ def test_a_setting_turns_it_into_503(strict: SharedGate, kind: str) -> None:
     errors = r"cluster\.sast\.ratelimit\.limits_(addresses|users|instances|tiers)\.error"
     before = strict.counted(errors)
     with outage(strict, kind):
-        with strict.door.nothing_let_through():
+        with strict.door.no_request_at_backends():
             answers = [strict.customer().ask(SCAN) for _ in range(3)]
             assert strict.client.ask("GET", "/ai/monitoring/healthz").status == 503
         assert strict.client.ask("GET", "/-/health").status == 200
@@ -104,7 +106,7 @@ def test_a_setting_turns_it_into_503(strict: SharedGate, kind: str) -> None:
 def test_a_setting_turns_it_into_unavailable_for_grpc(strict: SharedGate) -> None:
     one = strict.customer()
     sent = strict.client.headers(GENERATE, ["duo_workflow_generate_token"], claims=one.claims, overrides=one.headers())
-    with outage(strict, "service dead"), grpc_client(strict.envoy.plain) as calls, strict.door.nothing_let_through():
+    with outage(strict, "service dead"), grpc_client(strict.envoy.plain) as calls, strict.door.no_request_at_backends():
         assert calls.refusal(GENERATE, tuple(sent.items())) == (grpc.StatusCode.UNAVAILABLE, "Service unavailable")
 
 
@@ -127,7 +129,7 @@ def dead_authz(door: Door, gate: SharedGate) -> Iterator[None]:
 @pytest.mark.usefixtures("dead_authz")
 def test_without_authz_nothing_is_let_through_whatever_the_limits_say(gate: SharedGate) -> None:
     one = gate.customer()
-    with gate.door.nothing_let_through():
+    with gate.door.no_request_at_backends():
         answers = [one.ask(SCAN, {"x-request-id": uuid.uuid4().hex}) for _ in range(5)]
     assert {(answer.status, answer.json()["reason"]) for answer in answers} == {(503, "not_ready")}
     assert gate.counting.charged(f"users_*{one.instance}*") == 0

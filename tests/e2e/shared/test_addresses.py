@@ -16,6 +16,8 @@ from tests.support.e2e.customer import COMPLETIONS, SCAN
 from tests.support.e2e.http_client import Answer
 from tests.support.shared.gate import SharedGate, SharedGates
 
+pytestmark = pytest.mark.shared
+
 EXEMPT: Final = "['127.0.3.0/24', '198.51.100.0/28', '2001:db8:ffff::/48']"
 ADDRESSES: Final = (
     "failed_authentications: 100000/day, refusals: 100000/day",
@@ -26,7 +28,7 @@ PROXY: Final = ("xff_num_trusted_hops: 0", "xff_num_trusted_hops: 1")
 
 @pytest.fixture(scope="module")
 def gate(gates: SharedGates) -> Iterator[SharedGate]:
-    """Without a proxy: the client is whoever has connected."""
+    """Without a proxy: the client is the one that connected."""
     with gates.open("shared-addresses", NUMBERS, [ADDRESSES]) as opened:
         yield opened
 
@@ -85,7 +87,7 @@ class Client:
 def test_failed_authentications_lock_their_address_out_one_after_the_limit(gate: SharedGate) -> None:
     client = Client(gate, "127.0.1.1")
     assert [client.fails().status for _ in range(4)] == [401] * 4
-    with gate.door.nothing_let_through():
+    with gate.door.no_request_at_backends():
         assert [client.fails().status for _ in range(3)] == [429] * 3
         assert client.asks().status == 429
     assert client.charged("auth_outcome_failed") == 4

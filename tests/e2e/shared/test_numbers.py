@@ -15,6 +15,8 @@ from tests.e2e.test_limits_numbers import (
 from tests.support.e2e.customer import TRACES
 from tests.support.shared.gate import SharedGate, SharedGates
 
+pytestmark = pytest.mark.shared
+
 
 @pytest.fixture(scope="module")
 def gate(gates: SharedGates) -> Iterator[SharedGate]:

@@ -17,6 +17,8 @@ from tests.support.e2e.processes import edit
 from tests.support.repository import ROOT
 from tests.support.shared.gate import SharedGate, SharedGates
 
+pytestmark = pytest.mark.shared
+
 LARGE: Final = "  - {name: large, min_seats: 1000}"
 HUGE_SEATS: Final = 5000
 
@@ -66,7 +68,7 @@ def test_it_draws_from_the_default_tiers_buckets(gate: SharedGate) -> None:
 
 
 def test_it_has_no_share_of_its_own(gate: SharedGate) -> None:
-    """10 for the default tier, and for whoever draws from it."""
+    """10 for the default tier, and for all that draw from it."""
     assert [Huge(gate.client).until_refused(WORKFLOWS) for _ in range(2)] == [(4, "instance")] * 2
     assert gate.customer("any").until_refused(WORKFLOWS) == (2, "tier")
     assert Huge(gate.client).until_refused(WORKFLOWS) == (0, "tier")

@@ -1,4 +1,4 @@
-"""The rate limit service is built once; what is missing on a machine is told with its mend."""
+"""The rate limit service is built once; what is missing on a machine is an error that says what to do."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from dev.ratelimit import program as ratelimit_program
 from dev.ratelimit.program import VERSION, BuildError, programs
 from dev.ratelimit.redis_server import MissingRedisError, RedisServer
 from tests.support.repository import ROOT
+
+pytestmark = pytest.mark.shared
 
 BUILDS: Final = 'mkdir -p "$GOBIN" && echo built > "$GOBIN/service_cmd" && echo built > "$GOBIN/config_check_cmd"'
 
@@ -65,25 +67,25 @@ def test_without_go_there_is_none(path: Path) -> None:
 
 def test_it_is_built_once_for_a_version_and_kept_in_the_cache(path: Path, tmp_path: Path) -> None:
     install(path, "go1.26.0", BUILDS)
-    said: list[str] = []
-    built = programs(said.append)
+    steps: list[str] = []
+    built = programs(steps.append)
     assert built.service == tmp_path / "cache" / "cloud-connector-authz" / f"ratelimit-{VERSION}" / "service_cmd"
     assert built.exist()
-    assert len(said) == 1
+    assert len(steps) == 1
     (path / "go").unlink()
-    assert programs(said.append) == built
-    assert len(said) == 1
+    assert programs(steps.append) == built
+    assert len(steps) == 1
     assert list(built.service.parent.parent.iterdir()) == [built.service.parent]
 
 
 @pytest.mark.parametrize(
-    ("build", "told"),
+    ("build", "message"),
     [("echo no such module >&2; exit 1", "no such module"), ("true", "unset GOOS and GOARCH")],
     ids=["refused", "for another machine"],
 )
-def test_a_build_that_fails_says_why_and_leaves_nothing(path: Path, tmp_path: Path, build: str, told: str) -> None:
+def test_a_build_that_fails_says_why_and_leaves_nothing(path: Path, tmp_path: Path, build: str, message: str) -> None:
     install(path, "go1.26.0", build)
-    with pytest.raises(BuildError, match=told):
+    with pytest.raises(BuildError, match=message):
         programs(unheard)
     assert not list((tmp_path / "cache" / "cloud-connector-authz").iterdir())
 
@@ -102,9 +104,9 @@ def test_a_machine_without_redis_is_told_how_to_get_it() -> None:
 
 
 def test_the_pinned_version_stands_in_one_place() -> None:
-    """The images of the service, elsewhere, are called after the commit; the whole version is said once."""
+    """The images of the service, elsewhere, are called after the commit; the whole version is written once."""
     holders = [file for file in (*ROOT.glob("*"), *ROOT.glob("[a-z.]*/**/*")) if _holds(file)]
-    assert holders == [ROOT / "dev" / "ratelimit_program.py"]
+    assert holders == [ROOT / "dev" / "ratelimit" / "program.py"]
     assert ratelimit_program.VERSION.startswith("v1.")
 
 

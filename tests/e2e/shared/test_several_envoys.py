@@ -17,6 +17,8 @@ from tests.support.e2e.limited import render_limits
 from tests.support.e2e.processes import edit
 from tests.support.shared.gate import SharedGate, SharedGates, patient
 
+pytestmark = pytest.mark.shared
+
 USER: Final = "any:    {share: 20%, instance: 1000/day, user: 3/day}"
 
 
@@ -72,8 +74,8 @@ def _counts(gate: SharedGate) -> bool:
 
 def edited(gate: SharedGate, old: str, new: str) -> EnvoyFiles:
     """Edit a number of what this Envoy was started with, and render it."""
-    text = (gate.source / "envoy" / "limits.yaml").read_text("utf-8")
-    return patient(render_limits(gate.source, text, [(old, new)]))
+    text = (gate.files.folder / "limits.yaml").read_text("utf-8")
+    return patient(render_limits(gate.files.folder.parent, text, [(old, new)]))
 
 
 def test_an_edited_number_is_in_force_at_once_and_what_was_counted_goes_on(
@@ -82,9 +84,9 @@ def test_an_edited_number_is_in_force_at_once_and_what_was_counted_goes_on(
     one = gate.customer()
     assert one.until_refused(SCAN) == (3, "user")
     users = gate.envoy.files.service_folder / "users.yaml"
-    said = list(apply(edited(gate, USER, USER.replace("3/day", "9/day")), gate.envoy.files, gate.ports))
+    lines = list(apply(edited(gate, USER, USER.replace("3/day", "9/day")), gate.envoy.files, gate.ports))
     try:
-        assert said == [f"{users}: the rate limit service enforces it now; its counts are kept"]
+        assert lines == [f"{users}: the rate limit service enforces it now; its counts are kept"]
         assert as_enforced(users) <= gate.counting.service.enforced()
         assert at(second, one).until_refused(SCAN) == (5, "user")  # 3, and the one that was refused
     finally:
