@@ -184,9 +184,9 @@ def _start_authz(family: Family, ports: Ports) -> None:
     SOCKETS.mkdir(parents=True, exist_ok=True)
     ENDPOINTS.unlink(missing_ok=True)
     listen = f"unix:{SOCKETS}/{{worker}}.sock"
-    # No pause before its end: by then Envoy has drained, and nobody asks.
-    told = ("--endpoints-file", str(ENDPOINTS), "--admin", f"{LOOPBACK}:{ports.authz}", "--drain", "100ms")
-    family.start("authz", (str(AUTHZ), "serve", "--keys", str(KEYS), "--listen", listen, *told))
+    # A short drain is enough: Envoy has drained by then and asks nothing more.
+    addresses = ("--endpoints-file", str(ENDPOINTS), "--admin", f"{LOOPBACK}:{ports.authz}", "--drain", "100ms")
+    family.start("authz", (str(AUTHZ), "serve", "--keys", str(KEYS), "--listen", listen, *addresses))
 
 
 def _await_authz(family: Family, ports: Ports, screen: Screen) -> None:

@@ -90,17 +90,17 @@ def check_free(needed: Iterable[NeededPort], command: str = "make up") -> None:
 def _refusal(port: NeededPort, problem: OSError, command: str) -> str:
     reason = "is in use" if problem.errno == errno.EADDRINUSE else f"cannot be used ({os.strerror(problem.errno or 0)})"
     chosen = f"{command} {port.setting}={_another(port.number)}"
-    mend = chosen if port.setting else f"move every port: {command} {OFFSET}=1000"
-    return f"port {port.number} {reason}, and {port.owner} needs it: end the program that listens there, or {mend}"
+    correction = chosen if port.setting else f"move every port: {command} {OFFSET}=1000"
+    return (
+        f"port {port.number} {reason}, and {port.owner} needs it: end the program that listens there, or {correction}"
+    )
 
 
 def _another(port: int) -> int:
     return port + 1000 if port + 1000 < PORTS else port - 1000
 
 
-def _ports(
-    clusters: Any, offset: int
-) -> Iterator[tuple[str, tuple[int, ...]]]:  # Any: YAML that nobody has checked yet
+def _ports(clusters: Any, offset: int) -> Iterator[tuple[str, tuple[int, ...]]]:  # Any: YAML that is not checked yet
     for cluster in clusters["resources"]:
         addresses = (
             endpoint["endpoint"]["address"]["socket_address"]
