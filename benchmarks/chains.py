@@ -1,9 +1,9 @@
-"""Chains: a token that brings certificates becomes claims, or costs what its refusal costs.
+"""Measures tokens with certificate chains: accepted, and refused for their certificates.
 
-A leaf and an intermediate, 2048-bit RSA below ECDSA. First all of it new, then a new token of known certificates, which
-is what an issuer's next token is, then a known token. The refusals are of four certificates each, as many as are looked
-at. A search for a path among them would be the dearest, so an attacker makes all four able to have signed each other,
-with the slowest keys and in the name of the root; or hangs a leaf of his own below certificates that are real.
+A leaf and an intermediate, 2048-bit RSA below ECDSA. First everything is new; then a new token with known certificates,
+which is an issuer's usual next token; then a known token. The refusals have four certificates each, the maximum. A
+search for a path among them would be the most expensive: so an attacker makes four that could all have signed each
+other, with the slowest keys and in the name of the root, or puts a forged leaf below real certificates.
 """
 
 from __future__ import annotations

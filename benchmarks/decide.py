@@ -1,7 +1,7 @@
-"""Decide: a request, its rule and valid claims become a decision.
+"""Measures the decision: from a request, its rule and valid claims.
 
-Before it, the token is taken out of its header. Then the shipped rule of code completions, for which a scope is enough,
-and one of a proxy, whose unit primitive a header names.
+First the token is taken out of its header. Then the shipped rule of code completions, which needs one scope, and one of
+a proxy, whose unit primitive a header names.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
 Method: the compose stack as its tests start it (two Envoys, two authz workers, the rate limit service, Redis); h2load
 asks one Envoy over TLS on 10 connections with 2 requests in flight on each; 5 rounds of 4,000 requests, the cases in
-turn, after one to warm up. The figure is processor time: what the kernel has charged the processes of each container
-for a round, over its requests, median. It hardly depends on what else the machine does, unlike requests a second. The
-token is the same throughout, every decision is logged, no limit is reached, and 99 in 100 answers must be those that
-are due: a machine that others keep busy answers some with 503. The backends are not counted.
+turn, after one to warm up. The figure is the median processor time of a request: the time that the kernel charged to
+the processes of each container in a round, divided by the requests. Other load on the machine hardly changes it, unlike
+requests per second. All requests have the same token, every decision is logged, no limit is reached, and 99 of 100
+answers must be as expected: on a busy machine some are 503. The backends are not counted.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""One gRPC engine around one function: `python -m benchmarks.engine (own|grpc.server) ADDRESS [KEYS]`.
+"""Runs one gRPC server around one function: `python -m benchmarks.engine (own|grpc.server) ADDRESS [KEYS]`.
 
 Without KEYS the function returns fixed bytes, which allow everything, so the address is a loopback one; with a folder
-of keys it is the check itself, with the shipped policy and without logs. `grpc.server` is what gRPC's Python package
-offers, with four threads: the yardstick.
+of keys it is the check itself, with the shipped policy and without logs. `grpc.server` is the server of gRPC's Python
+package with four threads, for comparison.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Measures one server with far too many checks at once: `python -m benchmarks.flood`; needs h2load.
 
-Method: the engine around a check that takes one millisecond of the processor, on a Unix socket, with the bounds of
-benchmarks.engine. For ten seconds h2load keeps 2,000 and then 20,000 checks in flight over 8 connections, a new one at
-once for each that is refused, while a client asks for the server's health twenty times a second. Printed are the
-server's memory before, at its peak and after, and what came of the checks and of the questions. Nothing is kept to a
-core: this is about bounds, not about speed.
+Method: the gRPC server with a check that takes one millisecond of the processor, on a Unix socket, with the bounds of
+benchmarks.engine. For ten seconds h2load keeps 2,000 and then 20,000 checks in flight over 8 connections and replaces
+each refused check at once, while a client asks for the server's health twenty times a second. It prints the server's
+memory before, at its peak and after, and the outcomes of checks and health checks. Nothing is pinned to a core: this
+measures bounds, not speed.
 """
 
 from __future__ import annotations

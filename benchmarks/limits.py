@@ -1,12 +1,12 @@
 """Measures a tenfold flood of tier `any`, with limits and without: `python -m benchmarks limits`; a minute.
 
 Method: a real Envoy on the rendered embedded configuration, the real service, and two sample backends that together
-take 100 requests a second and let the others wait. All tiers usually send three quarters of their share; then `any`
-sends ten times that, from 200 instances, each of which stays far below its own limit. Clients give up after 2 seconds,
-and the backends drop what they had asked for. The limits are the shipped ones of ai_gateway, save that the capacity is
-that of these backends and that attempts per address are not counted, since all clients are on this machine. Without
-limits means the same in shadow. Both are run once, by one process that sends the same requests at the same moments,
-drawn at random from one seed. It prints a table of the flood and draws limits.svg anew.
+take 100 requests a second and queue the others. All tiers usually send three quarters of their share; then `any` sends
+ten times that, from 200 instances, each of which stays far below its own limit. Clients give up after 2 seconds, and
+the backends drop their requests. The limits are the shipped ones of ai_gateway, except that the capacity is that of
+these backends and that attempts per address are not counted, since all clients are on this machine. Without limits
+means the same limits in shadow mode. Each runs once, in one process that sends the same requests at the same times,
+drawn at random from one seed. It prints a table of the flood and draws limits.svg.
 """
 
 from __future__ import annotations

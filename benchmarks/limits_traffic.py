@@ -1,7 +1,7 @@
 """Sends the traffic of the experiment with limits: customers arrive at random and give up after a while.
 
-Nobody waits for an earlier answer before coming (an open loop), so a slow door does not make its own load lighter. When
-they come is drawn at random, from the same seed in every run.
+Clients do not wait for an earlier answer (an open loop), so a slow door does not reduce its own load. The times of
+arrival are drawn at random, from the same seed in every run.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Match: method and path find their rule.
+"""Measures how method and path find their rule.
 
-The same path among 10 rules and among 10,000, whose paths share segments as a real table's do; then the shipped table:
-a literal path, one whose words choose the rule, the same with escapes, and one that nothing serves.
+The same path among 10 rules and among 10,000, whose paths share segments as in a real table; then the shipped table:
+a literal path, one whose words choose the rule, the same with escapes, and one without a rule.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Times functions side by side.
+"""Measures functions side by side.
 
-Method: a batch of calls long enough to time (10 ms), for each case in turn, and that round 31 times, so that whatever
-slows the machine down for a while slows every case down alike. The figure is the median of a case's batches.
+Method: a batch of calls that is long enough to measure (10 ms), for each case in turn, and that 31 times, so that
+anything that slows the machine down for a while slows every case down alike. The figure is the median of a case's
+batches.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Observe: what it costs to count an answer, to log it, and to trace it, on top of the answer itself.
+"""Measures the cost of counting, logging and tracing an answer, on top of the answer itself.
 
-Side by side: the heart that tells nobody, that counts, and that counts and logs every allow (its line is taken from the
-request at once and written by another thread, whose part is timed by itself). Traces are timed without a collector.
+Side by side: a check without observers, one that counts, and one that counts and logs every allow (the line is taken
+from the request at once and written by another thread, whose part is measured alone). Traces are measured without a
+collector.
 """
 
 from __future__ import annotations

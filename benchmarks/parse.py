@@ -1,7 +1,7 @@
-"""Parse: the bytes of a CheckRequest become a request.
+"""Measures how the bytes of a CheckRequest become a request.
 
-Envoy's own bytes of an ordinary request, with a token that 2048-bit RSA signed. The complete messages of
-envoy-data-plane read the same bytes for comparison; they never load in the server.
+The bytes of an ordinary request that Envoy sent, with a token signed by 2048-bit RSA. For comparison the complete
+messages of envoy-data-plane read the same bytes; the server never imports them.
 """
 
 from __future__ import annotations

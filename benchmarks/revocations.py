@@ -1,7 +1,7 @@
-"""Revocations: what the look-up adds to a known token, without a list and with 100,000 entries.
+"""Measures the cost of looking up revocations for a known token, without entries and with 100,000.
 
-The entries are UUIDs, a fifth in each list; none is the token's. How long it takes to load them is timed by
-`python -m benchmarks.loading`, since it takes seconds.
+The entries are UUIDs, a fifth in each list; none is the token's. `python -m benchmarks.loading` measures how long they
+take to load, which is seconds.
 """
 
 from __future__ import annotations

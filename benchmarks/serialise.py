@@ -1,7 +1,7 @@
-"""Serialise: a decision becomes the bytes of a CheckResponse.
+"""Measures how a decision becomes the bytes of a CheckResponse.
 
-An allow carries headers for the backend and facts for limits and logs; a public one has nobody to tell about; a refusal
-carries a JSON body.
+An allow has headers for the backend and metadata for limits and logs; an allow of a public endpoint has no identity; a
+refusal has a JSON body.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """Measures whether a service's memory grows with time: `python -m benchmarks.soak [SECONDS]` or `make soak`; 10 min.
 
-Method: `authz serve` with two workers, on Unix sockets. Two clients of each worker ask a hundred times a second each:
-half of it with tokens that were never seen, the rest with known, expired and forged ones, without any, and with bytes
-that are no request; each answer is compared with the one that is due. Every thirty seconds the policy changes and is
-reloaded. The resident memory of each process is read every second. The first quarter is for warming up; the end is flat
-where no process's median over the last quarter is more than 2 %, or 1 MiB, above its median over the second quarter.
-The exit code is 1 where it is not flat, an answer was wrong, a reload failed, or a worker had to be replaced, which
-happens where other programs leave it no processor for seconds.
+Method: `authz serve` with two workers, on Unix sockets. Two clients of each worker send a hundred requests a second
+each: half of them with new tokens, the rest with known, expired and forged ones, without any, and with bytes that are
+no request; each answer is compared with the expected one. Every thirty seconds the policy changes and is reloaded. The
+resident memory of each process is read every second. The first quarter is for warming up; the memory is flat if no
+process's median over the last quarter is more than 2 %, or 1 MiB, above its median over the second quarter. The exit
+code is 1 if it is not flat, an answer was wrong, a reload failed, or a worker had to be replaced, which happens if
+other programs leave it no processor for seconds.
 """
 
 from __future__ import annotations

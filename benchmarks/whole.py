@@ -1,7 +1,7 @@
-"""The whole function: request bytes in, response bytes out, all of the above in a row.
+"""Measures the whole function from request bytes to response bytes.
 
-An allow whose token was seen before, an allow whose token is new, a public endpoint, and the refusals that a busy door
-meets most: no token, a token without the scope, a path that nothing serves.
+An allow with a known token, an allow with a new token, a public endpoint, and the most frequent refusals: no token, a
+token without the scope, a path without a rule.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The image's health check: does the service in this container say that it is ready? It prints what the service says.
+"""The image's health check: asks the service in this container whether it is ready, and prints the answer.
 
-Standard library alone, and no site packages: it runs every few seconds.
+It uses only the standard library and no site packages, because it runs every few seconds.
 """
 
 import http.client
@@ -12,7 +12,7 @@ SECONDS = 2.0
 
 
 def main() -> int:
-    """0 where /readyz says 200, 1 otherwise. Whatever address the admin port listens on, loopback is among them."""
+    """Return 0 if /readyz answers 200, else 1. It asks on loopback, which the admin port's address includes."""
     port = os.environ.get("AUTHZ_ADMIN", DEFAULT).rpartition(":")[2]
     try:
         connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=SECONDS)

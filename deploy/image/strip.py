@@ -1,4 +1,4 @@
-"""Remove from a base image whatever could install a package, wherever it is kept: nobody has to patch it then."""
+"""Removes everything from a base image that can install a package, so that it needs no security updates."""
 
 import importlib.util
 import shutil

@@ -1,4 +1,4 @@
-"""`make up`, `make up-shared`: the whole door on this machine (Envoy, authz, sample backends), until Ctrl-C."""
+"""`make up`, `make up-shared`: runs the whole door on this machine (Envoy, authz, sample backends) until Ctrl-C."""
 
 import argparse
 import os
@@ -40,7 +40,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> int:
-    """0 once it was told to stop, 1 with one clear message where something is wrong, 2 for a port that is none."""
+    """Return 0 after it was stopped, 1 with one message on stderr after a failure, 2 for an invalid port."""
     ports = _asked_ports()
     parent = os.getppid()
     _stop_on_signals()
@@ -82,10 +82,10 @@ def _run(ports: Ports, output: Screen, parent: int) -> int:
 
 
 def _watch(family: Family, parent: int) -> NoReturn:
-    """Until a child ends or a signal comes. The end of terminal or make counts as one: nobody is left to send it.
+    """Wait until a child ends, a signal arrives, or the terminal or make ends, after which no signal can arrive.
 
-    A terminal that closes tells the leader of its session only, and make, where it is the leader, just goes on waiting.
-    So it does when it alone is interrupted: it counts on everybody having been.
+    A closing terminal signals only the leader of its session; if that is make, make just goes on waiting. It does the
+    same if it alone is interrupted, because it assumes that its children were, too.
     """
     on_terminal, under_make = os.isatty(0), "MAKELEVEL" in os.environ
     interruptible = under_make and _catches_interrupts(parent)
@@ -99,7 +99,7 @@ def _watch(family: Family, parent: int) -> NoReturn:
 
 
 def _catches_interrupts(process: int) -> bool:
-    """make stops catching SIGINT as it begins to wait for its children; where nobody can tell, it never did."""
+    """Whether the process catches SIGINT; make stops that when it is interrupted. False if it cannot be read."""
     try:
         status = Path(f"/proc/{process}/status").read_text("utf-8")
     except OSError:
@@ -133,7 +133,7 @@ def _present_request(title: str, proof: Proof, output: Screen) -> None:
 
 
 def _stop_on_signals() -> None:
-    """The first one begins the end, later ones cannot disturb it. What nohup ignores stays ignored."""
+    """Stop after the first signal and ignore later ones. A SIGHUP that nohup ignores stays ignored."""
 
     def begin(_number: int, _frame: FrameType | None) -> None:
         for number in SIGNALS:

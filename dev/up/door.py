@@ -1,4 +1,4 @@
-"""The parts of a development run, started in order and proved to work together."""
+"""Starts the parts of a development run in order, and checks that they work together."""
 
 import http.client
 import shutil
@@ -47,12 +47,12 @@ COMMANDS = {Engine.EMBEDDED: "make up", Engine.SHARED: "make up-shared"}
 
 
 class DoorError(Exception):
-    """Everything runs and yet the door does not do what it should; the message says what it did."""
+    """Everything runs, but the door gives a wrong answer; the message has the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where Envoy listens, and who counts for its limits."""
+    """The ports of a run, and the engine that counts for its limits."""
 
     plain: int
     tls: int
@@ -63,11 +63,11 @@ class Ports:
 
     @property
     def command(self) -> str:
-        """What was typed to start it."""
+        """The command that starts this run."""
         return COMMANDS[self.engine]
 
     def needed(self) -> tuple[NeededPort, ...]:
-        """The same, with the way to choose others."""
+        """The command with settings for other ports."""
         return (
             NeededPort(self.plain, "the door's plain HTTP", "PORT"),
             NeededPort(self.tls, "the door's TLS", "TLS_PORT"),
@@ -79,7 +79,7 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A request, and what the door answered to it."""
+    """A request and its answer."""
 
     request: SampleRequest
     answer: Answer
@@ -96,7 +96,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Proofs:
-    """One request that was let in, one that was refused, and the authority behind the TLS certificate."""
+    """An allowed request, a refused one, and the authority behind the TLS certificate."""
 
     let_in: Proof
     refused: Proof
@@ -104,7 +104,7 @@ class Proofs:
 
 
 def open_door(family: Family, ports: Ports, screen: Screen) -> Proofs:
-    """Start everything and return once both requests have had the answer they should have.
+    """Start everything, wait until both requests get their expected answers, and return these.
 
     Raises PlanError, CommandError, ChildEndedError, NotReadyError or DoorError, each with a message for the reader; for
     the shared engine MissingRedisError, BuildError and LimitsRefusedError, too.
@@ -135,7 +135,7 @@ def open_door(family: Family, ports: Ports, screen: Screen) -> Proofs:
 
 
 def close_door(ports: Ports) -> None:
-    """Take no new request, and return when those under way have ended, or after some seconds: Envoy's end cuts them."""
+    """Accept no new request, and wait some seconds for those in progress, which the end of Envoy would cut."""
     admin = Admin(ports.admin)
     end = time.monotonic() + DRAIN_SECONDS
     try:
@@ -147,7 +147,7 @@ def close_door(ports: Ports) -> None:
 
 
 def _check_envoy_files(source: EnvoyFiles) -> None:
-    """Before a start: with routes that it cannot read, Envoy would be live and answer 404 to everything."""
+    """Check Envoy's files before a start: with invalid routes Envoy would start and answer 404 to everything."""
     problems = envoy_limits.render(source) or tuple(map(str, check(source)))
     if problems:
         raise PlanError("Envoy would refuse its configuration\n" + "\n".join(problems))
@@ -159,7 +159,7 @@ def _ensure_keys(screen: Screen) -> None:
 
 
 def _planned_backends(source: EnvoyFiles, ports: Ports) -> tuple[SampleBackend, ...]:
-    """The backends of clusters.yaml; where it cannot be read, Envoy's own checks say it better."""
+    """Return the sample backends of clusters.yaml; none if it is invalid, which Envoy's own checks report."""
     try:
         return sample_backends(source.clusters, ports.offset)
     except PlanError:
@@ -184,9 +184,9 @@ def _start_authz(family: Family, ports: Ports) -> None:
     SOCKETS.mkdir(parents=True, exist_ok=True)
     ENDPOINTS.unlink(missing_ok=True)
     listen = f"unix:{SOCKETS}/{{worker}}.sock"
-    # No pause before its end: by then Envoy has drained, and nobody asks.
-    told = ("--endpoints-file", str(ENDPOINTS), "--admin", f"{LOOPBACK}:{ports.authz}", "--drain", "100ms")
-    family.start("authz", (str(AUTHZ), "serve", "--keys", str(KEYS), "--listen", listen, *told))
+    # A short drain is enough: Envoy has drained by then and asks nothing more.
+    addresses = ("--endpoints-file", str(ENDPOINTS), "--admin", f"{LOOPBACK}:{ports.authz}", "--drain", "100ms")
+    family.start("authz", (str(AUTHZ), "serve", "--keys", str(KEYS), "--listen", listen, *addresses))
 
 
 def _await_authz(family: Family, ports: Ports, screen: Screen) -> None:
@@ -207,7 +207,7 @@ def _start_envoy(family: Family, source: EnvoyFiles, running: EnvoyFiles, ports:
 
 
 def _prepare_envoy(source: EnvoyFiles, running: EnvoyFiles, ports: Ports) -> None:
-    """A bootstrap on loopback, with these ports, and the limits; routes and clusters are what is edited in envoy/.
+    """Write a bootstrap for loopback with these ports, and the limits; routes and clusters are those of envoy/.
 
     Only where the backends have moved they are copies, which `make apply` renews.
     """
@@ -235,7 +235,7 @@ def _prepare_envoy(source: EnvoyFiles, running: EnvoyFiles, ports: Ports) -> Non
 
 
 def _prove(family: Family, ports: Ports, asked: Asked, screen: Screen) -> Proofs:
-    """Ask until the door lets the good request in (health checks take a moment), then see that it refuses the other."""
+    """Repeat the good request until it is allowed (health checks take a moment); check the refused one."""
     good, bad = asked.good, asked.bad
     answers: list[Answer] = []
 

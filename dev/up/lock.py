@@ -1,4 +1,4 @@
-"""One development run at a time in one directory."""
+"""Allows only one development run at a time in a directory."""
 
 import fcntl
 import os
@@ -8,12 +8,12 @@ from pathlib import Path
 
 
 class AlreadyRunningError(Exception):
-    """Another process holds the lock; the message says which one."""
+    """Another process holds the lock; the message has its id."""
 
 
 @contextmanager
 def only_one(lock: Path) -> Iterator[None]:
-    """Hold `lock` for the length of the block. The kernel lets go of it however this process ends."""
+    """Hold `lock` while the block runs. The kernel releases it in whatever way this process ends."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("a+") as file:
         try:

@@ -1,4 +1,4 @@
-"""What a development run starts, and the ports that it needs before anything starts."""
+"""Plans the sample backends and ports of a development run, before anything starts."""
 
 import errno
 import os
@@ -17,25 +17,25 @@ GRPC_SUFFIX = "_grpc"
 
 
 class PlanError(Exception):
-    """The run cannot start as things are; the message says what to change."""
+    """The run cannot start; the message says what to change."""
 
 
 @dataclass(frozen=True, slots=True)
 class SampleBackend:
-    """One endpoint of clusters.yaml on this machine, with a gRPC port where its service has a cluster for gRPC."""
+    """One endpoint of clusters.yaml on this machine, with a gRPC port if its service has a cluster for gRPC."""
 
     name: str
     port: int
     grpc_port: int | None
 
     def ports(self) -> tuple[int, ...]:
-        """Every port it listens on."""
+        """The ports on which it listens."""
         return (self.port,) if self.grpc_port is None else (self.port, self.grpc_port)
 
 
 @dataclass(frozen=True, slots=True)
 class NeededPort:
-    """A port, who listens on it, and how to ask for another one (empty: clusters.yaml has it)."""
+    """A port, the program that needs it, and the setting for another one (empty: it is from clusters.yaml)."""
 
     number: int
     owner: str
@@ -43,7 +43,7 @@ class NeededPort:
 
 
 def sample_backends(clusters: Path, offset: int = 0) -> tuple[SampleBackend, ...]:
-    """A sample backend for each loopback endpoint in Envoy's clusters file, its ports moved by `offset`.
+    """Return a sample backend for each loopback endpoint in Envoy's clusters file, with `offset` added to its ports.
 
     Raises PlanError where the file cannot be read.
     `<service>_grpc` is the gRPC side of `<service>`: its first endpoint belongs to the service's first one, and so on.
@@ -61,12 +61,12 @@ def sample_backends(clusters: Path, offset: int = 0) -> tuple[SampleBackend, ...
 
 
 def sample_ports(clusters: Path) -> tuple[int, ...]:
-    """Every port of a sample backend, as the clusters file has it. Raises PlanError."""
+    """Return every port of a sample backend, as in the clusters file. Raises PlanError."""
     return tuple(port for each in sample_backends(clusters) for port in each.ports())
 
 
 def check_free(needed: Iterable[NeededPort], command: str = "make up") -> None:
-    """Raises PlanError with a line for each port that cannot be listened on, or that two want, and what to type."""
+    """Raise PlanError with a line for each port that is in use or needed twice, and the command to type."""
     owners: dict[int, str] = {}
     problems: list[str] = []
     for port in needed:
@@ -90,17 +90,17 @@ def check_free(needed: Iterable[NeededPort], command: str = "make up") -> None:
 def _refusal(port: NeededPort, problem: OSError, command: str) -> str:
     reason = "is in use" if problem.errno == errno.EADDRINUSE else f"cannot be used ({os.strerror(problem.errno or 0)})"
     chosen = f"{command} {port.setting}={_another(port.number)}"
-    mend = chosen if port.setting else f"move every port: {command} {OFFSET}=1000"
-    return f"port {port.number} {reason}, and {port.owner} needs it: end the program that listens there, or {mend}"
+    correction = chosen if port.setting else f"move every port: {command} {OFFSET}=1000"
+    return (
+        f"port {port.number} {reason}, and {port.owner} needs it: end the program that listens there, or {correction}"
+    )
 
 
 def _another(port: int) -> int:
     return port + 1000 if port + 1000 < PORTS else port - 1000
 
 
-def _ports(
-    clusters: Any, offset: int
-) -> Iterator[tuple[str, tuple[int, ...]]]:  # Any: YAML that nobody has checked yet
+def _ports(clusters: Any, offset: int) -> Iterator[tuple[str, tuple[int, ...]]]:  # Any: YAML that is not checked yet
     for cluster in clusters["resources"]:
         addresses = (
             endpoint["endpoint"]["address"]["socket_address"]

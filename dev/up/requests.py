@@ -1,4 +1,4 @@
-"""The two requests that show what the door does: one is let in, one is refused."""
+"""Sends the two sample requests: one is allowed, one is refused."""
 
 import http.client
 import json
@@ -21,18 +21,18 @@ TIMEOUT_SECONDS = 5.0
 
 
 class CommandError(Exception):
-    """A command failed; the message is what it had to say."""
+    """A command failed; the message is its output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status and body."""
+    """Status and body of an answer."""
 
     status: int
     body: str
 
     def member(self, name: str) -> str:
-        """One member of a JSON body; empty where it has none."""
+        """Return one member of a JSON body; an empty text if it is absent."""
         try:
             return str(json.loads(self.body)[name])
         except (ValueError, KeyError, TypeError):
@@ -48,7 +48,7 @@ class SampleRequest:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Everything but what every HTTP client adds itself."""
+        """The headers, without those that every HTTP client adds itself."""
         return {
             "X-Gitlab-Authentication-Type": "oidc",
             "X-Gitlab-Realm": REALM,
@@ -57,13 +57,13 @@ class SampleRequest:
         }
 
     def curl(self) -> str:
-        """The same as a command to paste into a shell."""
+        """Return the request as a command to paste into a shell."""
         lines = [f"curl -i -X POST http://127.0.0.1:{self.port}{PATH}"]
         lines += [f"  -H {shlex.quote(f'{name}: {value}')}" for name, value in self.headers.items()]
         return " \\\n".join(lines)
 
     def send(self) -> Answer:
-        """Ask the door. Raises OSError or HTTPException while nobody answers."""
+        """Send the request. Raises OSError or HTTPException without an answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_SECONDS)
         try:
             connection.request("POST", PATH, headers=self.headers)
@@ -74,7 +74,7 @@ class SampleRequest:
 
 
 def ask_health_over_tls(port: int, authority: Path) -> int:
-    """The status of `GET /-/health` on the TLS door. Raises OSError where the certificate or the door does not hold."""
+    """Return the status of `GET /-/health` over TLS. Raises OSError if the certificate or the connection fails."""
     context = ssl.create_default_context(cafile=str(authority))
     connection = http.client.HTTPSConnection("localhost", port, timeout=TIMEOUT_SECONDS, context=context)
     try:
@@ -85,12 +85,12 @@ def ask_health_over_tls(port: int, authority: Path) -> int:
 
 
 def make_keys(directory: Path) -> int:
-    """Keys and certificates for every issuer that has none yet; returns how many public files were made."""
+    """Make keys and certificates for every issuer without any; return the number of public files made."""
     return len(_authz("keys", "generate", str(directory)).splitlines())
 
 
 def issue_token(keys: Path, scope: str) -> str:
-    """A token of a self-managed instance with one scope, good for a day."""
+    """Return a token of a self-managed instance with one scope, valid for a day."""
     who = ("--keys", str(keys), "--issuer", ISSUER, "--instance-id", INSTANCE)
     return _authz("token", "issue", *who, "--scope", scope, "--expires-in", "1d").strip()
 
@@ -100,7 +100,7 @@ def _authz(*arguments: str) -> str:
 
 
 def run_command(command: Sequence[str]) -> str:
-    """What a command writes to stdout. Raises CommandError with what it wrote to stderr where it fails."""
+    """Run a command and return its stdout. Raises CommandError with its stderr if it fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     except OSError as problem:

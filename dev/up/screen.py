@@ -1,4 +1,4 @@
-"""What a development run prints: short lines, bold on a terminal only, no failure when nobody reads them any more."""
+"""Prints the lines of a development run, bold on a terminal only; a closed output is not an error."""
 
 import os
 import sys
@@ -8,14 +8,14 @@ LABEL_WIDTH = 13
 
 
 class Screen:
-    """Writes to one stream; a terminal that has gone away is not an error, there is still everything to stop."""
+    """Writes to one stream; a closed terminal is not an error, because everything must still be stopped."""
 
     def __init__(self, stream: TextIO, *, styled: bool) -> None:
         self._stream = stream
         self._styled = styled
 
     def line(self, text: str = "") -> None:
-        """One line, at once."""
+        """Print one line at once."""
         try:
             self._stream.write(f"{text}\n")
             self._stream.flush()
@@ -24,16 +24,16 @@ class Screen:
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
     def step(self, label: str, text: str) -> None:
-        """One step that is done."""
+        """Print one finished step."""
         self.line(f"  {label:<{LABEL_WIDTH - 1}} {text}")
 
     def heading(self, text: str) -> None:
-        """A line that stands out, with room above it."""
+        """Print a bold line after an empty one."""
         self.line()
         self.line(f"\033[1m{text}\033[0m" if self._styled else text)
 
 
 def screen() -> Screen:
-    """The standard output, styled where it is a terminal that can show it (https://no-color.org is respected)."""
+    """Return the standard output, styled if the terminal supports it (respects https://no-color.org)."""
     can_style = sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
     return Screen(sys.stdout, styled=can_style)

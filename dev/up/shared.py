@@ -1,4 +1,4 @@
-"""What `make up-shared` adds to the door: a Redis and the rate limit service, which count for every Envoy."""
+"""Adds a Redis and the rate limit service, which count for every Envoy, to a run: `make up-shared`."""
 
 import re
 from collections.abc import Mapping
@@ -18,17 +18,17 @@ _ADDRESS = re.compile(r"(cluster_name: ratelimit\n.*?socket_address: {address: )
 
 
 def service(offset: int) -> RateLimitService:
-    """The service of a run whose ports are moved by `offset`."""
+    """Return the service of a run with `offset` added to its ports."""
     return service_at(moved(offset))
 
 
 def service_at(ports: Mapping[int, int]) -> RateLimitService:
-    """The service where `ports` says that its usual ones are."""
+    """Return the service with its usual ports replaced by `ports`."""
     return RateLimitService(*(ports.get(port, port) for port in PORTS))
 
 
 def needed(offset: int) -> tuple[NeededPort, ...]:
-    """The ports of both."""
+    """Return the ports of Redis and the service."""
     listening = service(offset)
     return (
         NeededPort(listening.grpc, "the rate limit service"),
@@ -40,7 +40,7 @@ def needed(offset: int) -> tuple[NeededPort, ...]:
 
 
 def prepare(files: EnvoyFiles, screen: Screen) -> Programs:
-    """Build the service where it is missing, and let it check its limits; a machine without Redis is told first.
+    """Build the service if it is missing, and let it check its limits; report a missing Redis first.
 
     Raises MissingRedisError, BuildError or LimitsRefusedError.
     """
@@ -51,7 +51,7 @@ def prepare(files: EnvoyFiles, screen: Screen) -> Programs:
 
 
 def start(family: Family, files: EnvoyFiles, built: Programs, offset: int, screen: Screen) -> None:
-    """Redis first: without it the service ends at once."""
+    """Start Redis, then the service, which would end at once without it."""
     counting = service(offset)
     redis = RedisServer(counting.redis)
     family.start("redis", redis.command())
@@ -63,7 +63,7 @@ def start(family: Family, files: EnvoyFiles, built: Programs, offset: int, scree
 
 
 def present(offset: int, screen: Screen) -> None:
-    """Where to look."""
+    """Print the addresses of the service."""
     counting = service(offset)
     screen.step("limits", f"http://{LOOPBACK}:{counting.debug}/rlconfig, those in force")
     screen.step("", f"http://{LOOPBACK}:{counting.metrics}/metrics, what they have counted")
@@ -71,12 +71,12 @@ def present(offset: int, screen: Screen) -> None:
 
 
 def moved(offset: int) -> Mapping[int, int]:
-    """Where each port of theirs is."""
+    """Return the ports of a run by their usual numbers."""
     return {port: port + offset for port in PORTS}
 
 
 def looking_here(bootstrap: str, offset: int) -> str:
-    """A rendered bootstrap, looking for the service of this run, wherever limits.yaml has it. Raises PlanError."""
+    """Return a rendered bootstrap with the address of this run's service. Raises PlanError."""
     text, found = _ADDRESS.subn(lambda at: f"{at[1]}{LOOPBACK}{at[2]}{service(offset).grpc}", bootstrap)
     if found != 1:
         raise PlanError(
