@@ -13,7 +13,7 @@ import jwt
 from authz.issuing.authority import read_chain
 from authz.issuing.key_pairs import read_pair
 from authz.model import BackendService, Issuer, TokenType
-from authz.tokens.claims import parse_claims, standing_error
+from authz.tokens.claims import parse_claims, validity_error
 from authz.tokens.proof import TokenError
 
 
@@ -57,7 +57,7 @@ class NewToken:
     def error(self, claims: Mapping[str, object], now: int) -> TokenError | None:
         """Return why the service would refuse these claims, by the service's own checks, or None."""
         parsed = parse_claims(claims, self.issuer)
-        return parsed if isinstance(parsed, TokenError) else standing_error(parsed, self.backend, now)
+        return parsed if isinstance(parsed, TokenError) else validity_error(parsed, self.backend, now)
 
 
 def sign(claims: Mapping[str, object], keys: Path, issuer: Issuer) -> str:

@@ -29,7 +29,7 @@ def parse_claims(members: Mapping[str, object], issuer: Issuer) -> Claims | Toke
     return claims
 
 
-def standing_error(claims: Claims, backend: BackendService, now: float) -> TokenError | None:
+def validity_error(claims: Claims, backend: BackendService, now: float) -> TokenError | None:
     """Return why well-formed claims are refused at this time, for this backend, or None. Each request asks again."""
     issuer = claims.issuer
     if claims.expires <= now - issuer.expiry_leeway:

@@ -24,8 +24,8 @@ class Revocations:
         """Pickle plain dictionaries: read-only views of them cannot be pickled."""
         return _restored, tuple(dict(getattr(self, name)) for name in self.__slots__)
 
-    def hold(self, claims: Claims, kid: str, thumbprints: Iterable[str], now: float) -> bool:
-        """Whether a proven token is revoked at `now`: it, its instance, its user, its key or a certificate of it."""
+    def cover(self, claims: Claims, kid: str, thumbprints: Iterable[str], now: float) -> bool:
+        """Whether a verified token is revoked at `now`: by its id, instance, user, key or one of its certificates."""
         if claims.issuer.token_type is TokenType.INSTANCE:
             revoked = self.instances.get(claims.subject, 0.0) > now
         else:

@@ -10,7 +10,7 @@ import jwt
 
 from authz.model import Algorithm, BackendService, Issuer, Trust
 from authz.tokens.cache import Cache, CacheUse
-from authz.tokens.claims import parse_claims, standing_error
+from authz.tokens.claims import parse_claims, validity_error
 from authz.tokens.jws import Jws, parse
 from authz.tokens.keys.key import VerificationKey
 from authz.tokens.proof import Proof, Refusal, TokenError
@@ -51,9 +51,9 @@ class Verifier:
             proof = proven
             if proof.holds_at(now):
                 self._cache.put(digest, proof)
-        error = standing_error(proof.claims, backend, now)
+        error = validity_error(proof.claims, backend, now)
         signer = proof.signer
-        if error is None and self._revocations.hold(proof.claims, signer.key.kid, signer.thumbprints, now):
+        if error is None and self._revocations.cover(proof.claims, signer.key.kid, signer.thumbprints, now):
             error = TokenError.REVOKED
         return Refusal(error, proof.claims.issuer, signer, proof.claims) if error is not None else proof
 

@@ -1,4 +1,4 @@
-"""`authz catalog`: what it shows, what it writes, and what a mistake is told."""
+"""`authz catalog`: what it shows, what it writes, and how it reports mistakes."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_the_deprecated_are_listed_and_marked() -> None:
     assert "paid since 2025-01-16, deprecated" in done("list", "--deprecated", policy=UPSTREAM)
 
 
-def test_access_is_told_for_the_moment_that_is_asked_for() -> None:
+def test_access_is_shown_for_the_moment_that_is_asked_for() -> None:
     table = done("list", "--backend", "sast", "--at", "2024-01-01", policy=UPSTREAM)
     assert "security_scans         sast              free until 2025-01-16, deprecated" in table
 
@@ -174,7 +174,7 @@ def test_show_includes_keys_that_we_do_not_know_and_uses_by_another_name() -> No
 @pytest.mark.parametrize(
     ("name", "hint"), [("compleet_code", "did you mean 'complete_code'?"), ("zzz", "'authz catalog list' names them")]
 )
-def test_a_name_that_is_not_there_is_told_with_the_nearest(command: str, name: str, hint: str) -> None:
+def test_a_name_that_is_not_there_is_reported_with_the_nearest(command: str, name: str, hint: str) -> None:
     more = {"update": ("--description", "d"), "deprecate": ("--message", "m", "--url", "https://x.example")}
     assert f"unit primitive '{name}' is not in the catalog; {hint}" in refused(command, name, *more.get(command, ()))
 
@@ -228,7 +228,7 @@ def test_add_says_which_flags_are_missing(policy: Path) -> None:
         (("--description", " "), "'' String should have at least 1 character"),
     ],
 )
-def test_a_value_that_cannot_stand_there_is_told_with_its_flag(
+def test_a_value_that_is_not_allowed_is_reported_with_its_flag(
     more: tuple[str, ...], problem: str, policy: Path
 ) -> None:
     before = contents(policy)
@@ -237,7 +237,7 @@ def test_a_value_that_cannot_stand_there_is_told_with_its_flag(
 
 
 @pytest.mark.parametrize("name", ["Explain", "explain-it", "../x", "", "a/b", ".", "x" * 65])
-def test_a_name_that_is_none_is_told(name: str, policy: Path) -> None:
+def test_a_name_that_is_not_a_name_is_reported(name: str, policy: Path) -> None:
     assert "should be lower-case letters, digits and underscores" in refused("add", name, *NEW[2:], policy=policy)
 
 
@@ -341,7 +341,7 @@ def test_a_mistake_in_an_update_changes_nothing(arguments: tuple[str, ...], prob
     assert contents(policy) == before
 
 
-def test_an_update_that_breaks_a_rule_is_told_where_and_changes_nothing(policy: Path) -> None:
+def test_an_update_that_breaks_a_rule_names_its_line_and_changes_nothing(policy: Path) -> None:
     before = contents(policy)
     problems = refused(
         "update", "security_scans", "--backend-service", "ai_gateway", policy=policy, code=1
@@ -519,14 +519,14 @@ def test_schemas_are_written_to_a_folder(tmp_path: Path) -> None:
     assert printed.splitlines()[0] == str(tmp_path / "made/issuers.json")
 
 
-def test_a_mistake_about_schemas_is_told(tmp_path: Path) -> None:
+def test_a_mistake_about_schemas_is_reported(tmp_path: Path) -> None:
     assert "'keys' is not one of 'issuers', " in refused("schema", "keys")
     assert "--write writes all of them" in refused("schema", "rules", "--write", str(tmp_path))
     (tmp_path / "file").write_text("")
     assert "Not a directory" in refused("schema", "--write", str(tmp_path / "file/inside"), code=1)
 
 
-# what a broken policy is told
+# how a broken policy is reported
 
 
 COMMANDS: Final = {
@@ -555,14 +555,14 @@ def test_fifty_problems_are_fifty_lines_and_nothing_is_changed(command: tuple[st
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS.keys())
-def test_a_policy_that_is_not_there_is_told(command: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_policy_that_is_not_there_is_reported(command: tuple[str, ...], tmp_path: Path) -> None:
     message = f"{tmp_path / 'none'}: is not a directory: name a policy directory with --policy"
     assert message in refused(*command, policy=tmp_path / "none", code=1)
     assert "has no catalog/ (or config/) directory" in refused(*command, policy=tmp_path, code=1)
 
 
 @pytest.mark.parametrize("command", ["add", "update", "deprecate"])
-def test_a_disk_that_is_full_is_told_and_leaves_every_file_as_it_was(command: str, policy: Path) -> None:
+def test_a_disk_that_is_full_is_reported_and_leaves_every_file_as_it_was(command: str, policy: Path) -> None:
     before = contents(policy)
     line = [sys.executable, "-m", "authz", "catalog", *COMMANDS[command], "--policy", str(policy)]
 

@@ -1,4 +1,4 @@
-"""The command line: development keys and tokens, what a mistake is told, and help that can be read."""
+"""The command line: development keys and tokens, how mistakes are reported, and help that can be read."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run(*arguments: str, variables: dict[str, str] | None = None) -> Result:
     return CliRunner().invoke(main, arguments, env={"AUTHZ_POLICY": None, "AUTHZ_KEYS": None, **(variables or {})})
 
 
-def told(result: Result) -> str:
+def error_line(result: Result) -> str:
     """Return what a failed command says last; nothing on standard output, no traceback."""
     assert result.stdout == ""
     assert "Traceback" not in result.stderr
@@ -143,7 +143,7 @@ def test_keys_are_never_made_inside_the_package(inside: str) -> None:
     before = sorted(POLICY.rglob("*"))
     result = run("keys", "generate", str(POLICY / inside))
     assert result.exit_code == 2
-    assert told(result).endswith("is inside the package: private keys never belong there, name another folder")
+    assert error_line(result).endswith("is inside the package: private keys never belong there, name another folder")
     assert sorted(POLICY.rglob("*")) == before
 
 
@@ -178,7 +178,7 @@ def test_keys_are_not_made_in_the_current_folder(folder: str, tmp_path: Path, mo
     monkeypatch.chdir(tmp_path)
     result = run("keys", "generate", folder)
     assert result.exit_code == 2
-    assert told(result).endswith("private keys need a folder of their own, name one")
+    assert error_line(result).endswith("private keys need a folder of their own, name one")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -202,17 +202,17 @@ def test_a_private_folder_that_others_could_read_is_closed(tmp_path: Path) -> No
 def test_a_token_that_the_service_would_refuse_is_not_signed(keys: Path, flags: tuple[str, ...], mend: str) -> None:
     result = run("token", "issue", "--keys", str(keys), *INSTANCE_TOKEN, *flags)
     assert result.exit_code == 2
-    assert mend in told(result)
+    assert mend in error_line(result)
     assert result.stdout == ""
 
 
 def test_a_folder_that_cannot_be_written_is_one_clear_line() -> None:
     result = run("keys", "generate", "/proc/1/keys")
     assert result.exit_code == 1
-    assert told(result).startswith("Error: /proc/1/keys")
+    assert error_line(result).startswith("Error: /proc/1/keys")
 
 
-def test_a_broken_issuers_file_is_told_with_its_line(tmp_path: Path) -> None:
+def test_a_broken_issuers_file_is_reported_with_its_line(tmp_path: Path) -> None:
     shutil.copytree(POLICY, tmp_path / "policy")
     file = tmp_path / "policy/issuers.yml"
     file.write_text(file.read_text().replace("max_lifetime: 1h", "max_lifetime: long", 1))
@@ -222,7 +222,7 @@ def test_a_broken_issuers_file_is_told_with_its_line(tmp_path: Path) -> None:
     ):
         result = run(*command, "--policy", str(tmp_path / "policy"))
         assert result.exit_code == 1
-        assert told(result) == "authz: 1 problem to fix"
+        assert error_line(result) == "authz: 1 problem to fix"
         assert result.stderr.startswith(f"{file}:")
     assert not (tmp_path / "keys").exists()
 
@@ -308,7 +308,7 @@ def test_a_customers_token_is_for_one_backend(keys: Path) -> None:
 def test_a_customer_that_is_entitled_to_nothing_gets_no_token(keys: Path) -> None:
     result = run("token", "issue", "--keys", str(keys), "--issuer", "customers-dot", "--license-type", "free")
     assert result.exit_code == 1
-    assert "this customer is entitled to nothing of ai_gateway" in told(result)
+    assert "this customer is entitled to nothing of ai_gateway" in error_line(result)
 
 
 def test_a_token_needs_no_flag_beyond_issuer_and_scope(keys: Path) -> None:
@@ -372,22 +372,22 @@ MISUSES: Final = {
 
 
 @pytest.mark.parametrize(("arguments", "problem"), MISUSES.values(), ids=MISUSES.keys())
-def test_a_mistake_in_the_usage_is_told(keys: Path, arguments: tuple[str, ...], problem: str) -> None:
+def test_a_mistake_in_the_usage_is_reported(keys: Path, arguments: tuple[str, ...], problem: str) -> None:
     result = run("token", "issue", "--keys", str(keys), *arguments)
     assert result.exit_code == 2
-    assert problem in told(result)
+    assert problem in error_line(result)
 
 
 def test_a_token_needs_the_folder_of_its_keys() -> None:
     result = run("token", "issue", *INSTANCE_TOKEN)
     assert result.exit_code == 2
-    assert "Missing option '--keys'" in told(result)
+    assert "Missing option '--keys'" in error_line(result)
 
 
-def test_a_pair_that_was_not_made_is_told_with_the_command_that_makes_it(tmp_path: Path) -> None:
+def test_a_pair_that_was_not_made_is_reported_with_the_command_that_makes_it(tmp_path: Path) -> None:
     result = run("token", "issue", "--keys", str(tmp_path / "none"), *INSTANCE_TOKEN)
     assert result.exit_code == 1
-    assert told(result).endswith(f"'authz keys generate {tmp_path / 'none'}' makes it")
+    assert error_line(result).endswith(f"'authz keys generate {tmp_path / 'none'}' makes it")
 
 
 @pytest.mark.parametrize("issuer", CHAINED)
@@ -411,7 +411,7 @@ def test_an_issuer_that_trusts_no_chains_signs_none(keys: Path) -> None:
     who = ("--issuer", "ai-gateway", "--user", USER, "--scope", "duo_chat")
     result = run("token", "issue", "--keys", str(keys), *who, "--chain")
     assert result.exit_code == 2
-    assert told(result).endswith("takes no --chain: it does not list certificate_chain under trust")
+    assert error_line(result).endswith("takes no --chain: it does not list certificate_chain under trust")
 
 
 @pytest.mark.parametrize(
@@ -424,7 +424,7 @@ def test_a_chain_that_is_missing_or_damaged_is_one_clear_line(tmp_path: Path, ke
         (folder / "private/customers-dot.chain.pem").write_text(content)
     result = run("token", "issue", "--keys", str(folder), *INSTANCE_TOKEN, "--chain")
     assert result.exit_code == 1
-    assert "customers-dot.chain.pem" in told(result)
+    assert "customers-dot.chain.pem" in error_line(result)
 
 
 @pytest.mark.parametrize("half", ["private/customers-dot.pem", "customers-dot.jwks.json"])
@@ -434,7 +434,7 @@ def test_a_pair_that_was_damaged_is_one_clear_line(tmp_path: Path, keys: Path, h
     (tmp_path / "keys" / half).write_text(content)
     result = run("token", "issue", "--keys", str(tmp_path / "keys"), *INSTANCE_TOKEN)
     assert result.exit_code == 1
-    assert told(result).startswith("Error: ")
+    assert error_line(result).startswith("Error: ")
 
 
 @pytest.mark.parametrize("command", [(), ("serve",), ("keys",), ("keys", "generate"), ("token",), ("token", "issue")])
@@ -457,7 +457,7 @@ def test_help_names_every_flag_with_its_variable() -> None:
 def test_an_unknown_command_is_a_usage_error(command: tuple[str, ...]) -> None:
     result = run(*command)
     assert result.exit_code == 2
-    assert "No such command 'fly'" in told(result)
+    assert "No such command 'fly'" in error_line(result)
 
 
 def test_the_program_tells_its_version() -> None:

@@ -16,6 +16,6 @@ def write(file: Path, text: str) -> Path:
     return file
 
 
-def told(problems: Iterable[Problem]) -> list[str]:
+def shown(problems: Iterable[Problem]) -> list[str]:
     """Return each problem as file name, line and message."""
     return [f"{problem.file.name}:{problem.line}: {problem.message}" for problem in problems]

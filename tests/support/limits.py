@@ -12,7 +12,7 @@ from authz.limits.reader import read_limits
 from authz.limits.vocabulary import Vocabulary
 from authz.model import Tiers
 from tests.support.examples import CATALOG
-from tests.support.files import told, write
+from tests.support.files import shown, write
 
 VOCABULARY: Final = Vocabulary(
     CATALOG,
@@ -48,17 +48,17 @@ def limits(folder: Path, *edits: tuple[str, str]) -> Limits:
     """Return the limits of the file with texts replaced; nothing is wrong with them."""
     found, findings = _read(folder, FILE, *edits)
     assert found is not None
-    assert told(findings.problems) == []
+    assert shown(findings.problems) == []
     return found
 
 
 def problems(folder: Path, *edits: tuple[str, str]) -> list[str]:
     """Return what is wrong with the file with texts replaced."""
-    return told(sorted(_read(folder, FILE, *edits)[1].problems))
+    return shown(sorted(_read(folder, FILE, *edits)[1].problems))
 
 
 def warnings(folder: Path, *edits: tuple[str, str]) -> list[str]:
     """Return what is odd about the file with texts replaced; nothing is wrong with it."""
     _, findings = _read(folder, FILE, *edits)
-    assert told(findings.problems) == []
-    return told(sorted(findings.warnings))
+    assert shown(findings.problems) == []
+    return shown(sorted(findings.warnings))

@@ -147,7 +147,7 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), m
         {}, optional={key: st.one_of(st.none(), WORDS, st.lists(WORDS, max_size=3)) for key in ORDER}
     ),
 )
-def test_a_changed_document_says_what_was_meant(
+def test_a_changed_document_says_what_was_asked_for(
     old: dict[str, object], changes: dict[str, str | list[str] | None]
 ) -> None:
     text = dumped({"first": "1", **old})

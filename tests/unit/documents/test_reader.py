@@ -12,7 +12,7 @@ from authz.documents.durations import seconds
 from authz.documents.findings import Findings
 from authz.documents.reader import MAX_BYTES, MAX_DEPTH, MAX_NODES, Document, read, read_folder
 from authz.documents.schema import Duration, OpenSchema, Schema
-from tests.support.files import told, write
+from tests.support.files import shown, write
 
 
 class Part(Schema):
@@ -52,7 +52,7 @@ def problems_of(tmp_path: Path, content: str | bytes) -> list[str]:
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     findings = Findings()
     assert read(file, Whole, findings) is None, "a file with problems has no content"
-    return told(findings.problems)
+    return shown(findings.problems)
 
 
 def test_a_sound_file_is_read_without_a_word(tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_a_file_may_be_as_large_as_the_bound_and_not_larger(tmp_path: Path) -> N
     assert read(file, Whole, findings) is not None
     file.write_bytes(file.read_bytes() + b"x")
     assert read(file, Whole, findings) is None
-    assert told(findings.problems) == [f"f.yml:0: is larger than {MAX_BYTES} bytes"]
+    assert shown(findings.problems) == [f"f.yml:0: is larger than {MAX_BYTES} bytes"]
 
 
 def test_aliases_cannot_multiply_without_bound(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_aliases_cannot_nest_without_bound(tmp_path: Path) -> None:
     assert problems == [f"f.yml:2: has more than {MAX_NODES} values or {MAX_DEPTH} levels, aliases counted"]
 
 
-def test_an_alias_is_read_as_what_it_stands_for(tmp_path: Path) -> None:
+def test_an_alias_is_read_as_what_it_refers_to(tmp_path: Path) -> None:
     findings = Findings()
     document = read(write(tmp_path / "f.yml", "name: &n x\nparts:\n  - {label: *n}\n"), Whole, findings)
     assert document is not None
@@ -296,7 +296,7 @@ def test_unknown_keys_of_an_open_schema_are_warnings(tmp_path: Path) -> None:
     text = "name: x\nnewer: 1\ninner:\n  - label: a\n    newest: 2\n"
     assert read(write(tmp_path / "f.yml", text), Open, findings) is not None
     assert findings.problems == []
-    assert told(findings.warnings) == [
+    assert shown(findings.warnings) == [
         "f.yml:2: unknown key 'newer' is ignored",
         "f.yml:5: unknown key 'newest' is ignored",
     ]
@@ -305,7 +305,7 @@ def test_unknown_keys_of_an_open_schema_are_warnings(tmp_path: Path) -> None:
 def test_a_file_that_does_not_exist_is_a_problem(tmp_path: Path) -> None:
     findings = Findings()
     assert read(tmp_path / "f.yml", Whole, findings) is None
-    assert told(findings.problems) == ["f.yml:0: cannot be read: No such file or directory"]
+    assert shown(findings.problems) == ["f.yml:0: cannot be read: No such file or directory"]
 
 
 def test_a_folder_in_place_of_a_file_is_a_problem(tmp_path: Path) -> None:

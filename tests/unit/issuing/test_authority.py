@@ -47,7 +47,7 @@ def judged(folder: Path, chain_of: Issuer, judge: Issuer, now: datetime = NOW) -
 
 
 @pytest.mark.parametrize("algorithm", list(Algorithm))
-def test_a_leaf_of_each_algorithm_is_believed_and_signs(tmp_path: Path, algorithm: Algorithm) -> None:
+def test_a_leaf_of_each_algorithm_is_accepted_and_signs(tmp_path: Path, algorithm: Algorithm) -> None:
     issuer = replace(CHAINED, algorithms=frozenset({algorithm}))
     generate_chain(tmp_path, issuer, NOW)
     chain, proof = read_chain(tmp_path, issuer), judged(tmp_path, issuer, issuer)
@@ -101,7 +101,7 @@ def test_one_root_serves_every_issuer_and_no_leaf_serves_a_sister(tmp_path: Path
     assert judged(tmp_path, SISTER, CHAINED) is None
 
 
-def test_it_is_believed_at_once_and_for_years(tmp_path: Path) -> None:
+def test_it_is_accepted_at_once_and_for_years(tmp_path: Path) -> None:
     generate_chain(tmp_path, CHAINED, NOW)
     for later in (timedelta(minutes=-30), timedelta(), timedelta(days=3_000)):
         assert judged(tmp_path, CHAINED, CHAINED, NOW + later) is not None

@@ -22,7 +22,7 @@ from authz.limits.model import (
 )
 from authz.limits.rates import Rate, Unit
 from authz.limits.reader import read_limits
-from tests.support.files import told
+from tests.support.files import shown
 from tests.support.limits import VOCABULARY, limits, problems, warnings
 
 UNITS = ("addresses:\n", "    unit_primitives:\n      read:\n        tiers: UNITS\naddresses:\n")
@@ -424,4 +424,4 @@ def test_a_backend_without_any_tier_that_exists_is_a_problem(tmp_path: Path) -> 
 def test_a_file_that_does_not_exist_is_a_problem(tmp_path: Path) -> None:
     findings = Findings()
     assert read_limits(tmp_path / "limits.yaml", VOCABULARY, findings) is None
-    assert told(findings.problems) == ["limits.yaml:0: cannot be read: No such file or directory"]
+    assert shown(findings.problems) == ["limits.yaml:0: cannot be read: No such file or directory"]

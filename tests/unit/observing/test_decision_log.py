@@ -19,7 +19,7 @@ from authz.model import Claims, Request, TokenRule
 from authz.observing.decision_log import _TOKEN, MAX_PATH, DecisionLog, _path
 from authz.observing.line_writer import MAX_LINE
 from authz.policy.load import Policy
-from authz.tokens.claims import standing_error
+from authz.tokens.claims import validity_error
 from authz.tokens.proof import Proof
 from tests.support.issuers import PRODUCTION
 from tests.support.minting import INSTANCE, NOW, ROOT, USER, Minter, client_headers, request
@@ -242,7 +242,7 @@ def test_a_line_is_enough_to_decide_anew(policy: Policy, seen: dict[str, Any]) -
     judge = policy.judge
     rule = judge.rules.match(asked.method, asked.target)
     assert isinstance(rule, TokenRule)
-    error = standing_error(claims, rule.backend, NOW)
+    error = validity_error(claims, rule.backend, NOW)
     assert error == line.get("token_error")
     tier = judge.tiers.of(claims.seats)
     assert tier == line["tier"]

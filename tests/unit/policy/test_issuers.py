@@ -10,7 +10,7 @@ from authz.documents.findings import Findings
 from authz.model import Algorithm, Issuer, TokenType, Trust
 from authz.policy.issuers import read_issuers
 from tests.support.examples import BACKEND, CATALOG, OTHER_BACKEND
-from tests.support.files import told, write
+from tests.support.files import shown, write
 
 SHORT = "{name: a, issuer: https://a.example, token_type: instance, max_lifetime: 1h}"
 
@@ -18,7 +18,7 @@ SHORT = "{name: a, issuer: https://a.example, token_type: instance, max_lifetime
 def found(tmp_path: Path, text: str) -> tuple[tuple[Issuer, ...], list[str]]:
     findings = Findings()
     issuers = read_issuers(write(tmp_path / "issuers.yml", text), CATALOG, findings)
-    return issuers, told(findings.problems)
+    return issuers, shown(findings.problems)
 
 
 def test_what_is_left_out_has_the_documented_default(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_everything_may_be_said(tmp_path: Path) -> None:
     )
 
 
-def test_a_leaf_says_the_issuer_itself_unless_told_otherwise(tmp_path: Path) -> None:
+def test_a_leaf_carries_the_issuer_unless_another_identity_is_configured(tmp_path: Path) -> None:
     issuers, problems = found(tmp_path, f"issuers: [{SHORT[:-1]}, trust: [certificate_chain]}}]")
     assert problems == []
     assert (issuers[0].trust, issuers[0].certificate_identity) == (
@@ -139,7 +139,7 @@ def test_an_issuer_mints_for_the_backends_it_lists_or_for_all(tmp_path: Path) ->
         pytest.param("{algorithm: [RS256]}", "unknown key 'algorithm'; did you mean 'algorithms'?", id="a typo"),
     ],
 )
-def test_an_entry_that_cannot_be_meant_is_refused(tmp_path: Path, entry: str, problem: str) -> None:
+def test_an_entry_that_makes_no_sense_is_refused(tmp_path: Path, entry: str, problem: str) -> None:
     members = dict(part.split(": ", 1) for part in SHORT.strip("{}").split(", "))
     name, _, value = entry[1:-1].partition(": ")
     members[name] = value
@@ -167,7 +167,7 @@ def test_a_file_without_issuers_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_does_not_exist_is_a_problem(tmp_path: Path) -> None:
     findings = Findings()
     assert read_issuers(tmp_path / "issuers.yml", CATALOG, findings) == ()
-    assert told(findings.problems) == ["issuers.yml:0: cannot be read: No such file or directory"]
+    assert shown(findings.problems) == ["issuers.yml:0: cannot be read: No such file or directory"]
 
 
 def test_two_issuers_cannot_share_a_name_or_an_iss_in_one_environment(tmp_path: Path) -> None:

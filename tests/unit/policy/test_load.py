@@ -15,7 +15,7 @@ from authz.model import Request
 from authz.policy.load import Policy, load_policy
 from authz.tokens.proof import TokenError
 from tests.support.certificates import NOW, Certificate, pem, x5c
-from tests.support.files import told, write
+from tests.support.files import shown, write
 from tests.support.signing import encode, key
 
 SIGNER = key("p-1")
@@ -61,7 +61,7 @@ def load(folder: Path, environment: str = "production", *, empty: bool = False, 
 def problems(folder: Path, environment: str = "production") -> list[str]:
     with pytest.raises(ConfigurationError) as caught:
         load(folder, environment)
-    return told(caught.value.problems)
+    return shown(caught.value.problems)
 
 
 def asked(path: str = "/p/x", label: str | None = "alpha", *, token: str = "", seats: object = None) -> Request:
@@ -180,7 +180,7 @@ def test_a_token_by_chain_is_allowed_where_the_issuer_trusts_chains(folder: Path
     token = encode(json.dumps({"alg": "RS256", "x5c": x5c([leaf])}).encode(), payload, leaf.key.sign)
     policy = load(folder)
     assert policy.judge.judge(asked(token=token), now).decision.reason is Reason.ALLOWED
-    assert told(policy.warnings) == [
+    assert shown(policy.warnings) == [
         "first.jwks.json:0: is ignored: issuer 'first' does not list packaged_keys under trust (issuers.yml)"
     ]
 
@@ -223,7 +223,7 @@ def test_an_issuer_without_keys_is_refused_unless_that_is_allowed(folder: Path) 
     assert decision.token_error is TokenError.UNKNOWN_KEY
 
 
-def test_every_problem_of_policy_and_keys_is_told_at_once(folder: Path) -> None:
+def test_every_problem_of_policy_and_keys_is_reported_at_once(folder: Path) -> None:
     write(folder / "policy/catalog/unit_primitives/read.yml", "name: other\n")
     write(folder / "policy/issuers.yml", ISSUERS.replace("max_lifetime: 1h, environment", "max_life: 1h, environment"))
     write(folder / "policy/rules/alpha.yml", RULES.replace("[GET]", "[get]", 1))
@@ -245,7 +245,7 @@ def test_every_problem_of_policy_and_keys_is_told_at_once(folder: Path) -> None:
 def test_warnings_are_kept_for_who_starts_it(folder: Path) -> None:
     file = folder / "policy/catalog/backend_services/alpha.yml"
     file.write_text(file.read_text() + "newer: 1\n")
-    assert told(load(folder).warnings) == ["alpha.yml:6: unknown key 'newer' is ignored"]
+    assert shown(load(folder).warnings) == ["alpha.yml:6: unknown key 'newer' is ignored"]
 
 
 def test_the_same_files_have_the_same_revision(folder: Path) -> None:

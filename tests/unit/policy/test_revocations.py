@@ -14,7 +14,7 @@ from authz.model import Claims
 from authz.policy.revocations import read_revocations
 from authz.tokens.revocations import NO_REVOCATIONS, Revocations
 from tests.support.examples import CLAIMS, USER_ISSUER
-from tests.support.files import told, write
+from tests.support.files import shown, write
 
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 UUID: Final = "6b1e6a52-4d3c-4f0e-9b7d-2f4c8a1d9e33"
@@ -27,13 +27,13 @@ def found(folder: Path, text: str) -> tuple[Revocations, list[str]]:
     revocations = read_revocations(
         write(folder / "revocations.yml", text), {"first", "second"}, {"first": {"k"}}, findings
     )
-    return revocations, told([*findings.problems, *findings.warnings])
+    return revocations, shown([*findings.problems, *findings.warnings])
 
 
 def held(folder: Path, text: str, claims: Claims = CLAIMS, kid: str = "k", now: float = NOW) -> bool:
     revocations, problems = found(folder, text)
     assert problems == []
-    return revocations.hold(claims, kid, (THUMBPRINT, "f" * 64), now)
+    return revocations.cover(claims, kid, (THUMBPRINT, "f" * 64), now)
 
 
 HELD: Final = {
@@ -110,7 +110,7 @@ def test_a_policy_without_the_file_revokes_nothing(tmp_path: Path) -> None:
     findings = Findings()
     assert read_revocations(tmp_path / "revocations.yml", {"first"}, {}, findings) is NO_REVOCATIONS
     assert findings.problems == []
-    assert not NO_REVOCATIONS.hold(replace(CLAIMS, token_id=""), "", (), NOW)
+    assert not NO_REVOCATIONS.cover(replace(CLAIMS, token_id=""), "", (), NOW)
 
 
 KEYS: Final = [("first", "k"), ("first", "K"), ("second", "of an issuer that is not loaded")]
@@ -170,7 +170,7 @@ REFUSED: Final = {
 
 
 @pytest.mark.parametrize(("text", "problem"), REFUSED.values(), ids=REFUSED.keys())
-def test_what_cannot_be_meant_is_refused(tmp_path: Path, text: str, problem: str) -> None:
+def test_what_makes_no_sense_is_refused(tmp_path: Path, text: str, problem: str) -> None:
     """2026-11-22: a name with a space, which no token can have, was taken and stopped nobody."""
     _, problems = found(tmp_path, text)
     assert len(problems) == 1
@@ -183,10 +183,10 @@ def test_a_key_that_its_issuer_does_not_have_is_a_warning(tmp_path: Path) -> Non
     revocations, warnings = found(tmp_path, f"key_ids:\n{entries}")
     mend = "correct the entry, or remove it if the key was taken out"
     assert warnings == [f"revocations.yml:3: issuer 'first' has no key 'K': {mend}"]
-    assert [revocations.hold(CLAIMS, kid, (), NOW) for kid in ("k", "K", "l")] == [True, True, False]
+    assert [revocations.cover(CLAIMS, kid, (), NOW) for kid in ("k", "K", "l")] == [True, True, False]
 
 
-def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
     text = "users:\n  - {value: a}\n  - {reason: r}\ninstances:\n  - {value: 7, reason: r}\n"
     assert sorted(problem.split(":")[1] for problem in found(tmp_path, text)[1]) == ["2", "3", "5"]
 
@@ -195,11 +195,11 @@ def test_a_link_that_leads_nowhere_is_a_problem_and_not_an_empty_list(tmp_path: 
     (tmp_path / "revocations.yml").symlink_to(tmp_path / "gone")
     findings = Findings()
     read_revocations(tmp_path / "revocations.yml", {"first"}, {}, findings)
-    assert told(findings.problems) == ["revocations.yml:0: cannot be read: No such file or directory"]
+    assert shown(findings.problems) == ["revocations.yml:0: cannot be read: No such file or directory"]
 
 
 def test_a_folder_in_its_place_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "revocations.yml").mkdir()
     findings = Findings()
     read_revocations(tmp_path / "revocations.yml", {"first"}, {}, findings)
-    assert told(findings.problems) == ["revocations.yml:0: cannot be read: Is a directory"]
+    assert shown(findings.problems) == ["revocations.yml:0: cannot be read: Is a directory"]

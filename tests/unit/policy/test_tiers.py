@@ -9,7 +9,7 @@ import pytest
 from authz.documents.findings import Findings
 from authz.model import Tiers
 from authz.policy.tiers import read_tiers
-from tests.support.files import told, write
+from tests.support.files import shown, write
 
 TIERS = "default: any\ntiers:\n  - {name: small, min_seats: 1}\n  - {name: medium, min_seats: 100}\n"
 
@@ -70,13 +70,13 @@ def test_a_policy_may_have_the_default_tier_alone(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_file_that_cannot_be_meant_is_refused(tmp_path: Path, text: str, problems: list[str]) -> None:
+def test_a_file_that_makes_no_sense_is_refused(tmp_path: Path, text: str, problems: list[str]) -> None:
     findings = Findings()
     read_tiers(write(tmp_path / "tiers.yml", text), findings)
-    assert told(findings.problems) == problems
+    assert shown(findings.problems) == problems
 
 
 def test_a_file_that_does_not_exist_is_a_problem(tmp_path: Path) -> None:
     findings = Findings()
     read_tiers(tmp_path / "tiers.yml", findings)
-    assert told(findings.problems) == ["tiers.yml:0: cannot be read: No such file or directory"]
+    assert shown(findings.problems) == ["tiers.yml:0: cannot be read: No such file or directory"]

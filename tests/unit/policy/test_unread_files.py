@@ -8,7 +8,7 @@ import pytest
 
 from authz.documents.findings import Findings
 from authz.policy.unread_files import report_misnamed, report_unknown_keys
-from tests.support.files import told, write
+from tests.support.files import shown, write
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_a_name_that_is_nearly_one_of_ours_is_a_problem(tmp_path: Path, name: st
     write(tmp_path / name, "a: 1")
     findings = Findings()
     report_misnamed(tmp_path, findings)
-    assert told(findings.problems) == [f"{name.partition('/')[0]}:0: is not read: did you mean {meant}?"]
+    assert shown(findings.problems) == [f"{name.partition('/')[0]}:0: is not read: did you mean {meant}?"]
 
 
 def test_other_files_are_none_of_our_business(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_two_catalogs_are_one_too_many(tmp_path: Path) -> None:
     write(tmp_path / "config/a.yml", "a: 1")
     findings = Findings()
     report_misnamed(tmp_path, findings)
-    assert told(findings.problems) == ["config:0: is not read beside catalog/: keep one of the two"]
+    assert shown(findings.problems) == ["config:0: is not read beside catalog/: keep one of the two"]
 
 
 def test_a_folder_of_the_catalog_that_is_nearly_one_of_ours_is_a_problem(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_folder_of_the_catalog_that_is_nearly_one_of_ours_is_a_problem(tmp_pat
     write(tmp_path / "catalog/schemas/a.yml", "a: 1")
     findings = Findings()
     report_misnamed(tmp_path, findings)
-    assert told(findings.problems) == ["unit_primtives:0: is not read: did you mean unit_primitives?"]
+    assert shown(findings.problems) == ["unit_primtives:0: is not read: did you mean unit_primitives?"]
 
 
 def test_a_key_file_of_no_issuer_is_a_warning(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_key_file_of_no_issuer_is_a_warning(tmp_path: Path) -> None:
     findings = Findings()
     report_unknown_keys(tmp_path, {"first", "second"}, findings)
     assert findings.problems == []
-    assert told(findings.warnings) == [
+    assert shown(findings.warnings) == [
         "frist.jwks.json:0: is not read: issuers.yml has no issuer 'frist'; did you mean first.jwks.json?",
         "third.ca.pem:0: is not read: issuers.yml has no issuer 'third'",
     ]

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from authz.model import Claims, Issuer
-from authz.tokens.claims import parse_claims, standing_error
+from authz.tokens.claims import parse_claims, validity_error
 from authz.tokens.proof import TokenError
 from tests.support.examples import BACKEND, CLAIMS, ISSUER, OTHER_BACKEND
 
@@ -40,7 +40,7 @@ def test_a_required_claim_that_is_absent_is_missing(name: str) -> None:
     )
 
 
-def test_what_is_missing_is_told_before_what_is_invalid() -> None:
+def test_what_is_missing_is_reported_before_what_is_invalid() -> None:
     assert parse_claims({"iss": "i", "sub": 7}, ISSUER) is TokenError.MISSING_CLAIM
     assert parsed(REALMED, sub=7) is TokenError.MISSING_CLAIM
 
@@ -181,7 +181,7 @@ def test_a_text_is_one_audience_and_no_list_of_letters() -> None:
         pytest.param([5], None, id="a list"),
     ],
 )
-def test_seats_that_make_no_sense_are_unknown_and_refuse_nobody(value: object, seats: int | None) -> None:
+def test_seats_that_make_no_sense_are_unknown_and_refuse_no_token(value: object, seats: int | None) -> None:
     claims = parsed(duo_seat_count=value)
     assert isinstance(claims, Claims)
     assert claims.seats == seats
@@ -238,18 +238,18 @@ LENIENT: Final = replace(ISSUER, expiry_leeway=30.0, start_leeway=30.0)
 def test_well_formed_claims_are_judged_for_this_time_and_backend(
     changes: dict[str, object], now: float, error: TokenError | None
 ) -> None:
-    assert standing_error(replace(CLAIMS, **changes), BACKEND, now) is error  # type: ignore[arg-type]
+    assert validity_error(replace(CLAIMS, **changes), BACKEND, now) is error  # type: ignore[arg-type]
 
 
 def test_claims_that_one_backend_takes_another_does_not() -> None:
-    assert standing_error(CLAIMS, BACKEND, 1_500.0) is None
-    assert standing_error(CLAIMS, OTHER_BACKEND, 1_500.0) is TokenError.WRONG_AUDIENCE
+    assert validity_error(CLAIMS, BACKEND, 1_500.0) is None
+    assert validity_error(CLAIMS, OTHER_BACKEND, 1_500.0) is TokenError.WRONG_AUDIENCE
 
 
-def test_the_first_error_is_told() -> None:
+def test_the_first_error_is_reported() -> None:
     """Time comes before realm, realm before audience: an expired token of a known customer is no attack."""
     wrong = replace(CLAIMS, issuer=REALMED, realm="other", audiences=frozenset(), expires=9_000.0)
-    assert standing_error(wrong, BACKEND, 9_000.0) is TokenError.EXPIRED
-    assert standing_error(wrong, BACKEND, 0.0) is TokenError.NOT_YET_VALID
-    assert standing_error(wrong, BACKEND, 1_500.0) is TokenError.LIFETIME_TOO_LONG
-    assert standing_error(replace(wrong, expires=2_000.0), BACKEND, 1_500.0) is TokenError.WRONG_REALM
+    assert validity_error(wrong, BACKEND, 9_000.0) is TokenError.EXPIRED
+    assert validity_error(wrong, BACKEND, 0.0) is TokenError.NOT_YET_VALID
+    assert validity_error(wrong, BACKEND, 1_500.0) is TokenError.LIFETIME_TOO_LONG
+    assert validity_error(replace(wrong, expires=2_000.0), BACKEND, 1_500.0) is TokenError.WRONG_REALM

@@ -76,14 +76,14 @@ def minted(
     return encode(parts[0], parts[1], sign or signer.sign)
 
 
-def test_a_token_of_a_known_key_is_believed() -> None:
+def test_a_token_of_a_known_key_is_accepted() -> None:
     claims = bench().verdict(minted())
     assert isinstance(claims, Claims)
     assert (claims.issuer, claims.subject, claims.scopes) == (ISSUER, "s", frozenset({"read"}))
 
 
 @pytest.mark.parametrize("signer", [RSA, EC, ED], ids=lambda signer: signer.algorithm)
-def test_each_algorithm_of_an_issuer_is_believed_from_its_own_key(signer: Key) -> None:
+def test_each_algorithm_of_an_issuer_is_accepted_from_its_own_key(signer: Key) -> None:
     every = replace(ISSUER, algorithms=frozenset(Algorithm))
     assert isinstance(bench(every, RSA, EC, ED).verdict(minted(signer)), Claims)
 
@@ -145,7 +145,7 @@ AFTER_THE_SIGNATURE: Final = (
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_token_is_refused_for_its_first_fault_and_never_remembered_as_refused(name: str) -> None:
+def test_a_token_is_refused_for_its_first_fault_and_never_cached_as_refused(name: str) -> None:
     token, error = REFUSED[name]
     tried = bench()
     refusal = tried.verifier.verify(token, BACKEND, NOW)
@@ -251,7 +251,7 @@ def test_what_is_no_unicode_is_malformed() -> None:
     assert bench().verdict("\ud800") is TokenError.MALFORMED
 
 
-def test_a_proof_is_remembered_and_used() -> None:
+def test_a_proof_is_cached_and_used() -> None:
     tried = bench()
     token = minted()
     first = tried.verdict(token)
@@ -259,7 +259,7 @@ def test_a_proof_is_remembered_and_used() -> None:
     assert tried.verdict(token) is first
 
 
-def test_no_refusal_is_remembered() -> None:
+def test_no_refusal_is_cached() -> None:
     tried = bench()
     for name, (token, _) in REFUSED.items():
         if name not in AFTER_THE_SIGNATURE:
@@ -267,13 +267,13 @@ def test_no_refusal_is_remembered() -> None:
     assert len(tried.memory) == 0
 
 
-def test_a_token_that_is_already_over_is_not_remembered() -> None:
+def test_a_token_that_is_already_over_is_not_cached() -> None:
     tried = bench(replace(ISSUER, expiry_leeway=60.0))
     assert isinstance(tried.verdict(minted(), now=2_000.0), Claims)
     assert len(tried.memory) == 0
 
 
-def test_a_remembered_token_is_the_exact_token() -> None:
+def test_a_cached_token_is_the_exact_token() -> None:
     tried = bench()
     token = minted()
     tried.verdict(token)
@@ -289,7 +289,7 @@ def test_a_remembered_token_is_the_exact_token() -> None:
         pytest.param(900.0, TokenError.NOT_YET_VALID, id="the clock went back"),
     ],
 )
-def test_a_remembered_token_is_judged_anew_for_the_time(now: float, error: TokenError) -> None:
+def test_a_cached_token_is_checked_again_for_the_time(now: float, error: TokenError) -> None:
     tried = bench()
     token = minted()
     proof = tried.verifier.verify(token, BACKEND, NOW)
@@ -297,7 +297,7 @@ def test_a_remembered_token_is_judged_anew_for_the_time(now: float, error: Token
     assert tried.verifier.verify(token, BACKEND, now) == Refusal(error, ISSUER, proof.signer, proof.claims)
 
 
-def test_a_remembered_token_is_judged_anew_for_the_backend() -> None:
+def test_a_cached_token_is_checked_again_for_the_backend() -> None:
     tried = bench()
     token = minted()
     proof = tried.verifier.verify(token, BACKEND, NOW)
@@ -315,7 +315,7 @@ def test_a_remembered_token_is_judged_anew_for_the_backend() -> None:
     ],
     ids=["realm", "lifetime", "backend of the issuer"],
 )
-def test_what_depends_on_the_policy_refuses_a_remembered_token_too(
+def test_what_depends_on_the_policy_refuses_a_cached_token_too(
     issuer: Issuer, claims: dict[str, object], error: TokenError
 ) -> None:
     tried = bench(issuer)
@@ -324,7 +324,7 @@ def test_what_depends_on_the_policy_refuses_a_remembered_token_too(
     assert len(tried.memory) == 1, "its signature is proven, and that alone is remembered"
 
 
-def test_a_token_in_its_leeway_is_proven_anew_each_time_and_believed() -> None:
+def test_a_token_in_its_leeway_is_verified_again_each_time_and_accepted() -> None:
     tried = bench(replace(ISSUER, expiry_leeway=60.0))
     token = minted()
     assert isinstance(tried.verdict(token), Claims)
@@ -332,7 +332,7 @@ def test_a_token_in_its_leeway_is_proven_anew_each_time_and_believed() -> None:
     assert tried.verdict(token, now=2_060.0) is TokenError.EXPIRED
 
 
-def test_a_remembered_token_ends_with_its_chain_and_not_before() -> None:
+def test_a_cached_token_ends_with_its_chain_and_not_before() -> None:
     now = certificates.NOW.timestamp()
     root = Certificate("root", ca=True)
     leaf = Certificate("short leaf", signed_by=root, uris=(ISSUER.certificate_identity,), starts=-60.0, ends=60.0)

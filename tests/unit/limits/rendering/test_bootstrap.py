@@ -9,7 +9,7 @@ import pytest
 
 from authz.documents.findings import Findings
 from authz.limits.rendering.bootstrap import Marker, read_bootstrap, with_sections
-from tests.support.files import told
+from tests.support.files import shown
 
 TEXT = """\
 a: 1   # limits: not a line of its own
@@ -24,7 +24,7 @@ def found(folder: Path, text: str) -> tuple[str, list[str]]:
     file = folder / "envoy.yaml"
     file.write_text(text)
     findings = Findings()
-    return read_bootstrap(file, findings), told(sorted(findings.problems))
+    return read_bootstrap(file, findings), shown(sorted(findings.problems))
 
 
 def test_a_bootstrap_has_every_marker_once(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_bootstrap_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
     read_bootstrap(tmp_path / "envoy.yaml", findings)
     (tmp_path / "latin.yaml").write_bytes(b"# \xe9\n")
     read_bootstrap(tmp_path / "latin.yaml", findings)
-    assert told(findings.problems) == [
+    assert shown(findings.problems) == [
         "envoy.yaml:0: cannot be read: No such file or directory",
         "latin.yaml:0: is not UTF-8",
     ]

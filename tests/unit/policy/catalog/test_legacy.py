@@ -81,7 +81,7 @@ def test_what_is_empty_is_left_out() -> None:
     }
 
 
-def test_a_unit_primitive_that_nobody_serves_has_no_backend() -> None:
+def test_a_unit_primitive_without_a_backend_service_has_no_backend() -> None:
     unserved = replace(UNIT_PRIMITIVE, backend_services=())
     alone = replace(catalog(), unit_primitives=MappingProxyType({"read": unserved}))
     assert "backend" not in legacy_services(alone, "gitlab-com")["services"]["read"]

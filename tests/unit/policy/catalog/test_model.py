@@ -8,7 +8,7 @@ from authz.documents.findings import Findings
 from authz.model import BackendService
 from authz.policy.catalog.reader import read_catalog
 from tests.support.examples import UNIT_PRIMITIVE
-from tests.support.files import told, write
+from tests.support.files import shown, write
 
 BACKEND = """
     name: alpha
@@ -63,7 +63,7 @@ def test_a_name_that_differs_from_its_file_is_a_problem_and_names_nothing(tmp_pa
     findings = Findings()
     catalog = read_catalog(tmp_path, findings)
     assert (catalog.backend_services, catalog.unit_primitives) == ({}, {})
-    assert told(findings.problems) == [
+    assert shown(findings.problems) == [
         "beta.yml:1: name 'alpha' differs from the file's name 'beta'",
         "write.yml:2: name 'read' differs from the file's name 'write'",
     ]
@@ -76,7 +76,7 @@ def test_what_a_newer_schema_adds_is_a_warning(tmp_path: Path) -> None:
     catalog = read_catalog(tmp_path, findings)
     assert set(catalog.unit_primitives) == {"read"}
     assert findings.problems == []
-    assert told(findings.warnings) == [
+    assert shown(findings.warnings) == [
         "alpha.yml:6: unknown key 'added_later' is ignored",
         "read.yml:7: unknown key 'newer' is ignored",
     ]
@@ -86,4 +86,4 @@ def test_a_missing_audience_is_a_problem(tmp_path: Path) -> None:
     write(tmp_path / "catalog/backend_services/alpha.yml", BACKEND.replace("jwt_aud", "jwt_audience"))
     findings = Findings()
     assert read_catalog(tmp_path, findings).backend_services == {}
-    assert told(findings.problems) == ["alpha.yml:1: key 'jwt_aud' is missing"]
+    assert shown(findings.problems) == ["alpha.yml:1: key 'jwt_aud' is missing"]

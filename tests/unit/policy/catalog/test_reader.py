@@ -1,4 +1,4 @@
-"""The catalog's files: what others wrote loads unchanged, and what is wrong is told at once, with file and line."""
+"""The catalog's files: upstream files load unchanged, and all problems are reported with file and line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from authz.policy.catalog.model import Catalog, Operator
 from authz.policy.catalog.reader import read_catalog
 from authz.policy.catalog.schema import moment
 from authz.policy.catalog.versions import Version
-from tests.support.files import told, write
+from tests.support.files import shown, write
 from tests.support.repository import PACKAGED_POLICY, UPSTREAM
 
 PACKAGED: Final = PACKAGED_POLICY
@@ -33,7 +33,7 @@ backend_services: [alpha]
 def read(policy: Path) -> tuple[Catalog, list[str], list[str]]:
     findings = Findings()
     catalog = read_catalog(policy, findings)
-    return catalog, told(sorted(findings.problems)), told(sorted(findings.warnings))
+    return catalog, shown(sorted(findings.problems)), shown(sorted(findings.warnings))
 
 
 def policy(folder: Path, *more: str, **files: str) -> Path:
@@ -109,7 +109,7 @@ def test_a_folder_that_is_needed_is_no_optional_one(tmp_path: Path) -> None:
     assert read(tmp_path)[1] == ["read.yml:6: 'alpha' is not in backend_services/"]
 
 
-def test_who_names_the_inner_folder_is_told_the_outer_one() -> None:
+def test_for_the_inner_folder_the_outer_one_is_suggested() -> None:
     message = f"has no catalog/ (or config/) directory: name the folder around it, {UPSTREAM}"
     assert read(UPSTREAM / "config")[1] == [f"config:0: {message}"]
 
@@ -133,7 +133,7 @@ def test_who_names_the_inner_folder_is_told_the_outer_one() -> None:
         ("alias_names: old", "alias_names: should be a list, not 'old'"),
     ],
 )
-def test_a_value_that_cannot_be_meant_is_a_problem(line: str, problem: str, tmp_path: Path) -> None:
+def test_a_value_that_makes_no_sense_is_a_problem(line: str, problem: str, tmp_path: Path) -> None:
     _, [told_problem], _ = read(policy(tmp_path, line))
     assert told_problem.startswith(f"read.yml:7: {problem}")
 
@@ -186,7 +186,7 @@ def test_names_that_nothing_has_are_problems_where_they_stand(tmp_path: Path) ->
     ]
 
 
-def test_a_file_that_cannot_be_read_is_told_once_and_not_by_all_that_name_it(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_reported_once_and_not_by_all_that_name_it(tmp_path: Path) -> None:
     files = {"add_ons__pro": "name: [\n", "services__chat": "name: chat\nunit_primitives: [read, lost]\n"}
     write(tmp_path / "catalog/unit_primitives/lost.yml", "name: lost\n")
     problems = read(policy(tmp_path, "add_ons: [pro]", **files))[1]
@@ -207,7 +207,7 @@ def test_a_service_whose_basic_unit_primitive_is_another_ones_is_a_warning(tmp_p
     assert warnings == ["chat.yml:2: 'other' is not in unit_primitives: the first of them describes the service"]
 
 
-def test_a_key_that_is_almost_known_is_told_so(tmp_path: Path) -> None:
+def test_a_key_that_is_almost_known_gets_a_suggestion(tmp_path: Path) -> None:
     _, problems, warnings = read(policy(tmp_path, "licence_types: [ultimate]"))
     assert problems == []
     assert warnings == ["read.yml:7: unknown key 'licence_types' is ignored; did you mean 'license_types'?"]
@@ -223,14 +223,14 @@ MISTAKES: Final = (
 
 
 def broken(count: int) -> Iterator[tuple[str, str]]:
-    """Yield files with one problem each, and how it is told."""
+    """Yield files with one problem each, and its message."""
     for number in range(count):
         name = f"up_{number:02}"
         line, told_line = MISTAKES[number % len(MISTAKES)]
         yield f"{UNIT.format(name=name)}{line}\n", f"{name}.yml:7: {told_line}"
 
 
-def test_fifty_problems_are_told_at_once_each_with_file_and_line(tmp_path: Path) -> None:
+def test_fifty_problems_are_reported_at_once_each_with_file_and_line(tmp_path: Path) -> None:
     texts = list(broken(50))
     files = {f"unit_primitives__up_{number:02}": text for number, (text, _) in enumerate(texts)}
     problems = read(policy(tmp_path, add_ons__pro="name: pro\n", **files))[1]

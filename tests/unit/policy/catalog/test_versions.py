@@ -26,7 +26,7 @@ def test_ways_to_write_one_version_are_equal(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["17.8", "17.8.0", "17.10", "v17.8.1-ee"])
-def test_a_version_is_told_as_it_was_written(text: str) -> None:
+def test_a_version_is_shown_as_it_was_written(text: str) -> None:
     assert str(Version.parse(text)) == text
 
 

@@ -1,4 +1,4 @@
-"""Rule files: the forms a rule may have, and every mistake told with its file and line, all at once."""
+"""Rule files: the forms a rule may have, and all mistakes reported with file and line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from authz.documents.findings import Findings
 from authz.model import AllOf, AnyOf, ByHeader, PublicRule, TokenRule, TokenType
 from authz.policy.rules.reader import read_rules
 from tests.support.examples import BACKEND, CATALOG, UNIT_PRIMITIVE
-from tests.support.files import told, write
+from tests.support.files import shown, write
 
 EVERYONE: Final = frozenset(TokenType)
 GET_X: Final = "path: /x, methods: [GET]"
@@ -29,7 +29,7 @@ def found(folder: Path, **files: str) -> tuple[Rules, list[str]]:
         write(folder / f"{name}.yml", f"backend_service: alpha\nprefix: /p\nrules:\n{body}")
     findings = Findings()
     rules_read = read_rules(folder, CATALOG, findings)
-    return rules_read, told(sorted(findings.problems))
+    return rules_read, shown(sorted(findings.problems))
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ MISTAKES: Final = {
 
 
 @pytest.mark.parametrize(("rule", "problem"), MISTAKES.values(), ids=MISTAKES.keys())
-def test_a_rule_that_cannot_be_meant_is_refused(tmp_path: Path, rule: str, problem: str) -> None:
+def test_a_rule_that_makes_no_sense_is_refused(tmp_path: Path, rule: str, problem: str) -> None:
     _, problems = found(tmp_path, a=f"{{{rule}}}")
     assert len(problems) == 1, problems
     assert problems[0].startswith("a.yml:4: ")
@@ -225,11 +225,11 @@ def test_a_rule_that_cannot_be_meant_is_refused(tmp_path: Path, rule: str, probl
         pytest.param("backend_service: alpha\n", "f.yml:1: key 'prefix' is missing", id="no prefix"),
     ],
 )
-def test_a_file_that_cannot_be_meant_is_refused(tmp_path: Path, text: str, problem: str) -> None:
+def test_a_file_that_makes_no_sense_is_refused(tmp_path: Path, text: str, problem: str) -> None:
     write(tmp_path / "f.yml", text + "rules:\n  - {path: /x, methods: [GET], public: true}\n")
     findings = Findings()
     read_rules(tmp_path, CATALOG, findings)
-    assert told(findings.problems) == [problem]
+    assert shown(findings.problems) == [problem]
 
 
 def test_a_file_without_rules_is_refused(tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ def test_a_policy_without_rules_is_refused(tmp_path: Path, made: bool) -> None:
         folder.mkdir()
     findings = Findings()
     read_rules(folder, CATALOG, findings)
-    assert told(findings.problems) == ["rules:0: has no rules: every request would be refused"]
+    assert shown(findings.problems) == ["rules:0: has no rules: every request would be refused"]
 
 
 def test_a_prefix_may_be_the_root(tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_a_prefix_may_be_the_root(tmp_path: Path) -> None:
     assert isinstance(rules.match("GET", "/x"), PublicRule)
 
 
-def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_of_all_files_are_reported_at_once(tmp_path: Path) -> None:
     write(
         tmp_path / "c.yml", "backend_service: gamma\nprefix: c\nrules:\n  - {path: y, methods: [GET], public: true}\n"
     )
@@ -354,13 +354,13 @@ def test_a_rule_demands_what_tokens_for_its_backend_can_hold(tmp_path: Path) -> 
     units = {**CATALOG.unit_primitives, "everywhere": replace(UNIT_PRIMITIVE, name="everywhere", backend_services=())}
     findings = Findings()
     read_rules(tmp_path, replace(CATALOG, unit_primitives=units), findings)
-    assert told(findings.problems) == [
+    assert shown(findings.problems) == [
         "b.yml:4: no token for this backend can carry 'read': its backend_services are alpha",
         "b.yml:5: no token for this backend can carry 'write': its backend_services are alpha",
     ]
 
 
-def test_a_backend_that_is_unknown_is_told_once_and_not_by_each_rule(tmp_path: Path) -> None:
+def test_a_backend_that_is_unknown_is_reported_once_and_not_by_each_rule(tmp_path: Path) -> None:
     write(
         tmp_path / "g.yml",
         """
@@ -372,4 +372,4 @@ def test_a_backend_that_is_unknown_is_told_once_and_not_by_each_rule(tmp_path: P
     )
     findings = Findings()
     read_rules(tmp_path, CATALOG, findings)
-    assert told(findings.problems) == ["g.yml:1: backend service 'gamma' is not in the catalog"]
+    assert shown(findings.problems) == ["g.yml:1: backend service 'gamma' is not in the catalog"]

@@ -54,9 +54,7 @@ def test_anything_else_is_no_prefix(text: str, message: str) -> None:
         pytest.param("/a!$&'()*+,=:@-~.b", Template(("p", "a!$&'()*+,=:@-~.b"), rest=False), {}, id="every character"),
     ],
 )
-def test_a_path_stands_below_its_prefix(
-    text: str, template: Template, names: dict[str, tuple[int, int | None]]
-) -> None:
+def test_a_path_is_below_its_prefix(text: str, template: Template, names: dict[str, tuple[int, int | None]]) -> None:
     assert parse_template(("p",), text) == (template, names)
 
 

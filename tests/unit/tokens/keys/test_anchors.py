@@ -22,7 +22,7 @@ from authz.tokens.keys.key import weakness
 from authz.tokens.keys.ring import KeyRing, read_keys
 from tests.support.certificates import NOW, Certificate, pem, resigned
 from tests.support.examples import ISSUER
-from tests.support.files import told, write
+from tests.support.files import shown, write
 from tests.support.signing import key
 
 CHAINED: Final = replace(ISSUER, trust=frozenset({Trust.CERTIFICATE_CHAIN}))
@@ -36,7 +36,7 @@ KEYS: Final = "RSA of 2048 to 8192 bits, P-256, P-384 and P-521 are"
 def found(folder: Path, *issuers: Issuer, allow_empty: bool = False) -> tuple[KeyRing, list[str]]:
     findings = Findings()
     ring = read_keys(folder, issuers or (CHAINED,), allow_empty=allow_empty, findings=findings)
-    return ring, told([*findings.problems, *findings.warnings])
+    return ring, shown([*findings.problems, *findings.warnings])
 
 
 def pem_of(octets: bytes) -> str:

@@ -81,7 +81,7 @@ BELIEVED: Final[dict[str, tuple[list[Certificate], Certificate]]] = {
 
 
 @pytest.mark.parametrize(("chain", "anchor"), BELIEVED.values(), ids=BELIEVED.keys())
-def test_a_leaf_that_an_anchor_vouches_for_is_believed(chain: list[Certificate], anchor: Certificate) -> None:
+def test_a_leaf_below_an_anchor_is_accepted(chain: list[Certificate], anchor: Certificate) -> None:
     proof = judged(*chain, anchors=[anchor])
     assert proof is not None
     assert proof.key.material == chain[0].key.private.public_key()
@@ -181,7 +181,7 @@ REFUSED: Final[dict[str, Sequence[Certificate | bytes]]] = {
 
 
 @pytest.mark.parametrize("chain", REFUSED.values(), ids=REFUSED.keys())
-def test_whatever_else_is_refused_and_not_remembered(chain: Sequence[Certificate | bytes]) -> None:
+def test_everything_else_is_refused_and_not_cached(chain: Sequence[Certificate | bytes]) -> None:
     memory: Cache[ChainProof] = Cache(10)
     tried = verifier(ROOT, memory=memory)
     assert tried.verify(EVERY, x5c(chain), NOW) is None
@@ -219,7 +219,7 @@ def test_an_issuer_without_anchors_believes_no_chain() -> None:
     assert verifier(ROOT, issuer="second").verify(EVERY, x5c([LEAF, INTERMEDIATE]), NOW) is None
 
 
-def test_a_remembered_chain_is_one_issuers_alone() -> None:
+def test_a_cached_chain_is_one_issuers_alone() -> None:
     anchors = dict.fromkeys(("first", "second"), (ROOT.signed,))
     tried = ChainVerifier(anchors, Cache(10))
     sister = replace(EVERY, name="second", certificate_identity="https://second.example")
@@ -264,7 +264,7 @@ def test_the_machines_time_zone_is_of_no_matter(monkeypatch: pytest.MonkeyPatch,
     assert proof is not None
 
 
-def test_a_chain_is_remembered_by_its_certificates() -> None:
+def test_a_chain_is_cached_by_its_certificates() -> None:
     memory: Cache[ChainProof] = Cache(10)
     tried = verifier(ROOT, memory=memory)
     first = tried.verify(EVERY, x5c([LEAF, INTERMEDIATE]), NOW)
@@ -274,7 +274,7 @@ def test_a_chain_is_remembered_by_its_certificates() -> None:
     assert len(memory) == 2
 
 
-def test_a_remembered_chain_whose_anchor_ends_is_proven_anew_by_another() -> None:
+def test_a_cached_chain_whose_anchor_ends_is_verified_again_by_another() -> None:
     old = replace(ROOT, ends=60)
     tried = verifier(old, ROOT)
     assert tried.verify(EVERY, x5c([LEAF, INTERMEDIATE]), NOW) is not None

@@ -21,7 +21,7 @@ from authz.tokens.keys.jwk import public_key
 from authz.tokens.keys.key_sets import MAX_KEYS_WITHOUT_KID
 from authz.tokens.keys.ring import KeyRing, read_keys
 from tests.support.examples import ISSUER
-from tests.support.files import told
+from tests.support.files import shown
 from tests.support.signing import Key, b64, key
 
 EVERY: Final = replace(ISSUER, algorithms=frozenset(Algorithm))
@@ -40,7 +40,7 @@ def without(jwk: Mapping[str, object], *members: str) -> dict[str, object]:
 def found(folder: Path, *issuers: Issuer, allow_empty: bool = False) -> tuple[KeyRing, list[str]]:
     findings = Findings()
     ring = read_keys(folder, issuers or (EVERY,), allow_empty=allow_empty, findings=findings)
-    return ring, told(findings.problems)
+    return ring, shown(findings.problems)
 
 
 @contextmanager
@@ -205,7 +205,7 @@ def test_what_is_no_public_signing_key_is_refused(tmp_path: Path, entry: object,
     assert dict(ring.by_issuer["first"]) == {}
 
 
-def test_whoever_has_no_private_half_signs_for_a_point_of_small_order() -> None:
+def test_no_private_half_is_needed_to_sign_for_a_point_of_small_order() -> None:
     """2026-11-22: a key of zeros, as a placeholder has it, was read, and a signature of zeros fitted."""
     identity = Ed25519PublicKey.from_public_bytes(bytes.fromhex(SMALL_ORDER["the identity"]))
     identity.verify(b"\x01" + b"\0" * 63, b"whatever")
@@ -231,7 +231,7 @@ def test_an_rsa_key_may_have_these_bits(tmp_path: Path, bits: int) -> None:
     assert found(tmp_path)[1] == []
 
 
-def test_a_kid_that_stands_twice_is_refused(tmp_path: Path) -> None:
+def test_a_kid_that_appears_twice_is_refused(tmp_path: Path) -> None:
     key_set(tmp_path, RSA.jwk(), {**EC.jwk(), "kid": "rsa-1"})
     assert found(tmp_path)[1] == ["first.jwks.json:0: key 'rsa-1' has a kid that another key has too"]
 
@@ -372,7 +372,7 @@ def test_a_keys_directory_without_the_right_to_read_it_is_a_problem(tmp_path: Pa
         assert found(tmp_path)[1] == ["first.jwks.json:0: cannot be read: Permission denied"]
 
 
-def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_of_all_files_are_reported_at_once(tmp_path: Path) -> None:
     key_set(tmp_path, {**RSA.jwk(), "d": "AQAB"}, {**EC.jwk(), "use": "enc"}, ED.jwk())
     (tmp_path / "second.jwks.json").write_text("{")
     issuers = [EVERY, *(replace(EVERY, name=name) for name in ("second", "third"))]
