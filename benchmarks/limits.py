@@ -26,7 +26,7 @@ import yaml
 from benchmarks.limits_plot import Panel, draw
 from benchmarks.limits_traffic import PATIENCE, Crowd, Outcome, Phase, send
 from dev import certificate
-from dev.process import Child, Family
+from dev.process import Child, ProcessGroup
 from tests.support.e2e.limited import with_limits
 from tests.support.e2e.processes import SECONDS, SHIPPED, Service, start_envoy
 from tests.support.minting import write_keys
@@ -109,16 +109,16 @@ def door(folder: Path, limits: str) -> Iterator[int]:
     write_keys(folder / "run" / "keys")
     certificate.ensure(folder / "run" / "tls", datetime.now(UTC))
     source, authz = with_limits(folder / "source", limits), Service(folder)
-    with Family(folder / "logs") as family:
-        backends = [family.start(f"{BACKEND}-{port}", _backend(port), {"PYTHONPATH": str(ROOT)}) for port in PORTS]
+    with ProcessGroup(folder / "logs") as processes:
+        backends = [processes.start(f"{BACKEND}-{port}", _backend(port), {"PYTHONPATH": str(ROOT)}) for port in PORTS]
         authz.start()
         try:
             others = dict.fromkeys((8111, 8112, 8113, 8114, 8121, 8122, 8131, 8132), CLOSED)
-            ports = {shipped: _port(family, each) for shipped, each in zip(PORTS, backends, strict=True)}
-            family.wait_until(authz.is_up, "authz", SECONDS)
-            envoy = start_envoy(family, folder, "envoy", source, {**others, **ports})
+            ports = {shipped: _port(processes, each) for shipped, each in zip(PORTS, backends, strict=True)}
+            processes.wait_until(authz.is_up, "authz", SECONDS)
+            envoy = start_envoy(processes, folder, "envoy", source, {**others, **ports})
             wanted = {"authz": 1, BACKEND: len(PORTS)}
-            family.wait_until(
+            processes.wait_until(
                 lambda: all(envoy.healthy(name) == count for name, count in wanted.items()), "the door", SECONDS
             )
             yield envoy.plain
@@ -131,11 +131,11 @@ def _backend(port: int) -> list[str]:
     return [sys.executable, "-m", "dev.backend", "--name", f"{BACKEND}-{port}", "--port", "0", *size]
 
 
-def _port(family: Family, child: Child) -> int:
+def _port(processes: ProcessGroup, child: Child) -> int:
     def said() -> list[str]:
         return child.log.read_text().split("listens on http ")
 
-    family.wait_until(lambda: len(said()) > 1, child.name, SECONDS)
+    processes.wait_until(lambda: len(said()) > 1, child.name, SECONDS)
     return int(said()[1].split()[0])
 
 

@@ -50,7 +50,7 @@ class Child:
             return log.read().decode("utf-8", "replace").splitlines()[-count:]
 
 
-class Family:
+class ProcessGroup:
     """Starts programs and ends all of them together; a context manager.
 
     They share one process group, which is not the terminal's, so that Ctrl-C reaches only this process, which then
@@ -64,7 +64,7 @@ class Family:
         self._children: list[Child] = []
         self._guard: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> "Family":
+    def __enter__(self) -> "ProcessGroup":
         self._logs.mkdir(parents=True, exist_ok=True)
         guard = (sys.executable, "-I", "-S", __file__)
         quiet = subprocess.DEVNULL

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.process import POLL_SECONDS, Child, Family
+from dev.process import POLL_SECONDS, Child, ProcessGroup
 from dev.ratelimit import go_program
 from dev.ratelimit.go_program import Go, MissingGoError
 
@@ -74,21 +74,21 @@ def _build(draft: Path, say: Callable[[str], None]) -> Path:
         go = go_program.from_wheel(draft)
     say(f"building {MODULE} {VERSION} with {go.version}, a minute or two, only this time")
     bin_folder = draft / "bin"
-    with Family(draft) as family:
-        _install(family, go, bin_folder, say)
+    with ProcessGroup(draft) as processes:
+        _install(processes, go, bin_folder, say)
     if not _in(bin_folder).exist():
         raise BuildError(f"{go.program} install made no programs for this machine: unset GOOS and GOARCH")
     return bin_folder
 
 
-def _install(family: Family, go: Go, into: Path, say: Callable[[str], None]) -> None:
+def _install(processes: ProcessGroup, go: Go, into: Path, say: Callable[[str], None]) -> None:
     command = [
         str(go.program),
         "install",
         "-v",
         *(f"{MODULE}/src/{name}@{VERSION}" for name in (SERVICE, CONFIG_CHECK)),
     ]
-    build = family.start("go-install", command, {"CGO_ENABLED": "0", **go.environment, "GOBIN": str(into)})
+    build = processes.start("go-install", command, {"CGO_ENABLED": "0", **go.environment, "GOBIN": str(into)})
     started = time.monotonic()
     reported = 0.0
     while (code := build.exit_code()) is None:

@@ -13,7 +13,7 @@ from typing import NoReturn
 from dev.envoy import files as envoy_files
 from dev.envoy.files import Engine
 from dev.envoy.program import MissingBinaryError
-from dev.process import ChildEndedError, Family, NotReadyError
+from dev.process import ChildEndedError, NotReadyError, ProcessGroup
 from dev.ratelimit.program import BuildError
 from dev.ratelimit.redis_server import MissingRedisError
 from dev.ratelimit.service import LimitsRefusedError
@@ -61,10 +61,10 @@ def main() -> int:
 def _run(ports: Ports, output: Screen, parent: int) -> int:
     output.line("Opening the door")
     try:
-        with Family(LOGS) as family:
-            _present(open_door(family, ports, output), ports, output)
+        with ProcessGroup(LOGS) as processes:
+            _present(open_door(processes, ports, output), ports, output)
             try:
-                _watch(family, parent)
+                _watch(processes, parent)
             except KeyboardInterrupt:
                 close_door(ports)
                 raise
@@ -81,7 +81,7 @@ def _run(ports: Ports, output: Screen, parent: int) -> int:
         ENDPOINTS.unlink(missing_ok=True)
 
 
-def _watch(family: Family, parent: int) -> NoReturn:
+def _watch(processes: ProcessGroup, parent: int) -> NoReturn:
     """Wait until a child ends, a signal arrives, or the terminal or make ends, after which no signal can arrive.
 
     A closing terminal signals only the leader of its session; if that is make, make just goes on waiting. It does the
@@ -90,7 +90,7 @@ def _watch(family: Family, parent: int) -> NoReturn:
     on_terminal, under_make = os.isatty(0), "MAKELEVEL" in os.environ
     interruptible = under_make and _catches_interrupts(parent)
     while True:
-        family.check()
+        processes.check()
         if (on_terminal and not os.isatty(0)) or (under_make and os.getppid() != parent):
             raise KeyboardInterrupt
         if interruptible and not _catches_interrupts(parent):

@@ -18,7 +18,7 @@ from dev.envoy import running as envoy_running
 from dev.envoy.admin import Admin, AdminError
 from dev.envoy.check import check
 from dev.envoy.files import Engine, EnvoyFiles
-from dev.process import Family, NotReadyError
+from dev.process import NotReadyError, ProcessGroup
 from dev.up import shared as up_shared
 from dev.up.plan import LOOPBACK, NeededPort, PlanError, SampleBackend, check_free, sample_backends
 from dev.up.requests import (
@@ -103,7 +103,7 @@ class Proofs:
     authority: Path
 
 
-def open_door(family: Family, ports: Ports, screen: Screen) -> Proofs:
+def open_door(processes: ProcessGroup, ports: Ports, screen: Screen) -> Proofs:
     """Start everything, wait until both requests get their expected answers, and return these.
 
     Raises PlanError, CommandError, ChildEndedError, NotReadyError or DoorError, each with a message for the reader; for
@@ -121,17 +121,17 @@ def open_door(family: Family, ports: Ports, screen: Screen) -> Proofs:
         tokens = [beside.submit(issue_token, KEYS, scope) for scope in (NEEDED_SCOPE, OTHER_SCOPE)]
         tls = certificate.ensure(RUN / "tls", datetime.now(UTC))
         screen.step("certificate", f"{tls.chain} for localhost, until {tls.valid_until:%Y-%m-%d}")
-        _start_authz(family, ports)
-        _start_backends(family, backends)
+        _start_authz(processes, ports)
+        _start_backends(processes, backends)
         checked.result()
-        _await_backends(family, backends, screen)
-        _await_authz(family, ports, screen)
+        _await_backends(processes, backends, screen)
+        _await_authz(processes, ports, screen)
         _prepare_envoy(source, running, ports)
         if counting is not None:
-            up_shared.start(family, running, counting, ports.offset, screen)
-        _start_envoy(family, source, running, ports, screen)
+            up_shared.start(processes, running, counting, ports.offset, screen)
+        _start_envoy(processes, source, running, ports, screen)
         good, bad = (SampleRequest(ports.plain, each.result()) for each in tokens)
-    return _prove(family, ports, Asked(good, bad, tls.authority), screen)
+    return _prove(processes, ports, Asked(good, bad, tls.authority), screen)
 
 
 def close_door(ports: Ports) -> None:
@@ -167,30 +167,30 @@ def _planned_backends(source: EnvoyFiles, ports: Ports) -> tuple[SampleBackend, 
         raise
 
 
-def _start_backends(family: Family, backends: tuple[SampleBackend, ...]) -> None:
+def _start_backends(processes: ProcessGroup, backends: tuple[SampleBackend, ...]) -> None:
     """All in one process: most of what a backend costs at its start is the import of its libraries."""
     named = (":".join(map(str, (each.name, *each.ports()))) for each in backends)
     samples = (word for each in named for word in ("--sample", each))
-    family.start("backends", (sys.executable, "-m", "dev.backend", *samples))
+    processes.start("backends", (sys.executable, "-m", "dev.backend", *samples))
 
 
-def _await_backends(family: Family, backends: tuple[SampleBackend, ...], screen: Screen) -> None:
+def _await_backends(processes: ProcessGroup, backends: tuple[SampleBackend, ...], screen: Screen) -> None:
     waiting = [port for each in backends for port in each.ports()]
-    family.wait_until(lambda: all(map(_listens, waiting)), "a sample backend", START_SECONDS)
+    processes.wait_until(lambda: all(map(_listens, waiting)), "a sample backend", START_SECONDS)
     screen.step("backends", f"{len(backends)} samples on ports {', '.join(map(str, waiting))}")
 
 
-def _start_authz(family: Family, ports: Ports) -> None:
+def _start_authz(processes: ProcessGroup, ports: Ports) -> None:
     SOCKETS.mkdir(parents=True, exist_ok=True)
     ENDPOINTS.unlink(missing_ok=True)
     listen = f"unix:{SOCKETS}/{{worker}}.sock"
     # A short drain is enough: Envoy has drained by then and asks nothing more.
     addresses = ("--endpoints-file", str(ENDPOINTS), "--admin", f"{LOOPBACK}:{ports.authz}", "--drain", "100ms")
-    family.start("authz", (str(AUTHZ), "serve", "--keys", str(KEYS), "--listen", listen, *addresses))
+    processes.start("authz", (str(AUTHZ), "serve", "--keys", str(KEYS), "--listen", listen, *addresses))
 
 
-def _await_authz(family: Family, ports: Ports, screen: Screen) -> None:
-    family.wait_until(ENDPOINTS.is_file, "authz", START_SECONDS)
+def _await_authz(processes: ProcessGroup, ports: Ports, screen: Screen) -> None:
+    processes.wait_until(ENDPOINTS.is_file, "authz", START_SECONDS)
     screen.step("authz", f"unix:{SOCKETS}/*.sock, http://{LOOPBACK}:{ports.authz}/metrics")
 
 
@@ -199,9 +199,11 @@ def _listens(port: int) -> bool:
         return client.connect_ex((LOOPBACK, port)) == 0
 
 
-def _start_envoy(family: Family, source: EnvoyFiles, running: EnvoyFiles, ports: Ports, screen: Screen) -> None:
-    family.start("envoy", envoy_program.command(running.started))
-    family.wait_until(Admin(ports.admin).is_live, "Envoy", START_SECONDS)
+def _start_envoy(
+    processes: ProcessGroup, source: EnvoyFiles, running: EnvoyFiles, ports: Ports, screen: Screen
+) -> None:
+    processes.start("envoy", envoy_program.command(running.started))
+    processes.wait_until(Admin(ports.admin).is_live, "Envoy", START_SECONDS)
     edited = "which reads" if running.routes.parent.is_symlink() else "which make apply gives what is edited in"
     screen.step("envoy", f"{running.started}, {edited} {source.routes.parent}/")
 
@@ -234,7 +236,7 @@ def _prepare_envoy(source: EnvoyFiles, running: EnvoyFiles, ports: Ports) -> Non
         envoy_files.replace(copy, envoy_files.rendered(file.read_text("utf-8"), source, running, moved))
 
 
-def _prove(family: Family, ports: Ports, asked: Asked, screen: Screen) -> Proofs:
+def _prove(processes: ProcessGroup, ports: Ports, asked: Asked, screen: Screen) -> Proofs:
     """Repeat the good request until it is allowed (health checks take a moment); check the refused one."""
     good, bad = asked.good, asked.bad
     answers: list[Answer] = []
@@ -247,7 +249,7 @@ def _prove(family: Family, ports: Ports, asked: Asked, screen: Screen) -> Proofs
         return answers[-1].status == http.HTTPStatus.OK
 
     try:
-        family.wait_until(is_let_in, "the door", START_SECONDS)
+        processes.wait_until(is_let_in, "the door", START_SECONDS)
     except NotReadyError as timeout:
         seen = f"; it answered {answers[-1].status} {answers[-1].body}" if answers else ""
         raise DoorError(f"{timeout}{seen}") from timeout

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from dev.envoy.files import EnvoyFiles
-from dev.process import Family
+from dev.process import ProcessGroup
 from dev.ratelimit import service as ratelimit_service
 from dev.ratelimit.program import Programs, programs
 from dev.ratelimit.redis_server import RedisServer
@@ -50,15 +50,15 @@ def prepare(files: EnvoyFiles, screen: Screen) -> Programs:
     return built
 
 
-def start(family: Family, files: EnvoyFiles, built: Programs, offset: int, screen: Screen) -> None:
+def start(processes: ProcessGroup, files: EnvoyFiles, built: Programs, offset: int, screen: Screen) -> None:
     """Start Redis, then the service, which would end at once without it."""
     counting = service(offset)
     redis = RedisServer(counting.redis)
-    family.start("redis", redis.command())
-    family.wait_until(redis.answers, "Redis", START_SECONDS)
+    processes.start("redis", redis.command())
+    processes.wait_until(redis.answers, "Redis", START_SECONDS)
     screen.step("redis", f"{LOOPBACK}:{counting.redis}, in memory")
-    family.start("ratelimit", (str(built.service),), counting.environment(files))
-    family.wait_until(counting.is_healthy, "the rate limit service", START_SECONDS)
+    processes.start("ratelimit", (str(built.service),), counting.environment(files))
+    processes.wait_until(counting.is_healthy, "the rate limit service", START_SECONDS)
     screen.step("ratelimit", f"{LOOPBACK}:{counting.grpc}, which counts by {files.service_folder}/")
 
 

@@ -14,7 +14,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from dev.envoy.files import Engine
-from dev.process import Family
+from dev.process import ProcessGroup
 from tests.support.e2e.door import CLUSTERS, Door
 from tests.support.e2e.http_client import HttpClient
 from tests.support.e2e.processes import SECONDS, Envoy, get, start_envoy
@@ -83,10 +83,10 @@ def test_an_envoy_that_counts_limits_itself_has_the_metrics(door: Door, client: 
 def test_an_envoy_that_asks_the_rate_limit_service_has_the_metrics(door: Door) -> None:
     service = RateLimitService()
     source = replace(door.source, engine=Engine.SHARED)
-    with serving(service) as port, Family(door.folder / "logs") as family:
-        envoy = start_envoy(family, door.folder, "counted", source, {**door.ports, SHIPPED_PORT: port})
+    with serving(service) as port, ProcessGroup(door.folder / "logs") as processes:
+        envoy = start_envoy(processes, door.folder, "counted", source, {**door.ports, SHIPPED_PORT: port})
         wanted = (*CLUSTERS, "ratelimit")
-        family.wait_until(lambda: all(map(envoy.healthy, wanted)), "a cluster, as Envoy sees it", SECONDS)
+        processes.wait_until(lambda: all(map(envoy.healthy, wanted)), "a cluster, as Envoy sees it", SECONDS)
         client = HttpClient(envoy.plain, Minter(now=time.time()))
 
         def ask() -> int:

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from dev.process import Child, Family
+from dev.process import Child, ProcessGroup
 
 BACKEND = (sys.executable, "-m", "dev.backend", "--port", "0", "--grpc-port", "0")
 
@@ -33,21 +33,21 @@ class Running:
 
 
 @pytest.fixture
-def family(tmp_path: Path) -> Iterator[Family]:
-    with Family(tmp_path / "logs") as started:
+def processes(tmp_path: Path) -> Iterator[ProcessGroup]:
+    with ProcessGroup(tmp_path / "logs") as started:
         yield started
 
 
-def start(family: Family, name: str) -> Running:
-    child = family.start(name, (*BACKEND, "--name", name))
-    family.wait_until(lambda: any("listens on" in line for line in child.last_lines()), name, 20)
+def start(processes: ProcessGroup, name: str) -> Running:
+    child = processes.start(name, (*BACKEND, "--name", name))
+    processes.wait_until(lambda: any("listens on" in line for line in child.last_lines()), name, 20)
     words = child.last_lines()[-1].split()
     return Running(child, int(words[words.index("http") + 1]), int(words[words.index("grpc") + 1]))
 
 
 @pytest.fixture
-def backend(family: Family) -> Running:
-    return start(family, "sample-1")
+def backend(processes: ProcessGroup) -> Running:
+    return start(processes, "sample-1")
 
 
 def test_the_echo_has_method_and_path_as_they_were_sent(backend: Running) -> None:
@@ -88,7 +88,7 @@ def test_health_counts_requests_but_not_itself(backend: Running) -> None:
     assert seen == {"name": "sample-1", "requests": 3}
 
 
-def test_a_backend_with_one_slot_handles_one_request_at_a_time(family: Family) -> None:
+def test_a_backend_with_one_slot_handles_one_request_at_a_time(processes: ProcessGroup) -> None:
     async def ask(session: aiohttp.ClientSession, path: str) -> float:
         async with session.get(path) as answer:
             await answer.read()
@@ -99,8 +99,8 @@ def test_a_backend_with_one_slot_handles_one_request_at_a_time(family: Family) -
             one, other, health = await asyncio.gather(*(ask(session, path) for path in ("/", "/", "/health")))
             return one, other, health
 
-    child = family.start("small", (*BACKEND, "--name", "small", "--slots", "1", "--service-time", "0.5"))
-    family.wait_until(lambda: any("listens on" in line for line in child.last_lines()), "small", 20)
+    child = processes.start("small", (*BACKEND, "--name", "small", "--slots", "1", "--service-time", "0.5"))
+    processes.wait_until(lambda: any("listens on" in line for line in child.last_lines()), "small", 20)
     one, other, health = asyncio.run(both(f"http://127.0.0.1:{child.last_lines()[-1].split()[4]}"))
     assert abs(one - other) > 0.4
     assert health < min(one, other)
@@ -177,18 +177,20 @@ def test_sigterm_ends_an_open_event_stream_cleanly(backend: Running) -> None:
     assert backend.child.process.wait(10) == 0
 
 
-def test_a_port_in_use_is_one_clear_line(backend: Running, family: Family) -> None:
-    second = family.start("sample-2", (sys.executable, "-m", "dev.backend", "--name", "b", "--port", str(backend.http)))
+def test_a_port_in_use_is_one_clear_line(backend: Running, processes: ProcessGroup) -> None:
+    second = processes.start(
+        "sample-2", (sys.executable, "-m", "dev.backend", "--name", "b", "--port", str(backend.http))
+    )
     assert second.process.wait(20) == 1
     (line,) = second.last_lines()
     assert "address already in use" in line
     assert str(backend.http) in line
 
 
-def test_several_backends_share_a_process_and_none_of_their_counts(family: Family) -> None:
-    child = family.start("several", (sys.executable, "-m", "dev.backend", "--sample", "a:0:0", "--sample", "b:0"))
+def test_several_backends_share_a_process_and_none_of_their_counts(processes: ProcessGroup) -> None:
+    child = processes.start("several", (sys.executable, "-m", "dev.backend", "--sample", "a:0:0", "--sample", "b:0"))
     ready = re.compile(r"^(\w) listens on http (\d+)", re.MULTILINE)
-    family.wait_until(lambda: len(ready.findall(child.log.read_text())) > 1, "both", 20)
+    processes.wait_until(lambda: len(ready.findall(child.log.read_text())) > 1, "both", 20)
     ports = dict(ready.findall(child.log.read_text()))
     assert httpx.get(f"http://127.0.0.1:{ports['a']}/x").json()["name"] == "a"
     counts = {name: httpx.get(f"http://127.0.0.1:{ports[name]}/health").json() for name in ("a", "b")}
@@ -197,7 +199,7 @@ def test_several_backends_share_a_process_and_none_of_their_counts(family: Famil
     assert child.process.wait(10) == 0
 
 
-def test_a_backend_without_a_name_is_refused(family: Family) -> None:
-    child = family.start("nameless", (sys.executable, "-m", "dev.backend", "--port", "0"))
+def test_a_backend_without_a_name_is_refused(processes: ProcessGroup) -> None:
+    child = processes.start("nameless", (sys.executable, "-m", "dev.backend", "--port", "0"))
     assert child.process.wait(20) == 2
     assert child.last_lines()[-1].endswith("error: give --name and --port, or --sample for each backend")

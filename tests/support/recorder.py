@@ -27,7 +27,7 @@ from dev import certificate
 from dev.envoy.admin import Admin
 from dev.envoy.files import ADMIN, PLAIN, TLS, EnvoyFiles, render
 from dev.envoy.program import command
-from dev.process import Family
+from dev.process import ProcessGroup
 from tests.support.envoy_messages import auth
 from tests.support.recording import ANY, FOLDER, Recording, Sent, recordings
 from tests.support.repository import ROOT
@@ -128,9 +128,9 @@ def envoy(folder: Path) -> Iterator[int]:
     files = EnvoyFiles(folder / "envoy")
     render(ENVOY, files, ports)
     certificate.ensure(folder / "run" / "tls", datetime.now(UTC))
-    with Family(folder / "logs") as family:
-        family.start("envoy", command(files.started, threads=1))
-        family.wait_until(Admin(ports[ADMIN]).is_live, "Envoy", SECONDS)
+    with ProcessGroup(folder / "logs") as processes:
+        processes.start("envoy", command(files.started, threads=1))
+        processes.wait_until(Admin(ports[ADMIN]).is_live, "Envoy", SECONDS)
         yield ports[PLAIN]
 
 

@@ -16,7 +16,7 @@ from typing import Final
 from dev import certificate
 from dev.envoy.apply import apply
 from dev.envoy.files import EnvoyFiles, render
-from dev.process import Child, Family
+from dev.process import Child, ProcessGroup
 from tests.support.e2e.limited import WIDE, with_limits
 from tests.support.e2e.processes import SECONDS, Edits, Envoy, LogLine, Service, edit, get, start_envoy
 from tests.support.e2e.raw_http import Reply
@@ -43,7 +43,7 @@ class Door:
 
     folder: Path
     source: EnvoyFiles
-    family: Family
+    processes: ProcessGroup
     backends: Mapping[str, int]
     ports: Mapping[int, int]
     envoy: Envoy
@@ -85,7 +85,7 @@ class Door:
 
     def wait_until(self, ready: Callable[[], bool], what: str, seconds: float = SECONDS) -> None:
         """Wait for a condition; fail if Envoy or a backend ends meanwhile."""
-        self.family.wait_until(ready, what, seconds)
+        self.processes.wait_until(ready, what, seconds)
 
     def wait_for_authz(self) -> None:
         """Wait until requests are allowed: the service is up and Envoy has noticed."""
@@ -109,9 +109,9 @@ class Door:
     @contextmanager
     def another_envoy(self, name: str, edits: Edits, source: EnvoyFiles | None = None) -> Iterator[Envoy]:
         """Run a second Envoy with the same service and backends, with texts of its bootstrap replaced."""
-        with Family(self.folder / "logs") as family:
-            second = start_envoy(family, self.folder, name, source or self.source, self.ports, edits)
-            family.wait_until(lambda: all(map(second.healthy, CLUSTERS)), "a backend, as Envoy sees it", SECONDS)
+        with ProcessGroup(self.folder / "logs") as processes:
+            second = start_envoy(processes, self.folder, name, source or self.source, self.ports, edits)
+            processes.wait_until(lambda: all(map(second.healthy, CLUSTERS)), "a backend, as Envoy sees it", SECONDS)
             yield second
 
 
@@ -125,22 +125,24 @@ def open_door(
     certificate.ensure(folder / "run" / "tls", datetime.now(UTC))
     authz = serve(folder)
     source = with_limits(folder / "source", WIDE)
-    with Family(folder / "logs") as family:
+    with ProcessGroup(folder / "logs") as processes:
         children = {
-            name: family.start(name, _backend(name, shipped), {"PYTHONPATH": str(ROOT)})
+            name: processes.start(name, _backend(name, shipped), {"PYTHONPATH": str(ROOT)})
             for name, shipped in BACKENDS.items()
         }
         authz.start()
         try:
-            listening = {name: _ports(family, child) for name, child in children.items()}
+            listening = {name: _ports(processes, child) for name, child in children.items()}
             mapped = {
                 own: at for name, shipped in BACKENDS.items() for own, at in zip(shipped, listening[name], strict=True)
             }
             ports = {**mapped, **dict.fromkeys(DEAD, CLOSED)}
-            family.wait_until(authz.is_up, "authz", SECONDS)
-            envoy = start_envoy(family, folder, "envoy", source, ports)
-            family.wait_until(lambda: all(map(envoy.healthy, CLUSTERS)), "a backend, as Envoy sees it", SECONDS)
-            yield Door(folder, source, family, {name: own[0] for name, own in listening.items()}, ports, envoy, authz)
+            processes.wait_until(authz.is_up, "authz", SECONDS)
+            envoy = start_envoy(processes, folder, "envoy", source, ports)
+            processes.wait_until(lambda: all(map(envoy.healthy, CLUSTERS)), "a backend, as Envoy sees it", SECONDS)
+            yield Door(
+                folder, source, processes, {name: own[0] for name, own in listening.items()}, ports, envoy, authz
+            )
         finally:
             authz.stop()
 
@@ -150,11 +152,11 @@ def _backend(name: str, shipped: tuple[int, ...]) -> list[str]:
     return [sys.executable, "-m", "dev.backend", "--name", name, "--port", "0", *speaks_grpc]
 
 
-def _ports(family: Family, child: Child) -> tuple[int, ...]:
+def _ports(processes: ProcessGroup, child: Child) -> tuple[int, ...]:
     """Read the ports on which a backend listens from its log."""
 
     def found() -> list[str]:
         return re.findall(rf"^{child.name} listens on http (\d+)(?: grpc (\d+))?$", child.log.read_text(), re.MULTILINE)
 
-    family.wait_until(lambda: bool(found()), child.name, SECONDS)
+    processes.wait_until(lambda: bool(found()), child.name, SECONDS)
     return tuple(int(port) for port in found()[0] if port)

@@ -17,7 +17,7 @@ from typing import Any, Final
 from dev.envoy.admin import Admin, AdminError
 from dev.envoy.files import ADMIN, PLAIN, TLS, EnvoyFiles, render
 from dev.envoy.program import command
-from dev.process import Child, Family
+from dev.process import Child, ProcessGroup
 from tests.support.integration.service import matching, read_events
 from tests.support.repository import ROOT
 
@@ -55,7 +55,7 @@ class Envoy:
 
 
 def start_envoy(
-    family: Family, folder: Path, name: str, source: EnvoyFiles, ports: Mapping[int, int], edits: Edits = ()
+    processes: ProcessGroup, folder: Path, name: str, source: EnvoyFiles, ports: Mapping[int, int], edits: Edits = ()
 ) -> Envoy:
     """Start Envoy on free ports, with texts of its bootstrap replaced."""
     files = EnvoyFiles(folder / name, source.engine)
@@ -63,10 +63,10 @@ def start_envoy(
     edit(files.started, edits)
     address = folder / "run" / f"{name}-admin"
     serve = [*command(files.started, access_log_flush_ms=FLUSH_MS), "--admin-address-path", str(address)]
-    child = family.start(name, run_in(folder, serve))
-    family.wait_until(lambda: address.is_file() and ":" in address.read_text(), "Envoy's admin interface", SECONDS)
+    child = processes.start(name, run_in(folder, serve))
+    processes.wait_until(lambda: address.is_file() and ":" in address.read_text(), "Envoy's admin interface", SECONDS)
     admin = Admin(int(address.read_text().rpartition(":")[2]))
-    family.wait_until(admin.is_live, "Envoy", SECONDS)
+    processes.wait_until(admin.is_live, "Envoy", SECONDS)
     # `apply` reads the admin port from the bootstrap, which has port 0 here.
     bootstrap = files.started.read_text("utf-8")
     files.started.write_text(re.sub(r"(?<=port_value: )0\b", str(admin.port), bootstrap, count=1), "utf-8")
@@ -83,7 +83,7 @@ class Service:
     policy: Path | None = None
     workers: int = 1
     flags: tuple[str, ...] = ()
-    _family: Family = field(init=False)
+    _processes: ProcessGroup = field(init=False)
     _child: Child = field(init=False)
     _events: list[LogLine] = field(init=False)
     _read: int = field(init=False)
@@ -95,8 +95,8 @@ class Service:
         addresses = ["--endpoints-file", str(ENDPOINTS), "--admin", "127.0.0.1:0", "--drain", "100ms"]
         serve = ["-m", "authz", "serve", *policy, "--keys", "run/keys", *listen, *addresses, *self.flags]
         self._events, self._read = [], 0
-        self._family = Family(self.folder / "logs").__enter__()
-        self._child = self._family.start("authz", run_in(self.folder, [sys.executable, *serve]))
+        self._processes = ProcessGroup(self.folder / "logs").__enter__()
+        self._child = self._processes.start("authz", run_in(self.folder, [sys.executable, *serve]))
 
     def is_up(self) -> bool:
         """Whether Envoy may start: the list of the workers that serve exists."""
@@ -146,7 +146,7 @@ class Service:
 
     def stop(self) -> None:
         """End it."""
-        self._family.stop()
+        self._processes.stop()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from dev.envoy.files import EnvoyFiles
-from dev.process import Child, Family
+from dev.process import Child, ProcessGroup
 from dev.ratelimit import service as ratelimit_service
 from dev.ratelimit.program import Programs
 from dev.ratelimit.redis_server import RedisServer
@@ -35,15 +35,15 @@ class Part:
     environment: Mapping[str, str]
     serves: Callable[[], bool]
     logs: Path
-    _family: Family = field(init=False)
+    _processes: ProcessGroup = field(init=False)
     _child: Child = field(init=False)
 
     def start(self) -> None:
         """Start it, and return when it serves."""
-        self._family = Family(self.logs).__enter__()
+        self._processes = ProcessGroup(self.logs).__enter__()
         try:
-            self._child = self._family.start(self.name, self.command, self.environment)
-            self._family.wait_until(self.serves, self.name, SECONDS)
+            self._child = self._processes.start(self.name, self.command, self.environment)
+            self._processes.wait_until(self.serves, self.name, SECONDS)
         except BaseException:
             self.stop()
             raise
@@ -56,7 +56,7 @@ class Part:
     def hang(self) -> None:
         """Let it take connections, and answer nothing."""
         self._child.process.send_signal(signal.SIGSTOP)
-        self._family.wait_until(self._is_stopped, f"{self.name}, to be stopped", SECONDS)
+        self._processes.wait_until(self._is_stopped, f"{self.name}, to be stopped", SECONDS)
 
     def _is_stopped(self) -> bool:
         """On a busy machine a program goes on for a while: each of its threads stops when it is next to run."""
@@ -73,7 +73,7 @@ class Part:
 
     def stop(self) -> None:
         """End it."""
-        self._family.stop()
+        self._processes.stop()
 
 
 @dataclass(frozen=True, slots=True)
