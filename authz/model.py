@@ -1,7 +1,5 @@
 """The values that a decision is made from: request, rule, issuer, claims and tiers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """Measures the steps of a check, in turn: `python -m benchmarks [STEP...]`; or runs one experiment."""
 
-from __future__ import annotations
-
 import sys
 from importlib import import_module
 from typing import Final

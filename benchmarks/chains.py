@@ -6,8 +6,6 @@ search for a path among them would be the most expensive: so an attacker makes f
 other, with the slowest keys and in the name of the root, or puts a forged leaf below real certificates.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import cycle

@@ -4,8 +4,6 @@ First the token is taken out of its header. Then the shipped rule of code comple
 a proxy, whose unit primitive a header names.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Final
 

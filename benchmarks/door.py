@@ -8,8 +8,6 @@ requests per second. All requests have the same token, every decision is logged,
 answers must be as expected: on a busy machine some are 503. The backends are not counted.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -5,8 +5,6 @@ of keys it is the check itself, with the shipped policy and without logs. `grpc.
 package with four threads, for comparison.
 """
 
-from __future__ import annotations
-
 import gc
 import signal
 import sys

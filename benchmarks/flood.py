@@ -7,8 +7,6 @@ memory before, at its peak and after, and the outcomes of checks and health chec
 measures bounds, not speed.
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 import signal

@@ -9,8 +9,6 @@ means the same limits in shadow mode. Each runs once, in one process that sends 
 drawn at random from one seed. It prints a table of the flood and draws limits.svg.
 """
 
-from __future__ import annotations
-
 import statistics
 import sys
 from collections.abc import Iterator, Mapping, Sequence

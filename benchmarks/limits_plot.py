@@ -1,7 +1,5 @@
 """Draws the plot of the experiment with limits as SVG: one panel for each run and figure."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Clients do not wait for an earlier answer (an open loop), so a slow door does no
 arrival are drawn at random, from the same seed in every run.
 """
 
-from __future__ import annotations
-
 import asyncio
 import random
 import time

@@ -1,7 +1,5 @@
 """Measures the loading of 100,000 revocations from a file, three times: `python -m benchmarks.loading`."""
 
-from __future__ import annotations
-
 import statistics
 import sys
 import time

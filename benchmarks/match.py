@@ -4,8 +4,6 @@ The same path among 10 rules and among 10,000, whose paths share segments as in 
 a literal path, one whose words choose the rule, the same with escapes, and one without a rule.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from authz.deciding.rules import Endpoint, Rules

@@ -5,8 +5,6 @@ anything that slows the machine down for a while slows every case down alike. Th
 batches.
 """
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

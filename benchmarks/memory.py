@@ -6,8 +6,6 @@ with Ed25519, the fastest to sign, has its own instance and id, and is used for 
 resident memory of this process at each mark, and the number of cached tokens. Takes ten minutes.
 """
 
-from __future__ import annotations
-
 import gc
 import json
 import os

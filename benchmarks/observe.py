@@ -5,8 +5,6 @@ from the request at once and written by another thread, whose part is measured a
 collector.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 from authz.deciding.check import Check, observed_by_nobody

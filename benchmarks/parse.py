@@ -4,8 +4,6 @@ The bytes of an ordinary request that Envoy sent, with a token signed by 2048-bi
 messages of envoy-data-plane read the same bytes; the server never imports them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from authz.deciding.request import to_request

@@ -1,7 +1,5 @@
 """Reads the resident memory of a process from Linux."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Final

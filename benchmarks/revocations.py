@@ -4,8 +4,6 @@ The entries are UUIDs, a fifth in each list; none is the token's. `python -m ben
 take to load, which is seconds.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Callable, Iterator
 from functools import partial

@@ -4,8 +4,6 @@ An allow has headers for the backend and metadata for limits and logs; an allow 
 refusal has a JSON body.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Final
 

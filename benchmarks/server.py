@@ -8,8 +8,6 @@ seconds each after one to warm up; the figure is the median. The token is always
 once. The answer is checked first, and every counted reply is HTTP 200.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

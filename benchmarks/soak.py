@@ -9,8 +9,6 @@ code is 1 if it is not flat, an answer was wrong, a reload failed, or a worker h
 other programs leave it no processor for seconds.
 """
 
-from __future__ import annotations
-
 import shutil
 import statistics
 import sys

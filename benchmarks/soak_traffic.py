@@ -1,7 +1,5 @@
 """Sends the traffic of the soak: every kind of request, each with its expected answer."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections import Counter

@@ -1,7 +1,5 @@
 """The inputs of the benchmarks: the shipped policy, keys and tokens, and a request as Envoy sends it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path

@@ -4,8 +4,6 @@ An instance token with six scopes, for each algorithm: for the first time, and a
 parts: the library's signature check alone, and the SHA-256 that is the cache key of a token.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Iterator
 

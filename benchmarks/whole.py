@@ -4,8 +4,6 @@ An allow with a known token, an allow with a new token, a public endpoint, and t
 token without the scope, a path without a rule.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from authz.deciding._proto.external_auth_pb2 import CheckResponse

@@ -1,7 +1,5 @@
 """Prints the report of `make mutants`: a score for each module, and every mutant that no test noticed."""
 
-from __future__ import annotations
-
 import json
 import sys
 from dataclasses import dataclass

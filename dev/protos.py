@@ -1,7 +1,5 @@
 """Generates `authz/deciding/_proto` from `protos/`: `python -m dev.protos`."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from importlib.resources import files

@@ -1,7 +1,5 @@
 """The command line: `authz serve`, `authz catalog`, `authz keys`, `authz limits`, `authz token`."""
 
-from __future__ import annotations
-
 import os
 import sys
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """The flags that describe a customer, for the commands that need to know what it is entitled to."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar

@@ -1,7 +1,5 @@
 """`authz keys`: key pairs and certificates for development."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Groups of commands that import a command only to run it, so that their help loads nothing else."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any

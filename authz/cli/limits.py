@@ -1,7 +1,5 @@
 """`authz limits`: renders one file of limits for Envoy and the rate limit service, and checks that it was done."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Options that several commands share, each with an environment variable of the same name."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Final
 

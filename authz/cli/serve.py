@@ -1,7 +1,5 @@
 """`authz serve`: the one place where the service is wired together."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

@@ -1,7 +1,5 @@
 """`authz token`: tokens for development, signed with the pairs that `authz keys generate` made."""
 
-from __future__ import annotations
-
 import time
 from datetime import UTC, datetime
 from pathlib import Path

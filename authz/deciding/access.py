@@ -1,7 +1,5 @@
 """Access: what a valid token may do at an endpoint, by its bound headers, its type and its scopes."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum

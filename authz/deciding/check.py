@@ -1,7 +1,5 @@
 """Answers Envoy's question: CheckRequest bytes in, CheckResponse bytes out. No network, no exception."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable
 from time import perf_counter

@@ -1,7 +1,5 @@
 """The ids by which other logs know the same request, taken only where they look as they should."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple

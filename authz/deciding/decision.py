@@ -1,7 +1,5 @@
 """The decision: allowed or denied, and what Envoy and the client learn about it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final
 

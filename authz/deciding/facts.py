@@ -1,7 +1,5 @@
 """The names of what authz tells Envoy about a request, and of the headers that clients send with it."""
 
-from __future__ import annotations
-
 from typing import Final
 
 NAMESPACE: Final = "envoy.filters.http.ext_authz"

@@ -1,7 +1,5 @@
 """The judge: decides on a request by one policy. The checks stand here in their order; the first that fails answers."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

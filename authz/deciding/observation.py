@@ -1,7 +1,5 @@
 """One answer with everything that logs, metrics and traces may use of it."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from authz.deciding.judge import Judgement

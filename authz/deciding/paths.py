@@ -1,7 +1,5 @@
 """Decodes the path of a request, and refuses it where two servers could understand it differently."""
 
-from __future__ import annotations
-
 import re
 from typing import Final
 from urllib.parse import unquote_to_bytes

@@ -1,7 +1,5 @@
 """A policy as plain values, which one process can pickle and another make a judge of."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final
 

@@ -1,7 +1,5 @@
 """The reasons for an answer, and the status, code and message that a client gets for each."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum

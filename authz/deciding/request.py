@@ -1,7 +1,5 @@
 """Reads Envoy's CheckRequest (envoy.service.auth.v3)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Final
 

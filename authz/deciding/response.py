@@ -1,7 +1,5 @@
 """Writes Envoy's CheckResponse (envoy.service.auth.v3): status, headers, body and dynamic metadata."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from typing import Final

@@ -1,7 +1,5 @@
 """Matches a request to its rule: a tree, walked once per path segment however many rules there are."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -48,8 +46,8 @@ class Endpoint:
 class Branch:
     """One node of the tree. A literal segment beats `{name}`, which beats `{name=**}`."""
 
-    literals: Mapping[str, Branch]
-    free: Branch | None
+    literals: "Mapping[str, Branch]"
+    free: "Branch | None"
     endpoint: Endpoint | None
     rest: Endpoint | None
 

@@ -1,7 +1,5 @@
 """The keys that a schema allows in one part of a document, to suggest one of them for an unknown key."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any

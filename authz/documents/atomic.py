@@ -1,7 +1,5 @@
 """Writes files completely or not at all, even if it is interrupted."""
 
-from __future__ import annotations
-
 import errno
 import os
 import secrets

@@ -1,7 +1,5 @@
 """Durations as files and flags write them: a number and a unit, such as `5m`."""
 
-from __future__ import annotations
-
 from typing import Final
 
 _MAX_DIGITS: Final = 9

@@ -1,7 +1,5 @@
 """Writes YAML: new documents in one style, and changes that keep the comments and the order of a document."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final

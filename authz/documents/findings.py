@@ -1,7 +1,5 @@
 """Problems and warnings of a configuration, collected and reported at once."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Suggestions for misspelt names: the one "did you mean" of all files and commands."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable
 

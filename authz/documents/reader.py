@@ -1,7 +1,5 @@
 """Reads YAML: a file becomes a checked value with the line of each of its parts."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The base of every policy file's schema, and the types of values that several schemas share."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field

@@ -1,7 +1,5 @@
 """A certificate authority for development: one root for all issuers, an intermediate, and a leaf for each of them."""
 
-from __future__ import annotations
-
 import base64
 import errno
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Key pairs for development: the private half signs tokens, the public half is the issuer's key set."""
 
-from __future__ import annotations
-
 import base64
 import errno
 import hashlib

@@ -1,7 +1,5 @@
 """Signs tokens for development, with the claims that the real issuers put into theirs."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The arithmetic of limits: shares fit into the capacity, larger customers keep the larger share, nothing is idle."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """Drift: whether the rendered files are what the limits say now, and if not, which number differs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path, PurePath

@@ -1,7 +1,5 @@
 """The limits of `limits.yaml` as values; each has the line that it was written on."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """Rates and shares: how much of something fits into which window, as it is written in `limits.yaml`."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """The reader of `limits.yaml`: checked against the policy whose callers it limits."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The report: what each engine enforces of the limits, and what it cannot."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Final
 

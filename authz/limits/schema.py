@@ -1,7 +1,5 @@
 """What `limits.yaml` may hold."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Final, Literal
@@ -99,7 +97,7 @@ class PartialTierEntry(Schema):
     user: LimitForm | None = None
 
     @model_validator(mode="after")
-    def _limits_something(self) -> PartialTierEntry:
+    def _limits_something(self) -> "PartialTierEntry":
         if self.share is None and self.instance is None and self.user is None:
             raise ValueError("limits nothing: give it a share, an instance or a user limit, or remove it")
         return self

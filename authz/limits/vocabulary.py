@@ -1,7 +1,5 @@
 """What limits may name: the backend services, tiers and unit primitives of a policy."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What one worker counts about its answers, in plain dictionaries."""
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from typing import Final, TypeVar

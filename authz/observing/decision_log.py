@@ -1,7 +1,5 @@
 """The decision log: a line for each answer, with enough to decide the request again, and never its token."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from random import SystemRandom

@@ -1,7 +1,5 @@
 """Every event that the service logs, with its name, level and fields. docs/operations.md says what to do about each."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path

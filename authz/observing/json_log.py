@@ -1,7 +1,5 @@
 """The service's log: lines of JSON, none of them with a token or the text of an exception."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import time

@@ -1,7 +1,5 @@
 """Writes log lines from a thread of its own, so that nothing that logs waits for a disk, a pipe or a terminal."""
 
-from __future__ import annotations
-
 import os
 import select
 import threading
@@ -43,7 +41,7 @@ class LineWriter:
         """Start the thread."""
         self._thread.start()
 
-    def __enter__(self) -> LineWriter:
+    def __enter__(self) -> "LineWriter":
         self.start()
         return self
 

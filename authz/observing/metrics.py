@@ -1,7 +1,5 @@
 """The metrics as Prometheus reads them: sums over all workers, and what the supervisor knows."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate
 from typing import Final, TypeVar

@@ -1,7 +1,5 @@
 """The state of the service, as its admin port shows it: counts, workers, and the policy in force."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """What all workers have counted, as values that add up; workers that ended are included."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
@@ -24,7 +22,7 @@ class Durations:
     counts: tuple[int, ...] = (0,) * (len(BOUNDS) + 1)
     total: float = 0.0
 
-    def __add__(self, other: Durations) -> Durations:
+    def __add__(self, other: "Durations") -> "Durations":
         counts = tuple(mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True))
         return Durations(counts, self.total + other.total)
 
@@ -58,7 +56,7 @@ class Totals:
     overloads: int = 0
     in_flight: int = 0
 
-    def __add__(self, other: Totals) -> Totals:
+    def __add__(self, other: "Totals") -> "Totals":
         return Totals(
             decisions=_sum(self.decisions, other.decisions),
             token_errors=_sum(self.token_errors, other.token_errors),
@@ -83,7 +81,7 @@ class Totals:
             in_flight=self.in_flight + other.in_flight,
         )
 
-    def retired(self) -> Totals:
+    def retired(self) -> "Totals":
         """Return what remains of a worker that ended: its counts, without what it held."""
         caches = {name: replace(use, entries=0) for name, use in self.caches.items()}
         return replace(self, caches=caches, in_flight=0)

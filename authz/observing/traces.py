@@ -3,8 +3,6 @@
 The only owner of `opentelemetry`, which also reads its own variables, such as OTEL_EXPORTER_OTLP_HEADERS.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """The files that a policy and its keys are read from, and the revision: one digest of all of them."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import stat

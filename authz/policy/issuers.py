@@ -1,7 +1,5 @@
 """The schema and the reader of `issuers.yml`: whose tokens are accepted, and what they may claim."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Final, Literal

@@ -1,7 +1,5 @@
 """Loads a policy: reads both directories, and returns the judge with all that is known about it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The schema and the reader of `revocations.yml`: what is refused although an issuer signed it."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping

@@ -1,7 +1,5 @@
 """The schema and the reader of `tiers.yml`: which tier a customer's purchased seats lead to."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated

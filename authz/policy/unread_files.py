@@ -1,7 +1,5 @@
 """Reports files that look like policy or key files but are not read, such as those with a misspelt name."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final

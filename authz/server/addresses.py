@@ -1,7 +1,5 @@
 """Checks that an address can be listened on, so that a clash is one clear line."""
 
-from __future__ import annotations
-
 import errno
 import os
 import socket

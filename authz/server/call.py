@@ -1,7 +1,5 @@
 """One open call, from the moment it is accepted to its end, and all open calls of one kind."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final
@@ -36,7 +34,7 @@ class OpenCalls:
 
     __slots__ = ("_limit", "_open", "_take")
 
-    def __init__(self, limit: int, take: Callable[[OpenCall], None]) -> None:
+    def __init__(self, limit: int, take: "Callable[[OpenCall], None]") -> None:
         self._limit = limit
         self._take = take
         self._open: dict[OpenCall, None] = {}
@@ -54,7 +52,7 @@ class OpenCalls:
         self._open[exchange] = None
         exchange.begin()
 
-    def drop_older_than(self, seconds: float, now: float, late: Callable[[OpenCall], None]) -> None:
+    def drop_older_than(self, seconds: float, now: float, late: "Callable[[OpenCall], None]") -> None:
         """Pass to `late` each call that sent no message in time, and cancel each that did not take its answer."""
         for exchange in list(self._open):
             age = now - exchange.accepted_at
@@ -65,7 +63,7 @@ class OpenCalls:
             elif exchange.stage is Stage.SENDING and age > seconds + SEND_SECONDS:
                 exchange.cancel()
 
-    def _leave(self, exchange: OpenCall) -> None:
+    def _leave(self, exchange: "OpenCall") -> None:
         del self._open[exchange]
 
 
@@ -75,7 +73,7 @@ class OpenCall:
     __slots__ = ("_call", "_leave", "_take", "accepted_at", "message", "stage")
 
     def __init__(
-        self, call: Call, now: float, take: Callable[[OpenCall], None], leave: Callable[[OpenCall], None]
+        self, call: Call, now: float, take: "Callable[[OpenCall], None]", leave: "Callable[[OpenCall], None]"
     ) -> None:
         self._call = call
         self._take = take

@@ -1,7 +1,5 @@
 """The names of grpcio's private `cygrpc` that the server uses, with types. Nothing else imports it (ADR 8)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 

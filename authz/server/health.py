@@ -1,7 +1,5 @@
 """The names of the gRPC methods, and the health answers (grpc.health.v1) as bytes."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse

@@ -1,7 +1,5 @@
 """Binds the addresses, and limits what gRPC accepts from clients."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from typing import Final

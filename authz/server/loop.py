@@ -1,7 +1,5 @@
 """The loop of the one serving thread: takes events from gRPC's queue, then answers the checks that waited longest."""
 
-from __future__ import annotations
-
 import time
 from collections import deque
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The gRPC server: listens, answers in one thread, drains and stops."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from typing import Final

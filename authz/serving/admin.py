@@ -1,7 +1,5 @@
 """The admin port: whether the service lives and is ready, what it counts, and which policy is in force."""
 
-from __future__ import annotations
-
 import json
 import socket
 import threading

@@ -1,7 +1,5 @@
 """File handles: each connection takes one, so how many a process may have is how many clients it can serve."""
 
-from __future__ import annotations
-
 import resource
 from typing import Final
 

@@ -1,7 +1,5 @@
 """The messages between supervisor and worker, and the times that both count on, in seconds."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final

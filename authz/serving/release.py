@@ -1,7 +1,5 @@
 """The release that runs, by the version of its package."""
 
-from __future__ import annotations
-
 from importlib.metadata import version
 
 

@@ -1,7 +1,5 @@
 """Settings of the server: what its flags and environment variables may say, and what the machine allows."""
 
-from __future__ import annotations
-
 import ipaddress
 import math
 import os
@@ -31,7 +29,7 @@ class AddressTemplate:
     text: str
 
     @classmethod
-    def parse(cls, text: str) -> AddressTemplate:
+    def parse(cls, text: str) -> "AddressTemplate":
         """Return the template. Raises ValueError, with what to correct, for what is no address."""
         template = cls(text)
         address = template.address(0)

@@ -1,7 +1,5 @@
 """A worker: one process that answers requests, and loads and swaps policies when the supervisor says so."""
 
-from __future__ import annotations
-
 import gc
 import os
 import pickle

@@ -1,7 +1,5 @@
 """A bounded cache: entries that were not asked for lately are dropped."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -17,7 +15,7 @@ class CacheUse:
     evictions: int = 0
     entries: int = 0
 
-    def __add__(self, other: CacheUse) -> CacheUse:
+    def __add__(self, other: "CacheUse") -> "CacheUse":
         return CacheUse(
             self.hits + other.hits,
             self.misses + other.misses,

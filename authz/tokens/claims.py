@@ -1,7 +1,5 @@
 """The claims of a token, checked one by one: a table of what each may be."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final

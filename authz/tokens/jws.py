@@ -1,7 +1,5 @@
 """Parses a compact JWS (RFC 7515, section 7.1) strictly; nothing in it is verified yet."""
 
-from __future__ import annotations
-
 import base64
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """The result of verifying a token: the proof that an issuer signed it, or the refusal with its reason."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final

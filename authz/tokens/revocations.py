@@ -1,7 +1,5 @@
 """The revoked tokens, instances, users, keys and certificates, each looked up by its id."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType

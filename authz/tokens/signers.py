@@ -1,7 +1,5 @@
 """The keys that may have signed a token, by its header and its issuer's configuration."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from authz.model import Algorithm, Issuer, Trust

@@ -1,7 +1,5 @@
 """JSON that can be read in one way only (RFC 8259): no duplicate members, no NaN, no infinity."""
 
-from __future__ import annotations
-
 import json
 from typing import Any, Final, NoReturn
 

@@ -1,7 +1,5 @@
 """Verifies tokens: a known issuer signed exactly these claims, and they are valid now, for this backend."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Collection, Mapping
 from typing import Final

@@ -1,7 +1,5 @@
 """Reports the problems of a table or of the policy once, and then runs no test: each would fail for the same reason."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.support.cases import entitlement, tables  # noqa: F401  so that every table has been read

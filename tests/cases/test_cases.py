@@ -1,7 +1,5 @@
 """Every row of every decision table, as bytes through the one function that answers Envoy."""
 
-from __future__ import annotations
-
 import pytest
 
 from authz.deciding.decision import Denied

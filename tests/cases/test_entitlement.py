@@ -1,7 +1,5 @@
 """Every row of the entitlement table, through the one function that decides it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """The policy that we ship: whole, known to the tables, and what the tests believe of it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

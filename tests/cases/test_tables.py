@@ -1,7 +1,5 @@
 """A mistake in a decision table is an error with file and line, never a case that tests nothing."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Final
 

@@ -1,7 +1,5 @@
 """One compose stack for the whole session, and its clients."""
 
-from __future__ import annotations
-
 import time
 import uuid
 from collections.abc import Callable, Iterator

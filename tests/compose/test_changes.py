@@ -1,7 +1,5 @@
 """Changes at run time: workers replaced one by one, keys rotated in ADR-002's order, a route edited."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from tests.support.compose.client import Caller, Client

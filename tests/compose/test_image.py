@@ -1,7 +1,5 @@
 """The image has no build tools, an unprivileged user and a read-only file system."""
 
-from __future__ import annotations
-
 import json
 import time
 import uuid

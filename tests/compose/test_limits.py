@@ -1,7 +1,5 @@
 """Every kind of limit, on the real rate limit service with Redis. The numbers are in limits.yaml beside this file."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Final
 

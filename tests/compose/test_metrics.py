@@ -1,7 +1,5 @@
 """Every scrape of prometheus.yml works inside the network that Prometheus shares with the services."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 import pytest

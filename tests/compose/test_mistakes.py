@@ -1,7 +1,5 @@
 """An operator's mistake gives one line that says what to correct."""
 
-from __future__ import annotations
-
 import shutil
 import socket
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """While a part is down requests get defined answers, and the stack recovers without help."""
 
-from __future__ import annotations
-
 import uuid
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Requests through the published port are allowed or refused, with both kinds of tokens."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """One door for the whole session, its client, and a copy of the files that Envoy reads."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from functools import partial

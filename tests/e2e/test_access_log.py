@@ -1,7 +1,5 @@
 """The access log has one JSON line for each request, with what operators need and without secrets."""
 
-from __future__ import annotations
-
 import json
 from typing import Final
 

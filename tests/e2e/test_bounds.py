@@ -1,7 +1,5 @@
 """Envoy refuses requests that are too large, and goes on serving."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import pytest

@@ -1,7 +1,5 @@
 """`check` refuses a bootstrap in which Envoy would not ask authz, or would ignore its answer."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import pytest

@@ -1,7 +1,5 @@
 """`check` refuses routes that Envoy accepts but that weaken authz, and routes with the label of another backend."""
 
-from __future__ import annotations
-
 import re
 from typing import Final
 

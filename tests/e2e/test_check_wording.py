@@ -1,7 +1,5 @@
 """`check` reports each mistake in an Envoy file in one sentence: its file, its line and what to write instead."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

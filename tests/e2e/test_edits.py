@@ -1,7 +1,5 @@
 """An edit of Envoy's files takes effect without a restart; a refused one leaves the old file in force."""
 
-from __future__ import annotations
-
 import re
 import socket
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Every endpoint through the whole door: allowed with its scope, refused without."""
 
-from __future__ import annotations
-
 from typing import Final, NamedTuple
 
 import pytest

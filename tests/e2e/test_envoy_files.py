@@ -1,7 +1,5 @@
 """`python -m dev.envoy check` and `apply` report problems with file and line, found by the real Envoy."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

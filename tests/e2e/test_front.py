@@ -1,7 +1,5 @@
 """Load balancers, browsers and proxies in front of the door get what they rely on."""
 
-from __future__ import annotations
-
 import http.client
 import json
 from contextlib import closing

@@ -1,7 +1,5 @@
 """gRPC clients can make unary and streaming calls, and refusals have a gRPC status."""
 
-from __future__ import annotations
-
 import json
 import time
 from typing import Final

@@ -1,7 +1,5 @@
 """Headers by which a client could deceive a backend do not arrive, in any spelling."""
 
-from __future__ import annotations
-
 import socket
 import uuid
 from typing import Final

@@ -1,7 +1,5 @@
 """Limits by client address, before authz: every attempt counts, the address is the trusted one, networks are exempt."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Final
 

@@ -1,7 +1,5 @@
 """What a refused caller is answered, what every other caller is, and what the access log has; with either engine."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager

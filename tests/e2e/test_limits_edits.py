@@ -1,7 +1,5 @@
 """A number is edited: it takes effect without a restart, or the old one stays in force; no fault lets a request in."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Envoy keeps buckets for so many callers: a caller that invents users makes it forget users, and nothing else."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Final
 

@@ -3,8 +3,6 @@
 Windows are a day long, so that no bucket gets a token back while a test runs.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final

@@ -1,7 +1,5 @@
 """A refused caller is let in again when the window has passed, without any action; with either engine."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Final
 

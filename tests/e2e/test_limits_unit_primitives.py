@@ -4,8 +4,6 @@ Beside the shipped policy stands one of a service that was updated first: it has
 rules that answer with several unit primitives.
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 from collections.abc import Iterator, Sequence

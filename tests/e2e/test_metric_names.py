@@ -1,7 +1,5 @@
 """A real Envoy has the metrics of dashboard and alerts, with their names and labels."""
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Iterator, Mapping

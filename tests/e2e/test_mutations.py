@@ -1,7 +1,5 @@
 """Envoy limits what authz may change in a request, whatever it answers."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Final
 

@@ -1,7 +1,5 @@
 """While a part is down no request is allowed and clients get a clear answer; afterwards requests work again."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Iterator
 from typing import Final

@@ -1,7 +1,5 @@
 """Paths that two programs could read differently are refused, by Envoy or by authz."""
 
-from __future__ import annotations
-
 from typing import Final, NamedTuple
 
 import pytest

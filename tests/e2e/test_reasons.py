@@ -1,7 +1,5 @@
 """HTTP and gRPC clients see every reason for a refusal, and the access log has the layer that answered."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final

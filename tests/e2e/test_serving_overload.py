@@ -1,7 +1,5 @@
 """When a worker is full Envoy asks another; when all are full clients get 503, and no request is allowed."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from functools import partial

@@ -1,7 +1,5 @@
 """After a reload that ends a trust, the door refuses tokens that all workers have cached."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import uuid

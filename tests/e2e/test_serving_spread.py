@@ -1,7 +1,5 @@
 """Envoy spreads checks evenly over the workers."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial

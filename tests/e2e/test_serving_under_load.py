@@ -1,7 +1,5 @@
 """Under steady load workers die, hang, drain and reload the policy, and every answer stays correct."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

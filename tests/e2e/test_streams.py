@@ -1,7 +1,5 @@
 """Long answers and requests: server-sent events, WebSockets, uploads."""
 
-from __future__ import annotations
-
 import asyncio
 import http.client
 import json

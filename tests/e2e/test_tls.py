@@ -1,7 +1,5 @@
 """The TLS listener serves both HTTP versions, and loads a new certificate without a restart."""
 
-from __future__ import annotations
-
 import socket
 import ssl
 import uuid

@@ -1,7 +1,5 @@
 """The door accepts tokens with certificate chains (the end of a trust: test_serving_reload.py)."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import pytest

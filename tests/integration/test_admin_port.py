@@ -1,7 +1,5 @@
 """The admin port of a running service: all workers together, whatever becomes of some of them."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import os

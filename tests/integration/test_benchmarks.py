@@ -1,7 +1,5 @@
 """The benchmarks run and measure what they name; their figures are not tested."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """`authz catalog`: what it shows, what it writes, and how it reports mistakes."""
 
-from __future__ import annotations
-
 import json
 import os
 import pty

@@ -1,7 +1,5 @@
 """The service over real gRPC: every refusal to the letter, hostile messages, health, and the end of a server."""
 
-from __future__ import annotations
-
 import json
 import os
 import random

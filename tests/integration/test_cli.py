@@ -1,7 +1,5 @@
 """The command line: development keys and tokens, how mistakes are reported, and help that can be read."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

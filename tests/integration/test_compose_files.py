@@ -1,7 +1,5 @@
 """The files for containers differ from envoy/ only in addresses."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Compose file, manifests, Dockerfile and their sources agree with each other."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Iterator

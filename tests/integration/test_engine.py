@@ -1,7 +1,5 @@
 """The gRPC server gives each call one answer or a status, whatever its client does, and never an allow by mistake."""
 
-from __future__ import annotations
-
 import gc
 import threading
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """A stop of the gRPC server finishes the calls in flight and does not wait for idle connections; and failed starts."""
 
-from __future__ import annotations
-
 import signal
 import socket
 import threading

@@ -1,7 +1,5 @@
 """The gRPC server refuses calls beyond its bounds at once, never decides them, and goes on serving."""
 
-from __future__ import annotations
-
 import resource
 from collections import Counter
 

@@ -1,7 +1,5 @@
 """A full disk under the log: answers go on, what was lost is counted, and once there is room again lines come again."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import os

@@ -1,7 +1,5 @@
 """The ConfigMaps hold the files for containers, under the names that the manifests mount."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Final
 

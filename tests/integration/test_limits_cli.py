@@ -1,7 +1,5 @@
 """`authz limits`: what it writes, compares and reports; and the real Envoy reads all of it."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

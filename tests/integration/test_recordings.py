@@ -1,7 +1,5 @@
 """Our messages, Envoy's complete ones and the service read the recorded requests of the real Envoy alike."""
 
-from __future__ import annotations
-
 import pytest
 
 from authz.deciding._proto.external_auth_pb2 import CheckRequest

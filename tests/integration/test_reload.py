@@ -1,7 +1,5 @@
 """Policy and keys change while the service runs: the new ones are in force everywhere at once, broken ones nowhere."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

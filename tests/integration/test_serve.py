@@ -1,7 +1,5 @@
 """`authz serve` as operators meet it: where it listens, how it ends, and what it says when it cannot start."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

@@ -1,7 +1,5 @@
 """The report of vulnerabilities claims no more than pip-audit has checked."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

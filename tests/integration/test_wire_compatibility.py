@@ -1,7 +1,5 @@
 """Our trimmed messages and Envoy's complete ones read and write the same bytes."""
 
-from __future__ import annotations
-
 import importlib
 import pkgutil
 import re

@@ -1,7 +1,5 @@
 """Several workers: each on its own address, replaced when it dies or hangs, and Envoy always knows which there are."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """The shipped alerts fire when they should, and every query uses existing metrics and labels."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import re

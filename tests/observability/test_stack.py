@@ -3,8 +3,6 @@
 This needs none of their images. Schemas cannot show that the programs accept the files: docs/deploy.md says so.
 """
 
-from __future__ import annotations
-
 import copy
 import json
 import re

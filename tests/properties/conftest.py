@@ -1,7 +1,5 @@
 """One policy, one keyset and one clock for all properties."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Nothing is allowed that the slow twin would not allow, whatever the path, the headers, the token or the bytes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final

@@ -1,7 +1,5 @@
 """Paths and rules: the tree and the naive list agree on every path."""
 
-from __future__ import annotations
-
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,7 +1,5 @@
 """Proofs: a remembered token is judged as a new one is, and nothing is believed that PyJWT would not believe."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Final
 

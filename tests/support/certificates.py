@@ -5,8 +5,6 @@ leaf = Certificate("leaf", signed_by=root, uris=("https://customers.gitlab.com",
 x5c([leaf])                                 # as a token carries it; leaf.key signs the token
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from collections.abc import Callable, Iterable
@@ -55,7 +53,7 @@ class Certificate:
 
     name: str
     ca: bool | None = False
-    signed_by: Certificate | None = None
+    signed_by: "Certificate | None" = None
     kind: str = "ES256"
     uris: tuple[str, ...] = ()
     dns: tuple[str, ...] = ()
@@ -91,7 +89,7 @@ class Certificate:
         """The certificate itself."""
         return _signed(self)
 
-    def usual(self, issuer: Certificate) -> Iterable[tuple[x509.ExtensionType, bool]]:
+    def usual(self, issuer: "Certificate") -> Iterable[tuple[x509.ExtensionType, bool]]:
         """Yield the extensions that such a certificate has, and whether they are critical."""
         if self.ca is not None:
             yield x509.BasicConstraints(ca=self.ca, path_length=self.path_length), True

@@ -3,8 +3,6 @@
 They are read through `Any`: a type checker cannot see that their classes are dataclasses.
 """
 
-from __future__ import annotations
-
 import importlib
 import warnings
 from dataclasses import fields

@@ -1,7 +1,5 @@
 """The smallest valid value of each type; tests make others with `dataclasses.replace`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType

@@ -1,7 +1,5 @@
 """Writes files for tests, and formats the problems that their readers find."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 from textwrap import dedent

@@ -4,8 +4,6 @@ A test compares Envoy's with a real Envoy (tests/e2e/test_metric_names.py). Thos
 from a real one: github.com/envoyproxy/ratelimit at 3fb702589d36, with USE_PROMETHEUS=true.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 _CLUSTER: Final = frozenset({"envoy_cluster_name"})

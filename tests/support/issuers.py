@@ -4,8 +4,6 @@ This does not use the service's own reader, which is under test. It skips entrie
 reader has the better message.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

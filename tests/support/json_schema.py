@@ -1,7 +1,5 @@
 """Checks values against the part of JSON Schema that our schemas use; any other keyword is an error."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """Limits for tests: one small policy, one small file, and both as the reader sees them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final

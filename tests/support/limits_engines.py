@@ -1,7 +1,5 @@
 """Models of both engines: which of the rendered limits count for a request. tests/limits asks the real ones."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address, ip_network

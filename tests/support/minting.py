@@ -7,8 +7,6 @@
 `encode` signs any bytes with any function: `Key.sign`, `hmac_with(secret)`, `lambda _: b""`.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Makes observations of real answers, with the shipped policy and signed tokens."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final

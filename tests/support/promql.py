@@ -1,7 +1,5 @@
 """Finds the metrics and labels that a PromQL query uses."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from typing import Final

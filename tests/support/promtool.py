@@ -1,7 +1,5 @@
 """Runs promtool, Prometheus' own checker of its files and of metrics."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 

@@ -1,7 +1,5 @@
 """Records the CheckRequests of the real Envoy again: `python -m tests.support.recorder`."""
 
-from __future__ import annotations
-
 import queue
 import socket
 import sys

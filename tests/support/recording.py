@@ -1,7 +1,5 @@
 """The recorded CheckRequests: the client's request, the expected content, and the bytes that Envoy sent."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path

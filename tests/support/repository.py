@@ -1,7 +1,5 @@
 """Paths of this repository."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Makes keys and signatures for tests with cryptography alone, so that no library under test checks itself."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

@@ -1,7 +1,5 @@
 """Reads the shipped tiers without the service's reader, to know the tier of a number of seats."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 import yaml

@@ -1,7 +1,5 @@
 """`authz catalog`: shows and changes the catalog."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import click

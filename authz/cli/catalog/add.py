@@ -1,7 +1,5 @@
 """`authz catalog add`: adds a unit primitive, described by flags or by answers on a terminal."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Any, Final

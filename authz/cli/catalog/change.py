@@ -1,7 +1,5 @@
 """`authz catalog update`, `deprecate` and `remove`: change one unit primitive and keep the rest of its file."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Checks the new text of a unit primitive against the catalog and the rules, before it is written."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType

@@ -1,7 +1,5 @@
 """`authz catalog entitlements`: shows what a customer is entitled to, and what it lacks for the rest."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`authz catalog export-legacy`: the catalog in the format that old GitLab versions read."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

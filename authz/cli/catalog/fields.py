@@ -1,7 +1,5 @@
 """The keys of a unit primitive as flags and questions, made from the schema."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeVar

@@ -1,7 +1,5 @@
 """`authz catalog list`: all unit primitives, or those that fit some filters."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final

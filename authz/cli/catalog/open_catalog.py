@@ -1,7 +1,5 @@
 """The catalog of a policy as commands see it: the values, and the files that they were read from."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path

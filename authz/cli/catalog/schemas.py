@@ -1,7 +1,5 @@
 """`authz catalog schema`: the JSON Schemas of all policy files, for editors."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """`authz catalog show`: everything about one unit primitive."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Where rules and legacy services use a unit primitive."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The rendered bootstrap: the text of Envoy's bootstrap with its comments, its marked lines replaced by filters."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """Descriptors: how Envoy finds, from the facts that authz gives, the limits that a request counts against."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

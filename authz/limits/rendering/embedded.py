@@ -1,7 +1,5 @@
 """The embedded engine: Envoy's own local rate limit filters; each Envoy has buckets of its own."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Final

@@ -1,7 +1,5 @@
 """All files that the two engines read, rendered from one source."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Final

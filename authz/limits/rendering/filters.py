@@ -1,7 +1,5 @@
 """What both engines put into the bootstrap: filters that Envoy reads from files, and one set of headers."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """A rendered file: its text, the limits in it, and how they are found again in a file on disk."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The shared engine: filters that ask the rate limit service, and what that service counts for all Envoys together."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Final

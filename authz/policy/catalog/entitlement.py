@@ -1,7 +1,5 @@
 """Entitlement: which unit primitives a customer gets, and what it lacks for the others."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime

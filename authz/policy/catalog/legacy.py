@@ -1,7 +1,5 @@
 """The legacy format: services that bundle unit primitives by add-on, as old GitLab versions read them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Final
 

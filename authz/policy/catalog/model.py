@@ -1,7 +1,5 @@
 """The catalog: unit primitives, what is sold, who runs it and which backend services serve it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime

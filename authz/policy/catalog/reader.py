@@ -1,7 +1,5 @@
 """Reads the files of a catalog into one value, and checks the names by which they refer to each other."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The schema of catalog files, which is that of `gitlab-cloud-connector`'s `config/`."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time

@@ -1,7 +1,5 @@
 """GitLab versions, compared number by number: 16.10 comes after 16.9."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 from typing import Final
@@ -24,7 +22,7 @@ class Version:
     text: str = field(compare=False)
 
     @classmethod
-    def parse(cls, text: str) -> Version:
+    def parse(cls, text: str) -> "Version":
         """Read `17.8` or `17.8.1`. Raises ValueError for anything else."""
         found = _VERSION.fullmatch(text)
         if found is None:

@@ -1,7 +1,5 @@
 """Reads the rule files, and checks them against the catalog and against each other."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain

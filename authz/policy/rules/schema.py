@@ -1,7 +1,5 @@
 """The schema of a rule file: which keys it may have, before any name in it is looked up."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated, Final, Literal
 
@@ -71,7 +69,7 @@ class RuleEntry(Schema):
     public: Literal[True] | None = None
 
     @model_validator(mode="after")
-    def _check_access(self) -> RuleEntry:
+    def _check_access(self) -> "RuleEntry":
         if self.public and (self.unit_primitives or self.token_types or self.required_headers):
             raise ValueError(
                 "a public rule looks at no token: remove its unit_primitives, token_types, required_headers"

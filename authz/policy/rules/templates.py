@@ -1,7 +1,5 @@
 """Path templates: the paths of rules, parsed."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

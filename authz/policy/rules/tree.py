@@ -1,7 +1,5 @@
 """Builds the tree of rules that a request is matched against."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -13,12 +11,12 @@ from authz.policy.rules.templates import Template
 class _Node:
     """A branch that can still be changed."""
 
-    literals: dict[str, _Node] = field(default_factory=dict)
-    free: _Node | None = None
+    literals: "dict[str, _Node]" = field(default_factory=dict)
+    free: "_Node | None" = None
     endpoint: Endpoint | None = None
     rest: Endpoint | None = None
 
-    def below(self, segments: Sequence[str | None]) -> _Node:
+    def below(self, segments: Sequence[str | None]) -> "_Node":
         """Return the node at the end of these segments; nodes that are missing are added."""
         node = self
         for segment in segments:

@@ -1,7 +1,5 @@
 """Reload: reads policy and keys again when their files change, or on request (SIGHUP)."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from contextlib import suppress

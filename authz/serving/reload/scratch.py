@@ -1,7 +1,5 @@
 """The scratch folder: where one service keeps the data that its workers load. It cleans up after itself."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 import re

@@ -1,7 +1,5 @@
 """A snapshot: policy and keys as they were at one moment, loaded once, in a file that every worker starts from."""
 
-from __future__ import annotations
-
 import os
 import pickle
 import shutil
@@ -32,7 +30,7 @@ class Sources:
     allow_unlabelled_routes: bool
 
     @classmethod
-    def of(cls, settings: ServeSettings) -> Sources:
+    def of(cls, settings: ServeSettings) -> "Sources":
         """Return the sources that a service was requested to load."""
         return cls(
             settings.policy,
@@ -56,7 +54,7 @@ class Sources:
         """Return the digest of the files in both folders."""
         return revision(self.policy, self.keys)
 
-    def within(self, folder: Path) -> Sources:
+    def within(self, folder: Path) -> "Sources":
         """Return the same sources, as copies in a folder."""
         return replace(self, policy=folder / "policy", keys=folder / "keys")
 

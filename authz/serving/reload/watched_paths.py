@@ -1,7 +1,5 @@
 """Watched paths: where a change of policy or keys shows, however many links lead to them."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Methods get the time, in seconds of one monotonic clock, and return orders; the supervisor carries them out.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from authz.observing.events import (

@@ -1,7 +1,5 @@
 """The endpoints file: tells Envoy which workers serve (EDS). Envoy never sees it half written."""
 
-from __future__ import annotations
-
 import json
 import os
 import secrets

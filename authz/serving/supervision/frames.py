@@ -1,7 +1,5 @@
 """Frames: reads whole messages from a pipe without waiting for the rest of a message."""
 
-from __future__ import annotations
-
 import os
 import struct
 from collections.abc import Iterator

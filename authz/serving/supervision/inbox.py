@@ -1,7 +1,5 @@
 """The inbox: signals and items from other threads, in one place that the supervisor can wait for."""
 
-from __future__ import annotations
-
 import os
 import queue
 import signal
@@ -24,7 +22,7 @@ class Inbox(Generic[T]):
         self._before: dict[signal.Signals, object] = {}
         self._reader = self._writer = self._former = -1
 
-    def __enter__(self) -> Inbox[T]:
+    def __enter__(self) -> "Inbox[T]":
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)

@@ -1,7 +1,5 @@
 """A member of the crew: the state of one worker, across the processes that run it one after the other."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final

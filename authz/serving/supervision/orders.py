@@ -1,7 +1,5 @@
 """Orders: what the crew asks the supervisor to do."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from authz.observing.events import Event

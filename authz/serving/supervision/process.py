@@ -1,7 +1,5 @@
 """A worker's process, as the supervisor sees it: a pipe for messages, and a way to end it."""
 
-from __future__ import annotations
-
 import multiprocessing
 import signal
 import sys
@@ -36,7 +34,7 @@ class WorkerProcess:
         self.pid = process.pid or 0
 
     @classmethod
-    def start(cls, number: int, settings: ServeSettings) -> WorkerProcess:
+    def start(cls, number: int, settings: ServeSettings) -> "WorkerProcess":
         """Start a process for the worker of that number. Raises OSError."""
         resource_tracker.ensure_running()  # started with the first child, it would unblock the signals below
         ours, theirs = _SPAWN.Pipe()

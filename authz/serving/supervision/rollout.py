@@ -1,7 +1,5 @@
 """The rollout: puts one snapshot after another into force, in every worker that answers requests or in none."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Final
 

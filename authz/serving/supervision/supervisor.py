@@ -3,8 +3,6 @@
 It loads no gRPC. The crew decides what to do; the supervisor does it.
 """
 
-from __future__ import annotations
-
 import signal
 import time
 from collections.abc import Callable, Sequence

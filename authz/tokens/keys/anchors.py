@@ -1,7 +1,5 @@
 """Trust anchors: the root certificates that an issuer's chains must lead to."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Final
 

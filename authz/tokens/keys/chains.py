@@ -1,7 +1,5 @@
 """Certificate chains in tokens (`x5c`, RFC 7515, section 4.1.6): a leaf is trusted if a path leads to an anchor."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """The trusted keys and anchors as plain values for metrics: how old each key is, when each anchor expires."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """One JSON Web Key (RFC 7517): a public key that fits one algorithm, or the reason why it is not one."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import re

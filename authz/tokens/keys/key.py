@@ -1,7 +1,5 @@
 """A public key that signatures are checked with, and what makes a key too weak for that."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Final

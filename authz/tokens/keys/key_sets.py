@@ -1,7 +1,5 @@
 """Key sets (RFC 7517, section 5): the packaged public keys of one issuer."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final

@@ -1,7 +1,5 @@
 """The key ring: which public keys speak for which issuer."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

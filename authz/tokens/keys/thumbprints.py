@@ -1,7 +1,5 @@
 """Thumbprints: the names of certificates in revocations, SHA-256 in lower-case hex."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator, Sequence
 from itertools import pairwise

@@ -3,8 +3,6 @@
 They are charged when an answer has gone out, so the tests wait for that before they go on.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final

@@ -3,8 +3,6 @@
 The same tests, on another engine: one strategy. What only this one has is tested beside.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """What counts dies or hangs: requests go on, or are refused where that is asked for, and either is seen."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The rate limit service is built once; what is missing on a machine is an error that says what to do."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Final
 

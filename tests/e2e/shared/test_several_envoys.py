@@ -1,7 +1,5 @@
 """Several Envoys share one count, and what is edited reaches it without a restart."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final

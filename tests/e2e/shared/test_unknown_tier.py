@@ -1,7 +1,5 @@
 """A policy with a tier that the limits do not know: its callers get the default tier's limits, never none."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass

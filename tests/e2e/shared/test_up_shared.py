@@ -1,7 +1,5 @@
 """`make up-shared`, in a copy of what it needs: the door counts by the service, and nothing is left behind."""
 
-from __future__ import annotations
-
 import os
 import signal
 import socket

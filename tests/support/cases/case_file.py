@@ -1,7 +1,5 @@
 """Reads case files: rows, and short descriptions of endpoints, which are expanded to rows."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import ClassVar, Final, Literal, Self
 

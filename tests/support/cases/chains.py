@@ -1,7 +1,5 @@
 """Makes the certificate chain of a case, below one root that is the anchor of every issuer in the tables."""
 
-from __future__ import annotations
-
 import re
 from typing import Final
 

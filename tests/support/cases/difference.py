@@ -1,7 +1,5 @@
 """Describes how an answer differs from the expected one."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 

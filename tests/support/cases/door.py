@@ -1,7 +1,5 @@
 """The policies that the decision tables name, with test keys and a fixed clock."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass

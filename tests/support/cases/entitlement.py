@@ -1,7 +1,5 @@
 """Reads the entitlement table: a customer, a catalog with one unit primitive, and what the customer lacks."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Returns the expected answer of a case and the actual answer as mappings, to compare them in full."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from typing import Final

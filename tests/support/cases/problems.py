@@ -1,7 +1,5 @@
 """Collects the problems of the tables and of the shipped policy."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from functools import cache

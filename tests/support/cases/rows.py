@@ -1,7 +1,5 @@
 """The schema of a decision table's rows. An unknown key is an error, so that a typo cannot empty a case."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
@@ -131,7 +129,7 @@ class Row(Schema):
     request_id: str | None = "01J5ZC3W9Q4T8V2N7K6M1B0XYZ"
     """The request id in the body of a refusal; null: none."""
 
-    def over(self, defaults: Row) -> Row:
+    def over(self, defaults: "Row") -> "Row":
         """Return this row with absent keys taken from the defaults; mappings are merged."""
         inherited = defaults.model_dump(exclude_unset=True)
         if self.allow or self.deny:

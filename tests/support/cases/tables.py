@@ -1,7 +1,5 @@
 """Reads all rows of all decision tables in tests/cases."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path

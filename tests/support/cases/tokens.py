@@ -1,7 +1,5 @@
 """Makes the token of a case, valid or hostile."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 
 from cryptography.hazmat.primitives import hashes

@@ -1,7 +1,5 @@
 """Clients of the compose stack: this machine, and containers with other addresses."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import ssl
@@ -49,7 +47,7 @@ class Caller:
         """Return the headers that name instance and user."""
         return {"x-gitlab-instance-id": self.instance, "x-gitlab-global-user-id": self.user}
 
-    def another_user(self, user: str) -> Caller:
+    def another_user(self, user: str) -> "Caller":
         """Return another user of the same instance."""
         return replace(self, user=user)
 

@@ -1,7 +1,5 @@
 """Runs the compose stack for tests: two Envoys, in a separate folder, with small limits."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Lists the containers of a stack: image, id, and the version of the program inside."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 from collections.abc import Iterator, Mapping

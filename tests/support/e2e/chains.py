@@ -1,7 +1,5 @@
 """The certificates of end-to-end tests: one root for the issuers that trust chains, and their leaves."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Sends many requests at once, each on its own connection, which is kept for the next burst."""
 
-from __future__ import annotations
-
 import http.client
 import socket
 import uuid

@@ -1,7 +1,5 @@
 """Makes customers that no limit has counted yet: a GitLab instance and one of its users."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -44,7 +42,7 @@ class Customer:
     instance: str = field(default_factory=_new_id)
     user: str | None = field(default_factory=_new_id)
 
-    def colleague(self) -> Customer:
+    def colleague(self) -> "Customer":
         """Return another user of the same instance."""
         return replace(self, user=_new_id())
 

@@ -1,7 +1,5 @@
 """Runs the whole door on free ports in a temporary folder: real Envoy, real service, real sample backends."""
 
-from __future__ import annotations
-
 import http
 import json
 import re

@@ -1,7 +1,5 @@
 """Returns the problems that `check` finds in edited files, without line numbers."""
 
-from __future__ import annotations
-
 import re
 
 from dev.envoy.check import check

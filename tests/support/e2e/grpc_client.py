@@ -1,7 +1,5 @@
 """A gRPC client without generated code: bytes in, bytes out."""
 
-from __future__ import annotations
-
 import queue
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """An HTTP client of the door with the tokens and headers of GitLab's clients, and a new request id each time."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import uuid

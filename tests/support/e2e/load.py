@@ -1,7 +1,5 @@
 """Sends steady load: clients on kept connections send requests with known answers and count the answers."""
 
-from __future__ import annotations
-
 import http.client
 import threading
 import uuid
@@ -104,7 +102,7 @@ class Seen:
         else:
             self.wrong_refusals += 1
 
-    def add(self, other: Seen) -> None:
+    def add(self, other: "Seen") -> None:
         """Add another client's counts."""
         for name in ("allowed", "refused", "wrong_allows", "wrong_refusals", "server_errors", "unanswered"):
             setattr(self, name, getattr(self, name) + getattr(other, name))

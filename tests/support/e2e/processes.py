@@ -1,7 +1,5 @@
 """Starts Envoy and authz as processes, in the folder where the paths of all files start."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import os

@@ -1,7 +1,5 @@
 """Sends exactly the given bytes: client libraries correct the mistakes that must be refused."""
 
-from __future__ import annotations
-
 import http.client
 import socket
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """A gRPC backend that records every header and trailer of the requests that reach it."""
 
-from __future__ import annotations
-
 import queue
 import socket
 import threading

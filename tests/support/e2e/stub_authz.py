@@ -1,7 +1,5 @@
 """Runs a stub in place of authz, for answers that ours never gives."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from concurrent import futures

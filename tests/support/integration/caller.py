@@ -1,7 +1,5 @@
 """A gRPC client of one worker, on its own connection."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 from types import TracebackType
@@ -32,7 +30,7 @@ class Caller:
         self._check = self._channel.unary_unary(CHECK, bytes, bytes)
         self._health = health_pb2_grpc.HealthStub(self._channel)
 
-    def __enter__(self) -> Caller:
+    def __enter__(self) -> "Caller":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -1,7 +1,5 @@
 """Runs the gRPC server in a thread of this process, with test checks and a client that sends single frames."""
 
-from __future__ import annotations
-
 import socket
 import threading
 import time
@@ -150,7 +148,7 @@ class RawClient:
         self._pongs = 0
         self._flush()
 
-    def __enter__(self) -> RawClient:
+    def __enter__(self) -> "RawClient":
         return self
 
     def __exit__(

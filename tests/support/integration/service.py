@@ -1,7 +1,5 @@
 """Runs `authz serve` as a process in a temporary folder, and ends it with the test."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """Hypothesis strategies for requests of clients and attackers: paths, headers and tokens that are nearly valid."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from hypothesis import strategies as st

@@ -3,8 +3,6 @@
 It shares no code with the service beyond PyYAML. Where the two disagree, one of them is wrong.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

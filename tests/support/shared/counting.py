@@ -1,7 +1,5 @@
 """A Redis and a rate limit service of a test's own, which can die, hang and come back."""
 
-from __future__ import annotations
-
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence

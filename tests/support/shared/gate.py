@@ -1,7 +1,5 @@
 """Envoys that hold to limits of a test's own, with the rate limit service that counts for them."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -52,7 +50,7 @@ class SharedGate(Gate):
         self.door.wait_until(lambda: self.envoy.healthy("ratelimit") == 1, "the rate limit service, as Envoy sees it")
 
     @contextmanager
-    def another(self, name: str, edits: Edits = (), files: EnvoyFiles | None = None) -> Iterator[SharedGate]:
+    def another(self, name: str, edits: Edits = (), files: EnvoyFiles | None = None) -> "Iterator[SharedGate]":
         """Another Envoy before the same service, with texts of its bootstrap replaced."""
         moved = (SERVICE, f"port_value: {self.ports[up_shared.GRPC]}")
         with self.door.another_envoy(name, (moved, *edits), files or self.files) as envoy:

@@ -1,7 +1,5 @@
 """The groups of commands: their tables agree with the commands, and help imports none of them."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from typing import Final

@@ -1,7 +1,5 @@
 """Access: a request whose token is valid is allowed or denied by the first check that fails."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, cast

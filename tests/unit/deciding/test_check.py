@@ -1,7 +1,5 @@
 """The heart: whatever bytes come, an answer goes, and nothing that is not understood is let in."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any, NoReturn, cast
 

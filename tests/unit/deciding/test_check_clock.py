@@ -1,7 +1,5 @@
 """A clock that jumps: whatever is remembered, the answer is that of a service that has just started at that time."""
 
-from __future__ import annotations
-
 import random
 from dataclasses import dataclass, replace
 from typing import Final

@@ -1,7 +1,5 @@
 """What is repeated to name a request: only what looks as it should."""
 
-from __future__ import annotations
-
 import re
 from typing import Final
 

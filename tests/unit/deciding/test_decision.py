@@ -1,7 +1,5 @@
 """The values of a decision: what a client reads for each reason."""
 
-from __future__ import annotations
-
 import pytest
 
 from authz.deciding.decision import Allowed, Denied, Identity

@@ -1,7 +1,5 @@
 """The judge: what it asks of a route's label and of the authorization header."""
 
-from __future__ import annotations
-
 import pytest
 
 from authz.deciding.decision import Denied

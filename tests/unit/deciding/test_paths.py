@@ -1,7 +1,5 @@
 """Paths: what two readers could understand differently is refused before anything is decoded; byte by byte here."""
 
-from __future__ import annotations
-
 import string
 from typing import Final
 

@@ -1,7 +1,5 @@
 """A judge that another process makes from pickled data decides as the first, and remembers nothing of it."""
 
-from __future__ import annotations
-
 import pickle
 
 import pytest

@@ -1,7 +1,5 @@
 """The generated code in `authz/deciding/_proto` is what `protos/` makes."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

@@ -1,7 +1,5 @@
 """What is read of a CheckRequest, and its bounds. What a CheckResponse holds is in the decision tables."""
 
-from __future__ import annotations
-
 import pytest
 
 from authz.deciding._proto.external_auth_pb2 import CheckRequest

@@ -1,7 +1,5 @@
 """The tree of rules: the most specific complete path wins, compared from left to right."""
 
-from __future__ import annotations
-
 import pytest
 
 from authz.deciding.decision import Denied

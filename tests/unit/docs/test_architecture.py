@@ -1,7 +1,5 @@
 """The architecture page agrees with the code: its tree with the files, its import rules with the contracts."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from typing import Final

@@ -1,7 +1,5 @@
 """The page for operators says what the program does: flags, metrics, reasons, members of a line and alerts."""
 
-from __future__ import annotations
-
 import ast
 import inspect
 import re

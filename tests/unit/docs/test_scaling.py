@@ -1,7 +1,5 @@
 """The page on scaling reckons with what the benchmarks have measured, and reckons right."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """The page about threats names checks and tests that exist: a name that is gone would vouch for nothing."""
 
-from __future__ import annotations
-
 import ast
 import re
 from functools import cache

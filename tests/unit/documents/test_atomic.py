@@ -1,7 +1,5 @@
 """A document is in its file whole or not at all, whatever happens while it is written."""
 
-from __future__ import annotations
-
 import os
 import signal
 import stat

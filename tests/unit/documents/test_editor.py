@@ -1,7 +1,5 @@
 """YAML that is written: one style for what is new, and changes that leave everything else as it stands."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from textwrap import dedent
 from typing import Final

@@ -1,7 +1,5 @@
 """Problems are shown as an editor understands them, all at once and in file order."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

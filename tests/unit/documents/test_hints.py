@@ -1,7 +1,5 @@
 """Suggestions for misspelt names."""
 
-from __future__ import annotations
-
 from authz.documents.hints import did_you_mean, nearest
 
 

@@ -1,7 +1,5 @@
 """The YAML reader: every problem with its line, and nothing that YAML offers to surprise a reader with."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
@@ -35,7 +33,7 @@ class Open(OpenSchema):
     """A file whose schema others evolve."""
 
     name: str
-    inner: tuple[OpenPart, ...] = Field(default=(), strict=False)
+    inner: "tuple[OpenPart, ...]" = Field(default=(), strict=False)
 
 
 class OpenPart(OpenSchema):

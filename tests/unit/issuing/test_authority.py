@@ -1,7 +1,5 @@
 """The development authority: what it makes is believed, is its owner's alone, and replaces nothing."""
 
-from __future__ import annotations
-
 import errno
 import stat
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Development key pairs: private halves for their owner alone, and nothing is ever overwritten."""
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import json

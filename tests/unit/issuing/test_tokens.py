@@ -1,7 +1,5 @@
 """Development tokens: the claims of the real issuers, refused before signing where the service would refuse them."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Drift: which number differs between the rendered files and what the limits say now."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path, PurePath
 

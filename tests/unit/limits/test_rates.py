@@ -1,7 +1,5 @@
 """Rates and shares: how they are written, compared and divided."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 
 import pytest

@@ -1,7 +1,5 @@
 """`limits.yaml`: what it says, and all problems at once, each with its line."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 from ipaddress import ip_network
 from pathlib import Path

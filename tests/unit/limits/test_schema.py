@@ -1,7 +1,5 @@
 """The shipped limits: their schema, what editors see by it, and what they are for."""
 
-from __future__ import annotations
-
 import json
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """The vocabulary: what the rules of a policy can answer with."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from authz.documents.findings import Findings

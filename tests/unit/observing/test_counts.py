@@ -1,7 +1,5 @@
 """The tally counts each answer once, under labels that no client can make up."""
 
-from __future__ import annotations
-
 import pickle
 from dataclasses import replace
 from typing import Final

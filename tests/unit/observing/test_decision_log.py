@@ -1,7 +1,5 @@
 """The decision log: enough to decide anew, nothing that opens a door, and nothing a client can write lines with."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Sequence

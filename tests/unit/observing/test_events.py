@@ -1,7 +1,5 @@
 """Events have fixed names and plain fields, so that operators can select them."""
 
-from __future__ import annotations
-
 import ast
 import dataclasses
 import json

@@ -1,7 +1,5 @@
 """What operators see holds no text from a client."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The line writer: logging never blocks, and what is lost is counted."""
 
-from __future__ import annotations
-
 import fcntl
 import json
 import os

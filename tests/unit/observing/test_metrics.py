@@ -1,7 +1,5 @@
 """Metrics are what Prometheus expects, and hold what was counted."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, replace
 from typing import Final

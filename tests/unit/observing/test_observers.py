@@ -1,7 +1,5 @@
 """Observers together: whatever happens to a log, requests are answered as ever, and what was lost is counted."""
 
-from __future__ import annotations
-
 import os
 import threading
 from pathlib import Path

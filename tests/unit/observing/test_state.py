@@ -1,7 +1,5 @@
 """What the admin port shows is true at every moment, and counters never go down."""
 
-from __future__ import annotations
-
 import sys
 import threading
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Traces: one span for each answer in the trace that Envoy began, sent to a real collector or to nobody."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import threading

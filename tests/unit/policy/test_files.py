@@ -1,7 +1,5 @@
 """The revision covers every file that policy or keys may come from, however they are mounted."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

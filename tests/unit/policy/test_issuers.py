@@ -1,7 +1,5 @@
 """`issuers.yml`: every default written out, and every entry that would mislead refused."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

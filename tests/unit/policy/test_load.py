@@ -1,7 +1,5 @@
 """A policy: everything that a decision depends on, read at once, with every problem of it told at once."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

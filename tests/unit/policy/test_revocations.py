@@ -1,7 +1,5 @@
 """Revocations: what is on the list is refused, until it is not; a list that cannot be meant stops the start."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path

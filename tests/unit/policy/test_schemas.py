@@ -1,7 +1,5 @@
 """The JSON Schemas: up to date, named by every shipped file, and true of it."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Tiers: seats decide the bucket, and a file in which they would not is refused."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Misspelt policy files: someone believes that they are in force."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Addresses are checked before the server uses them, so that a conflict gives one clear line."""
 
-from __future__ import annotations
-
 import errno
 import os
 import socket

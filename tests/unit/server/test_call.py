@@ -1,7 +1,5 @@
 """The states of a call from acceptance to end, step by step, without a network."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
@@ -33,7 +31,7 @@ class FakeEvent:
     content: bytes | None = None
 
     @property
-    def batch_operations(self) -> list[FakeEvent]:
+    def batch_operations(self) -> "list[FakeEvent]":
         return [self]
 
     def message(self) -> bytes | None:

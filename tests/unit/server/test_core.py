@@ -1,7 +1,5 @@
 """grpcio's private cygrpc has what the server needs; after a change of grpcio this names what is missing (ADR 8)."""
 
-from __future__ import annotations
-
 import time
 
 import grpc

@@ -1,7 +1,5 @@
 """The admin port answers operators, whatever other clients do."""
 
-from __future__ import annotations
-
 import json
 import socket
 import time

@@ -1,7 +1,5 @@
 """File handles: as many as the system grants, and a refusal if that is not enough."""
 
-from __future__ import annotations
-
 from resource import RLIM_INFINITY
 
 import pytest

@@ -1,7 +1,5 @@
 """Where workers listen, how many there are, and what settings cannot mean together."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A worker loads neither schemas nor a YAML reader: policies come to it as values."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

@@ -1,7 +1,5 @@
 """The memory of what was proven: bounded, and the newest is always in it."""
 
-from __future__ import annotations
-
 from itertools import count
 
 import pytest

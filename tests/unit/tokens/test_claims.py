@@ -1,7 +1,5 @@
 """The claims, one by one: what each may be, and what refuses well-formed ones at this time for this backend."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final

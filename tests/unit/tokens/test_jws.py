@@ -1,7 +1,5 @@
 """A compact JWS is taken apart in one way or in none; nothing in it is believed here."""
 
-from __future__ import annotations
-
 import pytest
 
 from authz.tokens.jws import parse

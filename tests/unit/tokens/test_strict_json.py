@@ -1,7 +1,5 @@
 """Strict JSON: one reading or none."""
 
-from __future__ import annotations
-
 import sys
 
 import pytest

@@ -1,7 +1,5 @@
 """The verifier: whose signature counts, by which algorithm, and what its memory may and may not answer."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace

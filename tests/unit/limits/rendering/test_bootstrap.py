@@ -1,7 +1,5 @@
 """The bootstrap: text with marked lines; one that is missing, misspelt or repeated is a problem."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

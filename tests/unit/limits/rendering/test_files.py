@@ -1,7 +1,5 @@
 """What is rendered: the same limits for both engines, for every caller that a request can have."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """The scopes of a customer's token: those of one backend, by name, and nothing else; and what we ship."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType

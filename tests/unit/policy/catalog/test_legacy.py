@@ -1,7 +1,5 @@
 """The legacy format, to the byte, and its rules one by one."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType

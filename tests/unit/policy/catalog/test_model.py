@@ -1,7 +1,5 @@
 """The catalog: names that rules and issuers may use, in files that others evolve."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from authz.documents.findings import Findings

@@ -1,7 +1,5 @@
 """The catalog's files: upstream files load unchanged, and all problems are reported with file and line."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime

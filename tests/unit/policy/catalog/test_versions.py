@@ -1,7 +1,5 @@
 """GitLab versions: numbers between dots, and nothing else."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import pytest

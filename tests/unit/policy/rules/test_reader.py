@@ -1,7 +1,5 @@
 """Rule files: the forms a rule may have, and all mistakes reported with file and line."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Final

@@ -1,7 +1,5 @@
 """Path templates: what a rule may write as its path, and what it is told otherwise."""
 
-from __future__ import annotations
-
 import pytest
 
 from authz.policy.rules.templates import MAX_SEGMENTS, Template, parse_prefix, parse_template

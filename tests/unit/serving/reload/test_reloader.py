@@ -1,7 +1,5 @@
 """Reload: what was read when somebody requested or a file changed, reports once, and never an end to it."""
 
-from __future__ import annotations
-
 import os
 import queue
 import resource
@@ -24,7 +22,7 @@ SECONDS = 30.0
 class Counted(tuple["Path", ...]):
     """Folders that tell each time somebody goes through them."""
 
-    def __new__(cls, tops: Iterable[Path], tries: queue.SimpleQueue[None]) -> Counted:
+    def __new__(cls, tops: Iterable[Path], tries: queue.SimpleQueue[None]) -> "Counted":
         made = super().__new__(cls, tops)
         made.tries = tries
         return made

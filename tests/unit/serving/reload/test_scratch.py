@@ -1,7 +1,5 @@
 """A scratch folder goes with its service, or, if that was killed, at the start of the next one."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

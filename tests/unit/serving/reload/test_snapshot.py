@@ -1,7 +1,5 @@
 """A snapshot is one moment of policy and keys, and what cannot be loaded is none."""
 
-from __future__ import annotations
-
 import pickle
 import re
 import shutil

@@ -1,7 +1,5 @@
 """WatchedPaths: every change that can change what is read shows in one of them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """The crew: what it orders when workers start, die, hang, drain or load a policy, with a clock of the test."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The endpoints file holds what Envoy reads, whole, at every moment."""
 
-from __future__ import annotations
-
 import json
 import threading
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Frames give whole messages only, and never wait for the rest of one."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import struct

@@ -1,7 +1,5 @@
 """The inbox: nothing that came is lost, and waiting for it ends."""
 
-from __future__ import annotations
-
 import os
 import signal
 import threading

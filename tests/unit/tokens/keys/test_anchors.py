@@ -1,7 +1,5 @@
 """Trust anchors: what can vouch for no chain stops the start, named by file and certificate."""
 
-from __future__ import annotations
-
 import base64
 import json
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Chains: which leaf is believed, for how long, and that nothing inside a certificate gets out as an exception."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import sys

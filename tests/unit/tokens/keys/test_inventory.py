@@ -1,7 +1,5 @@
 """What is trusted, as plain values: the age of keys and the end of anchors."""
 
-from __future__ import annotations
-
 from types import MappingProxyType
 
 import pytest

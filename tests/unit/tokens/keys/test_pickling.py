@@ -1,7 +1,5 @@
 """Keys, certificates and revocations reach another process as they are."""
 
-from __future__ import annotations
-
 import pickle
 from dataclasses import fields, replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The keys directory: what is no public signing key of exactly one issuer stops the start, named by file and key."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import os
