@@ -1,6 +1,7 @@
 """A scratch folder goes with its service, or, if that was killed, at the start of the next one."""
 
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,11 @@ def test_it_is_named_by_its_process_and_goes_after_its_block(tmp_path: Path) -> 
         assert folder.name.startswith(f"authz-{os.getpid()}-")
         (folder / "0").mkdir()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_only_its_owner_may_enter_it(tmp_path: Path) -> None:
+    with Scratch(tmp_path) as folder:
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_what_a_killed_process_left_is_swept_and_not_before(tmp_path: Path) -> None:
