@@ -10,28 +10,15 @@ import click
 from authz.cli.catalog.open_catalog import OpenCatalog, open_catalog
 from authz.cli.catalog.text import FORMAT, json_text, table
 from authz.cli.customer import CustomerFlags, check_known, customer_options
-from authz.cli.options import POLICY
+from authz.cli.options import POLICY, Parsed
 from authz.documents.editor import dumped
 from authz.policy.catalog.entitlement import Customer, Lack, lacks
 from authz.policy.catalog.legacy import REALMS, legacy_services
 from authz.policy.catalog.model import Catalog, UnitPrimitive
 from authz.policy.catalog.schema import moment
 
-
-class _Moment(click.ParamType[datetime]):
-    """A date as catalogs write it."""
-
-    name = "date"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        try:
-            return moment(value)
-        except ValueError as error:
-            self.fail(f"'{value}' {error}", param, ctx)
-
-
 _AT: Final = click.option(
-    "--at", type=_Moment(), help="Show access at another time than now, such as '2024-10-17 00:00:00 UTC'."
+    "--at", type=Parsed("date", moment), help="Show access at another time than now, such as '2024-10-17 00:00:00 UTC'."
 )
 
 
