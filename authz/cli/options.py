@@ -1,4 +1,4 @@
-"""Options that several commands share, and how options are made: from a parser, with an environment variable, in groups."""
+"""Options that several commands share, and how options are made: from a parser, with a variable, in groups."""
 
 from collections.abc import Callable
 from pathlib import Path

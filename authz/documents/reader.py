@@ -41,6 +41,14 @@ class Document(Generic[S_co]):
             where = where[:-1]
         return self.lines.get(where, 1)
 
+    def problem(self, where: Where, message: str, findings: Findings) -> None:
+        """Report a problem of that part."""
+        findings.problem(self.file, self.line(where), message)
+
+    def warning(self, where: Where, message: str, findings: Findings) -> None:
+        """Report what is harmless but probably not intended in that part."""
+        findings.warning(self.file, self.line(where), message)
+
 
 def read_folder(folder: Path, schema: type[S], findings: Findings) -> list[Document[S]]:
     """Read every `*.yml` file in a folder, by name; a folder that does not exist holds none.

@@ -192,7 +192,7 @@ class _Reader:
                 self._report((*where, name), f"{kind} '{name}' {otherwise}{did_you_mean(name, known)}")
 
     def _report(self, where: Where, message: str) -> None:
-        self._findings.problem(self._document.file, self._document.line(where), message)
+        self._document.problem(where, message, self._findings)
 
 
 def _service(entry: SharedEntry) -> RateLimitService:

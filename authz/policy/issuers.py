@@ -1,6 +1,6 @@
 """The schema and the reader of `issuers.yml`: whose tokens are accepted, and what they may claim."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -93,23 +93,14 @@ def read_issuers(file: Path, catalog: Catalog, findings: Findings) -> tuple[Issu
     )
     _report_shared_identities(document, findings)
     for position, entry in enumerate(entries):
-        _report_entry(entry, _reporter(document, position, findings), catalog)
+        for name in entry.backend_services or ():
+            if name not in catalog.backend_services:
+                message = f"backend service '{name}' is not in the catalog"
+                document.problem(("issuers", position, "backend_services"), message, findings)
+        if entry.certificate_identity is not None and "certificate_chain" not in entry.trust:
+            message = "has no effect without certificate_chain under trust: remove it"
+            document.problem(("issuers", position, "certificate_identity"), message, findings)
     return tuple(entry.built() for entry in entries)
-
-
-def _reporter(document: Document[IssuersFile], position: int, findings: Findings) -> Callable[[str, str], None]:
-    def report(key: str, message: str) -> None:
-        findings.problem(document.file, document.line(("issuers", position, key)), message)
-
-    return report
-
-
-def _report_entry(entry: IssuerEntry, report: Callable[[str, str], None], catalog: Catalog) -> None:
-    for name in entry.backend_services or ():
-        if name not in catalog.backend_services:
-            report("backend_services", f"backend service '{name}' is not in the catalog")
-    if entry.certificate_identity is not None and "certificate_chain" not in entry.trust:
-        report("certificate_identity", "has no effect without certificate_chain under trust: remove it")
 
 
 def _report_shared_identities(document: Document[IssuersFile], findings: Findings) -> None:
@@ -122,10 +113,9 @@ def _report_shared_identities(document: Document[IssuersFile], findings: Finding
         owner = owners.setdefault((issuer.environment, issuer.certificate_identity), issuer.name)
         if owner != issuer.name:
             key = "certificate_identity" if entry.certificate_identity else "issuer"
-            message = (
-                f"'{issuer.certificate_identity}' is what leaves of issuer '{owner}' carry: one identity, one issuer"
-            )
-            findings.problem(document.file, document.line(("issuers", position, key)), message)
+            identity = issuer.certificate_identity
+            message = f"'{identity}' is what leaves of issuer '{owner}' carry: one identity, one issuer"
+            document.problem(("issuers", position, key), message, findings)
 
 
 def _report_duplicates(
@@ -134,5 +124,5 @@ def _report_duplicates(
     seen: set[object] = set()
     for position, value in enumerate(values):
         if value in seen:
-            findings.problem(document.file, document.line(("issuers", position, key)), message.format(repr(value)))
+            document.problem(("issuers", position, key), message.format(repr(value)), findings)
         seen.add(value)
