@@ -20,7 +20,6 @@ from authz.limits.model import (
     OnFailure,
     RateLimitService,
     TierLimits,
-    UnitPrimitiveLimits,
 )
 from authz.limits.rates import Rate, percent
 from authz.limits.schema import (
@@ -90,17 +89,17 @@ class _Reader:
             oversubscribe=Fraction(str(entry.oversubscribe)),
             line=self._document.line(where),
             tiers=self._tiers(entry.tiers, entry.capacity, (*where, "tiers")),
-            unit_primitives=tuple(
-                UnitPrimitiveLimits(
-                    unit, self._tiers(each.tiers, entry.capacity, (*where, "unit_primitives", unit, "tiers"))
-                )
-                for unit, each in units.items()
+            unit_primitives=MappingProxyType(
+                {
+                    unit: self._tiers(each.tiers, entry.capacity, (*where, "unit_primitives", unit, "tiers"))
+                    for unit, each in units.items()
+                }
             ),
         )
 
     def _check_unit_primitive(self, backend: str, unit: str, entry: UnitPrimitiveEntry, beside: BackendEntry) -> None:
         where: Where = ("backend_services", backend, "unit_primitives", unit)
-        served = self._vocabulary.unit_primitives(backend)
+        served = self._vocabulary.answers.get(backend, frozenset())
         if unit not in self._vocabulary.catalog.unit_primitives:
             near = did_you_mean(unit, self._vocabulary.catalog.unit_primitives)
             self._report(where, f"unit primitive '{unit}' is not in the catalog{near}")
