@@ -28,28 +28,25 @@ _SOURCES: Final = all_of(
         "source",
         type=_FILE,
         default=Path("envoy/limits.yaml"),
-        show_default=True,
         help="The file that all limits are written in.",
     ),
     click.option(
         "--bootstrap",
         type=_FILE,
         default=Path("envoy/envoy.yaml"),
-        show_default=True,
         help="Envoy's bootstrap, with lines that mark where limits belong.",
     ),
     click.option(
         "--into",
         type=click.Path(file_okay=False, path_type=Path),
         default=Path("envoy/rendered"),
-        show_default=True,
         help="The folder of rendered files.",
     ),
     POLICY,
 )
 
 
-@click.group()
+@click.group(context_settings={"show_default": True})
 def limits() -> None:
     """Render the limits for Envoy and the rate limit service, and check that this has been done."""
 

@@ -10,10 +10,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from authz.documents.allowed_keys import allowed_keys
 from authz.documents.findings import Findings
 from authz.documents.hints import did_you_mean
-from authz.documents.schema import Schema
+from authz.documents.schema import Schema, allowed_keys
 
 Where = tuple[str | int, ...]
 """The path to a part of a document: keys and list positions, from its top."""

@@ -13,7 +13,7 @@ from authz.documents.hints import nearest
 from authz.documents.reader import Document, read_folder
 from authz.policy.catalog.model import Catalog
 from authz.policy.catalog.reader import catalog_folder, known_names, read_catalog_files
-from authz.policy.catalog.schema import SCHEMAS, ServiceFile, UnitPrimitiveFile
+from authz.policy.catalog.schema import ServiceFile, UnitPrimitiveFile
 from authz.policy.rules.schema import RulesFile
 
 
@@ -41,7 +41,7 @@ class OpenCatalog:
 
     def choices(self, key: str) -> tuple[str, ...]:
         """Return the names that a key may list; none if it may list any name."""
-        return tuple(sorted(known_names(self.policy).get(key, ()))) if key in SCHEMAS else ()
+        return tuple(sorted(known_names(self.policy).get(key, ())))
 
     def check_names(self, key: str, value: Collection[str]) -> None:
         """Raise UsageError for a name that the catalog does not have, or for a new one that it already has."""
