@@ -10,7 +10,7 @@ from typing import Final
 
 MAX_DEPTH: Final = 16
 _ANYWHERE: Final = (".yml", ".yaml")
-_AT_THE_TOP: Final = (".jwks.json", ".ca.pem")
+KEY_FILES: Final = (".jwks.json", ".ca.pem")
 
 
 def revision(*tops: Path) -> str:
@@ -30,7 +30,7 @@ def files(top: Path) -> Iterator[tuple[Path, bytes]]:
     A file that cannot be read is left out: no policy was loaded from it.
     """
     for folder, names in _below(top, frozenset()):
-        endings = _ANYWHERE + _AT_THE_TOP if folder == top else _ANYWHERE
+        endings = _ANYWHERE + KEY_FILES if folder == top else _ANYWHERE
         for name in sorted(names):
             content = _content(folder / name) if name.endswith(endings) else None
             if content is not None:
