@@ -13,8 +13,8 @@ from authz.model import Algorithm, Trust
 from authz.policy.catalog.reader import read_catalog
 from authz.policy.load import load_policy
 from authz.tokens.cache import Cache
-from authz.tokens.keys.chains import ChainProof, ChainVerifier
-from authz.tokens.keys.key import VerificationKey
+from authz.tokens.keys.chains import ChainVerifier
+from authz.tokens.keys.key import Signer, VerificationKey
 from authz.tokens.keys.ring import KeyRing
 from authz.tokens.proof import Proof
 from authz.tokens.revocations import NO_REVOCATIONS, Revocations
@@ -56,7 +56,7 @@ class Forgetful(Cache[V]):
 
 
 def judge_with(
-    proofs: Cache[Proof], chains: Cache[ChainProof] | None = None, revocations: Revocations = NO_REVOCATIONS
+    proofs: Cache[Proof], chains: Cache[Signer] | None = None, revocations: Revocations = NO_REVOCATIONS
 ) -> Judge:
     """Return the shipped judge with those caches; its customers' issuer signs with any of `KEYS`, or by `CHAIN`."""
     shipped = next(issuer for issuer in POLICY.issuers if issuer.name == "customers-dot")
@@ -66,7 +66,7 @@ def judge_with(
         for algorithm, pair in KEYS.items()
     }
     anchors = {issuer.name: (ROOT.signed,)}
-    known = Cache[ChainProof](1_000) if chains is None else chains
+    known = Cache[Signer](1_000) if chains is None else chains
     signers = Signers(KeyRing({issuer.name: keys}, anchors), ChainVerifier(anchors, known))
     return replace(POLICY.judge, verifier=Verifier((issuer,), signers, revocations, proofs))
 

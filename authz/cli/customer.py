@@ -1,47 +1,29 @@
 """The flags that describe a customer, for the commands that need to know what it is entitled to."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import click
 
+from authz.cli.options import Parsed, all_of
 from authz.policy.catalog.entitlement import Customer
 from authz.policy.catalog.model import Catalog
 from authz.policy.catalog.versions import Version
 
 DEFAULT_OPERATOR: Final = "gitlab_cloud_operator"
 
-C = TypeVar("C", bound="Callable[..., Any]")  # Any: commands take what their options make
-
-
-class _VersionType(click.ParamType[Version]):
-    """A GitLab version, compared number by number."""
-
-    name = "version"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Version:
-        try:
-            return value if isinstance(value, Version) else Version.parse(str(value))
-        except ValueError as error:
-            self.fail(f"'{value}' {error}", param, ctx)
-
-
-_OPTIONS: Final = (
+customer_options: Final = all_of(
     click.option("--license-type", help="The customer's license: free, premium or ultimate."),
     click.option("--add-on", "add_ons", multiple=True, help="An add-on that the customer bought; repeatable."),
     click.option("--operator", help=f"Who runs the feature for the customer.  [default: {DEFAULT_OPERATOR}]"),
     click.option(
-        "--gitlab-version", type=_VersionType(), help="The customer's GitLab, such as 17.8; unknown if left out."
+        "--gitlab-version",
+        type=Parsed("version", Version.parse),
+        help="The customer's GitLab, such as 17.8; unknown if left out.",
     ),
 )
-
-
-def customer_options(command: C) -> C:
-    """Add the flags that describe a customer."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+"""The flags that describe a customer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,12 @@
 """`authz limits`: renders one file of limits for Envoy and the rate limit service, and checks that it was done."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 import click
 
-from authz.cli.options import POLICY
+from authz.cli.options import POLICY, all_of
 from authz.documents.atomic import replace_all
 from authz.documents.findings import ConfigurationError, Findings
 from authz.limits.drift import compare, leftovers
@@ -22,67 +21,50 @@ from authz.policy.catalog.reader import read_catalog
 from authz.policy.rules.reader import read_rules
 from authz.policy.tiers import read_tiers
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
-_FOLDER = click.Path(file_okay=False, path_type=Path)
+_FILE: Final = click.Path(dir_okay=False, path_type=Path)
+_SOURCES: Final = all_of(
+    click.option(
+        "--limits",
+        "source",
+        type=_FILE,
+        default=Path("envoy/limits.yaml"),
+        help="The file that all limits are written in.",
+    ),
+    click.option(
+        "--bootstrap",
+        type=_FILE,
+        default=Path("envoy/envoy.yaml"),
+        help="Envoy's bootstrap, with lines that mark where limits belong.",
+    ),
+    click.option(
+        "--into",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=Path("envoy/rendered"),
+        help="The folder of rendered files.",
+    ),
+    POLICY,
+)
 
 
-@dataclass(frozen=True, slots=True)
-class _Rendering:
-    """The limits, and the files that they are rendered to."""
-
-    limits: Limits
-    files: Mapping[str, RenderedFile]
-
-
-def _sources(command: Callable[..., None]) -> Callable[..., Any]:  # Any: as click types it
-    for decorate in (
-        POLICY,
-        click.option(
-            "--into",
-            type=_FOLDER,
-            default=Path("envoy/rendered"),
-            show_default=True,
-            help="The folder of rendered files.",
-        ),
-        click.option(
-            "--bootstrap",
-            type=_FILE,
-            default=Path("envoy/envoy.yaml"),
-            show_default=True,
-            help="Envoy's bootstrap, with lines that mark where limits belong.",
-        ),
-        click.option(
-            "--limits",
-            "source",
-            type=_FILE,
-            default=Path("envoy/limits.yaml"),
-            show_default=True,
-            help="The file that all limits are written in.",
-        ),
-    ):
-        command = decorate(command)
-    return command
-
-
-@click.group()
+@click.group(context_settings={"show_default": True})
 def limits() -> None:
     """Render the limits for Envoy and the rate limit service, and check that this has been done."""
 
 
 @limits.command()
-@_sources
+@_SOURCES
 def render(source: Path, bootstrap: Path, into: Path, policy: Path) -> None:
     """Write what both engines read, everything or nothing, and print the files that changed.
 
     A running Envoy of the embedded engine loads moved files at once. A changed filter starts again with full buckets.
     """
     findings = Findings()
-    rendering = _rendering(source, bootstrap, into, policy, findings)
+    _, files = _rendering(source, bootstrap, into, policy, findings)
     _warn(findings)
-    texts = {into / name: file.text for name, file in rendering.files.items()}
+    texts = {into / name: file.text for name, file in files.items()}
     try:
         changed = {file: text for file, text in texts.items() if not _holds(file, text)}
-        old = leftovers(rendering.files, into)
+        old = leftovers(files, into)
         replace_all(changed)
         for file in old:
             file.unlink()
@@ -95,20 +77,22 @@ def render(source: Path, bootstrap: Path, into: Path, policy: Path) -> None:
 
 
 @limits.command()
-@_sources
+@_SOURCES
 def check(source: Path, bootstrap: Path, into: Path, policy: Path) -> None:
     """Fail if the rendered files are not what the limits say, and name the numbers; else print what is enforced."""
     findings = Findings()
-    rendering = _rendering(source, bootstrap, into, policy, findings)
-    compare(rendering.files, into, source, findings)
+    read, files = _rendering(source, bootstrap, into, policy, findings)
+    compare(files, into, source, findings)
     findings.conclude()
     _warn(findings)
-    for line in report(rendering.limits):
+    for line in report(read):
         click.echo(line)
 
 
-def _rendering(source: Path, bootstrap: Path, into: Path, policy: Path, findings: Findings) -> _Rendering:
-    """Read everything. Raises ConfigurationError with every problem."""
+def _rendering(
+    source: Path, bootstrap: Path, into: Path, policy: Path, findings: Findings
+) -> tuple[Limits, Mapping[str, RenderedFile]]:
+    """Return the limits, and the files that they are rendered to. Raises ConfigurationError with every problem."""
     catalog = read_catalog(policy, findings)
     vocabulary = Vocabulary(
         catalog, read_tiers(policy / "tiers.yml", findings), answers(read_rules(policy / "rules", catalog, findings))
@@ -120,7 +104,7 @@ def _rendering(source: Path, bootstrap: Path, into: Path, policy: Path, findings
     if read is None:
         raise ConfigurationError(findings.problems, findings.warnings)
     findings.conclude()
-    return _Rendering(read, rendered(read, source, text, bootstrap, into))
+    return read, rendered(read, source, text, bootstrap, into)
 
 
 def _holds(file: Path, text: str) -> bool:

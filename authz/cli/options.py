@@ -1,58 +1,74 @@
-"""Options that several commands share, each with an environment variable of the same name."""
+"""Options that several commands share, and how options are made: from a parser, with a variable, in groups."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import click
 
 from authz.documents.durations import seconds
 
+C = TypeVar("C", bound="Callable[..., Any]")  # Any: commands take what their options make
+
 PACKAGED_POLICY: Final = Path(__file__).parent.parent / "data"
 
 
-def variable(flag: str) -> str:
-    """Return the environment variable of a flag: `--log-level` is AUTHZ_LOG_LEVEL."""
-    return "AUTHZ_" + flag.removeprefix("--").replace("-", "_").upper()
+class Parsed(click.ParamType[Any]):  # Any: what the parser makes of a text
+    """A parameter that a function reads from text; a variable may list several, separated by commas.
 
+    What the function raises as ValueError is the problem with the text, after `prefix`.
+    """
 
-class _Duration(click.ParamType[float]):
-    """A number and a unit, in seconds."""
+    envvar_list_splitter = ","
 
-    name = "duration"
+    def __init__(self, name: str, parse: Callable[[str], Any], prefix: str = "'{}' ") -> None:
+        self.name = name
+        self._parse = parse
+        self._prefix = prefix
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, float):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
             return value
         try:
-            return seconds(value)
+            return self._parse(value)
         except ValueError as error:
-            self.fail(f"'{value}' {error}", param, ctx)
+            self.fail(f"{self._prefix.format(value)}{error}", param, ctx)
 
 
-DURATION: Final = _Duration()
-POLICY: Final = click.option(
+def all_of(*options: Callable[[C], C]) -> Callable[[C], C]:
+    """Return a decorator that adds several options, which help then lists in this order."""
+
+    def add(command: C) -> C:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+def setting(flag: str, **how: Any) -> Callable[[C], C]:  # Any: as click has it
+    """Return an option that a variable of the same name sets too; its help shows both."""
+    variable = "AUTHZ_" + flag.removeprefix("--").replace("-", "_").upper()
+    return click.option(flag, envvar=variable, show_envvar=True, **{"show_default": True, **how})
+
+
+DURATION: Final = Parsed("duration", seconds)
+POLICY: Final = setting(
     "--policy",
-    envvar=variable("--policy"),
     type=click.Path(path_type=Path),
     default=PACKAGED_POLICY,
     show_default="the packaged policy",
-    show_envvar=True,
     help="Policy directory: catalog/, issuers.yml, rules/, tiers.yml.",
 )
-KEYS: Final = click.option(
+KEYS: Final = setting(
     "--keys",
-    envvar=variable("--keys"),
     type=click.Path(path_type=Path),
     default=PACKAGED_POLICY / "keys",
     show_default="the packaged keys, none",
-    show_envvar=True,
     help="Keys directory: one <issuer name>.jwks.json for each issuer.",
 )
-ENVIRONMENT: Final = click.option(
+ENVIRONMENT: Final = setting(
     "--environment",
-    envvar=variable("--environment"),
     default="production",
-    show_default=True,
-    show_envvar=True,
     help="Load the issuers of this environment only.",
 )

@@ -4,13 +4,12 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from authz.cli.options import DURATION, ENVIRONMENT, KEYS, POLICY, variable
+from authz.cli.options import DURATION, ENVIRONMENT, KEYS, POLICY, Parsed, setting
 from authz.observing.events import AdminListening, CheckWeakened, PolicyLoaded
 from authz.observing.json_log import LOG_LEVELS, STDERR, EventLog
 from authz.observing.line_writer import LineWriter
@@ -37,92 +36,73 @@ from authz.serving.supervision.supervisor import Supervisor
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-class _Parsed(click.ParamType[Any]):  # Any: what the parser makes of a text
-    """A parameter that one of the parsers of the settings reads; a variable may list several, separated by commas."""
-
-    envvar_list_splitter = ","
-
-    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
-        self.name = name
-        self._parse = parse
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if not isinstance(value, str):
-            return value
-        try:
-            return self._parse(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-def _option(flag: str, **how: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:  # Any: as click has it
-    """Return an option that a variable of the same name sets too; its help shows both."""
-    return click.option(flag, envvar=variable(flag), show_envvar=True, **{"show_default": True, **how})
-
-
 @click.command()
 @POLICY
 @KEYS
 @ENVIRONMENT
-@_option(
+@setting(
     "--listen",
-    type=_Parsed("address", AddressTemplate.parse),
+    type=Parsed("address", AddressTemplate.parse, prefix=""),
     multiple=True,
     default=("127.0.0.1:9000",),
     help="HOST:PORT or unix:PATH; repeatable; {worker} and {9000+worker} count workers from 0.",
 )
-@_option(
+@setting(
     "--workers",
     type=click.IntRange(1, MAX_WORKERS),
     show_default="one per core if every --listen counts workers, else 1",
     help="Processes, each on an address of its own.",
 )
-@_option(
+@setting(
     "--max-in-flight",
     type=click.IntRange(1, 1_000_000),
     default=1_000,
     help="Unanswered checks that a worker holds; beyond it Envoy is sent to another worker at once.",
 )
-@_option(
+@setting(
     "--max-age",
     type=DURATION,
     default="500ms",
     help="How long a check may wait; then Envoy is sent to another worker.",
 )
-@_option(
+@setting(
     "--drain", type=DURATION, default="5s", help="Time between SIGTERM, when health turns NOT_SERVING, and the end."
 )
-@_option(
+@setting(
     "--endpoints-file",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Keep Envoy's list of the workers that serve (EDS) in this file, JSON or YAML.",
 )
-@_option(
+@setting(
     "--admin",
-    type=_Parsed("address", parse_network),
+    type=Parsed("address", parse_network, prefix=""),
     default="127.0.0.1:9091",
     help="HOST:PORT of /healthz, /readyz, /metrics and /revision; port 0 is any free one.",
 )
-@_option(
+@setting(
     "--log-level",
     type=click.Choice(LOG_LEVELS, case_sensitive=False),
     default="info",
     help="Least severe events to log; decisions are always logged.",
 )
-@_option(
+@setting(
     "--log-allow-sample",
     type=click.FloatRange(0.0, 1.0),
     default=1.0,
     help="Share of allowed requests in the decision log, chosen at random; refused ones are all logged.",
 )
-@_option("--otlp-endpoint", type=_Parsed("url", parse_collector), help="Send traces to this OpenTelemetry collector.")
-@_option(
+@setting(
+    "--otlp-endpoint",
+    type=Parsed("url", parse_collector, prefix=""),
+    help="Send traces to this OpenTelemetry collector.",
+)
+@setting(
     "--allow-empty-issuers",
     is_flag=True,
     show_default=False,
     help="Weakens a check: start although an issuer has no key; its tokens are refused.",
 )
-@_option(
+@setting(
     "--allow-unlabelled-routes",
     is_flag=True,
     show_default=False,

@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from authz.cli.customer import CustomerFlags, check_known, customer_options
-from authz.cli.options import DURATION, POLICY, variable
+from authz.cli.options import DURATION, POLICY, setting
 from authz.documents.findings import Findings
 from authz.documents.hints import did_you_mean
 from authz.issuing.tokens import ChainPlace, NewToken, sign, sign_with_chain
@@ -20,8 +20,6 @@ from authz.policy.issuers import read_issuers
 from authz.tokens.proof import TokenError
 
 DEVELOPMENT_INSTANCE: Final = "00000000-0000-4000-8000-000000000001"
-
-
 _CORRECTIONS: Final = {
     TokenError.WRONG_REALM: ": --realm of issuer '{issuer}' is {realms}",
     TokenError.WRONG_AUDIENCE: ": --backend-service of issuer '{issuer}' is {backends}",
@@ -38,12 +36,10 @@ def token() -> None:
 
 @token.command()
 @POLICY
-@click.option(
+@setting(
     "--keys",
-    envvar=variable("--keys"),
     type=click.Path(path_type=Path),
     required=True,
-    show_envvar=True,
     help="The folder that 'authz keys generate' filled.",
 )
 @click.option("--issuer", "issuer_name", required=True, help="Who signs: a name of issuers.yml.")

@@ -10,10 +10,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from authz.documents.allowed_keys import allowed_keys
 from authz.documents.findings import Findings
 from authz.documents.hints import did_you_mean
-from authz.documents.schema import Schema
+from authz.documents.schema import Schema, allowed_keys
 
 Where = tuple[str | int, ...]
 """The path to a part of a document: keys and list positions, from its top."""
@@ -40,6 +39,14 @@ class Document(Generic[S_co]):
         while where and where not in self.lines:
             where = where[:-1]
         return self.lines.get(where, 1)
+
+    def problem(self, where: Where, message: str, findings: Findings) -> None:
+        """Report a problem of that part."""
+        findings.problem(self.file, self.line(where), message)
+
+    def warning(self, where: Where, message: str, findings: Findings) -> None:
+        """Report what is harmless but probably not intended in that part."""
+        findings.warning(self.file, self.line(where), message)
 
 
 def read_folder(folder: Path, schema: type[S], findings: Findings) -> list[Document[S]]:

@@ -1,10 +1,14 @@
-"""The base of every policy file's schema, and the types of values that several schemas share."""
+"""The base of every policy file's schema, the types of values that several share, and the keys that one allows."""
 
-from typing import Annotated, ClassVar
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from authz.documents.durations import seconds
+
+_Part = dict[str, Any]  # Any: a JSON Schema, as pydantic writes it
 
 
 class Schema(BaseModel):
@@ -25,3 +29,36 @@ Duration = Annotated[
     BeforeValidator(seconds, json_schema_input_type=Annotated[str, Field(pattern=r"^[0-9]{1,9}(ms|s|m|h|d)$")]),
 ]
 """Seconds, written as a number and a unit."""
+
+
+def allowed_keys(schema: type[BaseModel], where: tuple[str | int, ...]) -> frozenset[str]:
+    """Return the keys that are allowed in the part at `where`; if it may have several forms, the keys of all."""
+    described = _described(schema)
+    definitions = described.get("$defs", {})
+    parts = list(_forms(described, definitions))
+    for step in where:
+        parts = [form for part in parts for inner in _within(part, step) for form in _forms(inner, definitions)]
+    return frozenset(name for part in parts for name in part.get("properties", {}))
+
+
+@cache
+def _described(schema: type[BaseModel]) -> _Part:
+    return schema.model_json_schema()
+
+
+def _forms(part: _Part, definitions: Mapping[str, _Part]) -> Iterator[_Part]:
+    """Yield each form that a part may have, with references followed."""
+    if "$ref" in part:
+        yield from _forms(definitions[part["$ref"].rpartition("/")[2]], definitions)
+    for choice in (*part.get("anyOf", ()), *part.get("oneOf", ())):
+        yield from _forms(choice, definitions)
+    yield part
+
+
+def _within(part: _Part, step: str | int) -> Iterator[_Part]:
+    """Yield the schemas of one key, or of one position of a list."""
+    inner = part.get("items") if isinstance(step, int) else part.get("properties", {}).get(step)
+    if inner is None and isinstance(step, str):
+        inner = part.get("additionalProperties")
+    if isinstance(inner, dict):
+        yield inner

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509.oid import NameOID
 
-from authz.issuing.key_pairs import Public, new_key, private_pem, write_secret
+from authz.issuing.key_pairs import Public, intact, new_key, private_pem, write_secret
 from authz.model import Algorithm, Issuer
 
 _LIFETIME: Final = timedelta(days=3650)
@@ -87,11 +86,9 @@ def read_chain(folder: Path, issuer: Issuer) -> Chain:
     """Return an issuer's development chain. Raises OSError or ValueError if there is none that can be read."""
     file = chain_file(folder, issuer)
     pem = file.read_bytes()
-    try:
+    with intact(file):
         certificates = x509.load_pem_x509_certificates(pem)
         load_pem_private_key(pem, password=None)
-    except (TypeError, ValueError, UnsupportedAlgorithm):
-        raise ValueError(f"{file} is damaged or was changed: remove it") from None
     algorithm = next(known for known in Algorithm if known in issuer.algorithms)
     x5c = (base64.b64encode(certificate.public_bytes(Encoding.DER)).decode("ascii") for certificate in certificates)
     return Chain(algorithm, pem[: pem.index(_CERTIFICATE)], tuple(x5c))
@@ -108,13 +105,11 @@ def _new_authority(now: datetime) -> bytes:
 
 def _read_authority(file: Path) -> _Authority:
     pem = file.read_bytes()
-    try:
+    with intact(file):
         key = load_pem_private_key(pem, password=None)
         intermediate, root = x509.load_pem_x509_certificates(pem)
-    except (TypeError, ValueError, UnsupportedAlgorithm):
-        raise ValueError(f"{file} is damaged or was changed: remove it") from None
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise ValueError(f"{file} is damaged or was changed: remove it")  # noqa: TRY004  one kind of error for whatever a file holds
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise TypeError
     return _Authority(key, intermediate, root)
 
 

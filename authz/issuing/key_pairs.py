@@ -5,9 +5,11 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -71,24 +73,28 @@ def read_pair(folder: Path, issuer: Issuer) -> Pair:
     """Return an issuer's development pair. Raises OSError or ValueError if there is none that can be read."""
     private, file = private_file(folder, issuer), public_file(folder, issuer)
     pem = private.read_bytes()
-    try:
+    with intact(private):
         load_pem_private_key(pem, password=None)
-    except (TypeError, ValueError, UnsupportedAlgorithm):
-        raise ValueError(f"{private} is damaged or was changed: remove it") from None
-    try:
+    with intact(file):
         public = json.loads(file.read_bytes())["keys"][0]
         return Pair(str(public["kid"]), Algorithm(public["alg"]), pem)
-    except (LookupError, TypeError, ValueError):
+
+
+@contextmanager
+def intact(file: Path) -> Iterator[None]:
+    """Read what a file holds inside of this. Raises ValueError, which says what to do, if that fails."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, UnsupportedAlgorithm):
         raise ValueError(f"{file} is damaged or was changed: remove it") from None
 
 
 def _kept(file: Path, issuer: Issuer) -> tuple[Algorithm, Private]:
-    try:
+    with intact(file):
         private = load_pem_private_key(file.read_bytes(), password=None)
-    except (TypeError, ValueError, UnsupportedAlgorithm):
-        raise ValueError(f"{file} is damaged or was changed: remove it") from None
     for algorithm in issuer.algorithms:
-        if isinstance(private, _KINDS[algorithm]):
+        kind, _ = _KINDS[algorithm]
+        if isinstance(private, kind):
             return algorithm, private
     raise ValueError(f"{file} is for another algorithm than issuer '{issuer.name}' signs with: remove it")
 
@@ -96,7 +102,8 @@ def _kept(file: Path, issuer: Issuer) -> tuple[Algorithm, Private]:
 def new_key(issuer: Issuer) -> tuple[Algorithm, Private]:
     """Return a new key for the first algorithm on offer that an issuer signs with."""
     algorithm = next(known for known in Algorithm if known in issuer.algorithms)
-    return algorithm, _MAKERS[algorithm]()
+    _, made = _KINDS[algorithm]
+    return algorithm, made()
 
 
 def private_pem(private: Private) -> bytes:
@@ -113,24 +120,12 @@ def write_secret(file: Path, content: bytes) -> None:
         stream.write(content)
 
 
-def _rsa() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-
-def _elliptic() -> ec.EllipticCurvePrivateKey:
-    return ec.generate_private_key(ec.SECP256R1())
-
-
-_KINDS: Final[Mapping[Algorithm, type[Private]]] = {
-    Algorithm.RS256: rsa.RSAPrivateKey,
-    Algorithm.ES256: ec.EllipticCurvePrivateKey,
-    Algorithm.EDDSA: ed25519.Ed25519PrivateKey,
+_KINDS: Final[Mapping[Algorithm, tuple[type[Private], Callable[[], Private]]]] = {
+    Algorithm.RS256: (rsa.RSAPrivateKey, partial(rsa.generate_private_key, public_exponent=65537, key_size=2048)),
+    Algorithm.ES256: (ec.EllipticCurvePrivateKey, partial(ec.generate_private_key, ec.SECP256R1())),
+    Algorithm.EDDSA: (ed25519.Ed25519PrivateKey, ed25519.Ed25519PrivateKey.generate),
 }
-_MAKERS: Final[Mapping[Algorithm, Callable[[], Private]]] = {
-    Algorithm.RS256: _rsa,
-    Algorithm.ES256: _elliptic,
-    Algorithm.EDDSA: ed25519.Ed25519PrivateKey.generate,
-}
+"""The kind of key that each algorithm signs with, and what makes one."""
 
 
 def _jwk(key: Public, algorithm: Algorithm) -> dict[str, str]:

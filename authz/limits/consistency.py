@@ -24,12 +24,12 @@ def check_backend(backend: BackendLimits, tiers: Sequence[str], file: Path, find
         _check_order([(name, own.get(name, backend.tiers[0]).ceiling) for name in tiers], file, findings)
     for tier in backend.tiers:
         _check_use(tier, file, findings)
-    for unit in backend.unit_primitives:
-        _check_order([(tier.tier, tier.ceiling) for tier in unit.tiers if tier.ceiling], file, findings)
-        for tier in unit.tiers:
+    for unit, tiers_of_it in backend.unit_primitives.items():
+        _check_order([(tier.tier, tier.ceiling) for tier in tiers_of_it if tier.ceiling], file, findings)
+        for tier in tiers_of_it:
             _check_use(tier, file, findings)
             if tier.tier in own:
-                _check_below(unit.unit_primitive, tier, own[tier.tier], file, findings)
+                _check_below(unit, tier, own[tier.tier], file, findings)
 
 
 def _check_order(ceilings: Sequence[tuple[str, Ceiling | None]], file: Path, findings: Findings) -> None:

@@ -58,23 +58,18 @@ class TierLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class UnitPrimitiveLimits:
-    """Limits that count one unit primitive only, beside the backend's own. Tiers that are absent have none."""
-
-    unit_primitive: str
-    tiers: tuple[TierLimits, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class BackendLimits:
-    """The limits of one backend service. `tiers` begin with the default tier; an absent one draws from that."""
+    """The limits of one backend service. `tiers` begin with the default tier; an absent one draws from that.
+
+    `unit_primitives` count that one alone, beside the backend's own. Tiers that are absent there have none.
+    """
 
     backend_service: str
     capacity: Rate
     oversubscribe: Fraction
     line: int
     tiers: tuple[TierLimits, ...]
-    unit_primitives: tuple[UnitPrimitiveLimits, ...]
+    unit_primitives: Mapping[str, tuple[TierLimits, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +127,6 @@ class Limits:
         for backend in self.backends:
             for tier in backend.tiers:
                 yield backend, tier, None
-            for unit in backend.unit_primitives:
-                for tier in unit.tiers:
-                    yield backend, tier, unit.unit_primitive
+            for unit, tiers in backend.unit_primitives.items():
+                for tier in tiers:
+                    yield backend, tier, unit

@@ -1,6 +1,6 @@
 """The reader of `limits.yaml`: checked against the policy whose callers it limits."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
@@ -20,7 +20,6 @@ from authz.limits.model import (
     OnFailure,
     RateLimitService,
     TierLimits,
-    UnitPrimitiveLimits,
 )
 from authz.limits.rates import Rate, percent
 from authz.limits.schema import (
@@ -29,7 +28,6 @@ from authz.limits.schema import (
     LimitEntry,
     LimitsFile,
     PartialTierEntry,
-    SharedEntry,
     ShareEntry,
     TierEntry,
     UnitPrimitiveEntry,
@@ -65,14 +63,15 @@ class _Reader:
         by_name = {backend.backend_service: backend for backend in backends}
         for exception in exceptions:
             check_exception(exception, by_name, self._document.file, self._findings)
-        callers = content.embedded.expected_callers
+        callers, shared = content.embedded.expected_callers, content.shared
+        host, _, port = shared.service.rpartition(":")
         return Limits(
             default_tier=self._vocabulary.tiers.default,
             backends=backends,
             exceptions=exceptions,
             addresses=self._addresses(content.addresses),
             callers=Callers(callers.addresses, callers.users, callers.instances),
-            service=_service(content.shared),
+            service=RateLimitService(host, int(port), shared.timeout, OnFailure(shared.on_failure)),
         )
 
     def _backend(self, name: str, entry: BackendEntry) -> BackendLimits:
@@ -90,17 +89,17 @@ class _Reader:
             oversubscribe=Fraction(str(entry.oversubscribe)),
             line=self._document.line(where),
             tiers=self._tiers(entry.tiers, entry.capacity, (*where, "tiers")),
-            unit_primitives=tuple(
-                UnitPrimitiveLimits(
-                    unit, self._tiers(each.tiers, entry.capacity, (*where, "unit_primitives", unit, "tiers"))
-                )
-                for unit, each in units.items()
+            unit_primitives=MappingProxyType(
+                {
+                    unit: self._tiers(each.tiers, entry.capacity, (*where, "unit_primitives", unit, "tiers"))
+                    for unit, each in units.items()
+                }
             ),
         )
 
     def _check_unit_primitive(self, backend: str, unit: str, entry: UnitPrimitiveEntry, beside: BackendEntry) -> None:
         where: Where = ("backend_services", backend, "unit_primitives", unit)
-        served = self._vocabulary.unit_primitives(backend)
+        served = self._vocabulary.answers.get(backend, frozenset())
         if unit not in self._vocabulary.catalog.unit_primitives:
             near = did_you_mean(unit, self._vocabulary.catalog.unit_primitives)
             self._report(where, f"unit primitive '{unit}' is not in the catalog{near}")
@@ -182,19 +181,13 @@ class _Reader:
         self,
         kind: str,
         names: Iterable[str],
-        known: Iterable[str],
+        known: Collection[str],
         where: Where,
         otherwise: str = "is not in the policy",
     ) -> None:
-        known = tuple(known)
         for name in names:
             if name not in known:
                 self._report((*where, name), f"{kind} '{name}' {otherwise}{did_you_mean(name, known)}")
 
     def _report(self, where: Where, message: str) -> None:
-        self._findings.problem(self._document.file, self._document.line(where), message)
-
-
-def _service(entry: SharedEntry) -> RateLimitService:
-    host, _, port = entry.service.rpartition(":")
-    return RateLimitService(host, int(port), entry.timeout, OnFailure(entry.on_failure))
+        self._document.problem(where, message, self._findings)

@@ -12,7 +12,8 @@ from authz.deciding.reasons import Reason
 from authz.model import AnyOf
 from authz.observing.totals import BOUNDS, Durations, LeafUse, Totals
 from authz.tokens.cache import CacheUse
-from authz.tokens.proof import Proof, Refusal, Signer
+from authz.tokens.keys.key import Signer
+from authz.tokens.proof import Proof, Refusal
 
 K = TypeVar("K")
 

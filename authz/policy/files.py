@@ -10,7 +10,7 @@ from typing import Final
 
 MAX_DEPTH: Final = 16
 _ANYWHERE: Final = (".yml", ".yaml")
-_AT_THE_TOP: Final = (".jwks.json", ".ca.pem")
+KEY_FILES: Final = (".jwks.json", ".ca.pem")
 
 
 def revision(*tops: Path) -> str:
@@ -29,39 +29,35 @@ def files(top: Path) -> Iterator[tuple[Path, bytes]]:
 
     A file that cannot be read is left out: no policy was loaded from it.
     """
-    for folder in folders(top):
-        endings = _ANYWHERE + _AT_THE_TOP if folder == top else _ANYWHERE
-        for name in sorted(_names(folder)):
+    for folder, names in _below(top, frozenset()):
+        endings = _ANYWHERE + KEY_FILES if folder == top else _ANYWHERE
+        for name in sorted(names):
             content = _content(folder / name) if name.endswith(endings) else None
             if content is not None:
                 yield (folder / name).relative_to(top), content
 
 
 def folders(top: Path) -> Iterator[Path]:
-    """Yield a folder and those below it, through links too; none whose name begins with a dot.
+    """Return a folder and those below it, through links too; none whose name begins with a dot.
 
     A mounted volume keeps its files in hidden folders, under names that differ by machine, and links to them.
     """
-    yield from _below(top, frozenset())
+    return (folder for folder, _ in _below(top, frozenset()))
 
 
-def _below(folder: Path, above: frozenset[str]) -> Iterator[Path]:
-    """Yield a folder and those below it. A link to a folder above itself ends there; other links are followed."""
+def _below(folder: Path, above: frozenset[str]) -> Iterator[tuple[Path, list[str]]]:
+    """Yield a folder and those below it, each with the names of its files.
+
+    A link to a folder above itself ends there; other links are followed.
+    """
     path = os.path.realpath(folder)
     if path in above or len(above) > MAX_DEPTH:
         return
-    for _, below, _ in islice(os.walk(folder), 1):
-        yield folder
+    for _, below, names in islice(os.walk(folder), 1):
+        yield folder, names
         for name in sorted(below):
             if not name.startswith("."):
                 yield from _below(folder / name, above | {path})
-
-
-def _names(folder: Path) -> list[str]:
-    try:
-        return os.listdir(folder)  # noqa: PTH208  names suffice
-    except OSError:
-        return []
 
 
 def _content(file: Path) -> bytes | None:

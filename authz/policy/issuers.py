@@ -1,13 +1,13 @@
 """The schema and the reader of `issuers.yml`: whose tokens are accepted, and what they may claim."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
 from authz.documents.findings import Findings
-from authz.documents.reader import Document, read
+from authz.documents.reader import read
 from authz.documents.schema import Duration, Schema
 from authz.model import Algorithm, Issuer, TokenType, Trust
 from authz.policy.catalog.model import Catalog
@@ -83,56 +83,32 @@ def read_issuers(file: Path, catalog: Catalog, findings: Findings) -> tuple[Issu
     if document is None:
         return ()
     entries = document.content.issuers
-    _report_duplicates(document, "name", (entry.name for entry in entries), "issuer name {} appears twice", findings)
-    _report_duplicates(
-        document,
-        "issuer",
-        ((entry.environment, entry.issuer) for entry in entries),
-        "environment and iss claim {} appear twice: a token would belong to both issuers",
-        findings,
-    )
-    _report_shared_identities(document, findings)
     for position, entry in enumerate(entries):
-        _report_entry(entry, _reporter(document, position, findings), catalog)
+        for key, message in _problems(entry, entries[:position], catalog):
+            document.problem(("issuers", position, key), message, findings)
     return tuple(entry.built() for entry in entries)
 
 
-def _reporter(document: Document[IssuersFile], position: int, findings: Findings) -> Callable[[str, str], None]:
-    def report(key: str, message: str) -> None:
-        findings.problem(document.file, document.line(("issuers", position, key)), message)
-
-    return report
-
-
-def _report_entry(entry: IssuerEntry, report: Callable[[str, str], None], catalog: Catalog) -> None:
+def _problems(entry: IssuerEntry, earlier: Sequence[IssuerEntry], catalog: Catalog) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with an issuer or contradicts an earlier one: the key, and what to say of it."""
+    if any(each.name == entry.name for each in earlier):
+        yield "name", f"issuer name '{entry.name}' appears twice"
+    claim = (entry.environment, entry.issuer)
+    if any((each.environment, each.issuer) == claim for each in earlier):
+        yield "issuer", f"environment and iss claim {claim} appear twice: a token would belong to both issuers"
     for name in entry.backend_services or ():
         if name not in catalog.backend_services:
-            report("backend_services", f"backend service '{name}' is not in the catalog")
-    if entry.certificate_identity is not None and "certificate_chain" not in entry.trust:
-        report("certificate_identity", "has no effect without certificate_chain under trust: remove it")
-
-
-def _report_shared_identities(document: Document[IssuersFile], findings: Findings) -> None:
-    """Report two issuers with one certificate identity: below one root, each could sign for the other."""
-    owners: dict[tuple[str, str], str] = {}
-    for position, entry in enumerate(document.content.issuers):
-        issuer = entry.built()
-        if Trust.CERTIFICATE_CHAIN not in issuer.trust:
-            continue
-        owner = owners.setdefault((issuer.environment, issuer.certificate_identity), issuer.name)
-        if owner != issuer.name:
+            yield "backend_services", f"backend service '{name}' is not in the catalog"
+    if "certificate_chain" in entry.trust:
+        # Below one root, two issuers with one certificate identity could each sign for the other.
+        same = (each for each in earlier if "certificate_chain" in each.trust and _identity(each) == _identity(entry))
+        owner = next((each.name for each in same), entry.name)
+        if owner != entry.name:
             key = "certificate_identity" if entry.certificate_identity else "issuer"
-            message = (
-                f"'{issuer.certificate_identity}' is what leaves of issuer '{owner}' carry: one identity, one issuer"
-            )
-            findings.problem(document.file, document.line(("issuers", position, key)), message)
+            yield key, f"'{_identity(entry)[1]}' is what leaves of issuer '{owner}' carry: one identity, one issuer"
+    elif entry.certificate_identity is not None:
+        yield "certificate_identity", "has no effect without certificate_chain under trust: remove it"
 
 
-def _report_duplicates(
-    document: Document[IssuersFile], key: str, values: Iterable[object], message: str, findings: Findings
-) -> None:
-    seen: set[object] = set()
-    for position, value in enumerate(values):
-        if value in seen:
-            findings.problem(document.file, document.line(("issuers", position, key)), message.format(repr(value)))
-        seen.add(value)
+def _identity(entry: IssuerEntry) -> tuple[str, str]:
+    return entry.environment, entry.certificate_identity or entry.issuer

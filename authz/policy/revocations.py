@@ -102,12 +102,11 @@ def read_revocations(
     for position, entry in enumerate(content.key_ids):
         issuer, kid = entry.value.issuer, entry.value.kid
         if issuer not in issuers:
-            line = document.line(("key_ids", position, "value", "issuer"))
-            findings.problem(file, line, f"issuer '{issuer}' is not in issuers.yml")
+            where = ("key_ids", position, "value", "issuer")
+            document.problem(where, f"issuer '{issuer}' is not in issuers.yml", findings)
         elif kid not in kids.get(issuer, (kid,)):
-            line = document.line(("key_ids", position, "value", "kid"))
             message = f"issuer '{issuer}' has no key '{kid}': correct the entry, or remove it if the key was taken out"
-            findings.warning(file, line, message)
+            document.warning(("key_ids", position, "value", "kid"), message, findings)
     return Revocations(
         token_ids=_ends((entry.value, entry) for entry in content.token_ids),
         instances=_ends((entry.value, entry) for entry in content.instances),

@@ -37,12 +37,9 @@ def read_tiers(file: Path, findings: Findings) -> Tiers:
     names = [document.content.default, *(entry.name for entry in entries)]
     for position, entry in enumerate(entries):
         if entry.name in names[: position + 1]:
-            findings.problem(file, document.line(("tiers", position)), f"tier '{entry.name}' appears twice")
+            document.problem(("tiers", position), f"tier '{entry.name}' appears twice", findings)
     for position, (lower, upper) in enumerate(pairwise(entries), start=1):
         if upper.min_seats <= lower.min_seats:
-            findings.problem(
-                file,
-                document.line(("tiers", position, "min_seats")),
-                f"tier '{upper.name}' needs more seats than '{lower.name}' before it: list tiers in rising order",
-            )
+            message = f"tier '{upper.name}' needs more seats than '{lower.name}' before it: list tiers in rising order"
+            document.problem(("tiers", position, "min_seats"), message, findings)
     return Tiers(document.content.default, tuple((entry.min_seats, entry.name) for entry in reversed(entries)))

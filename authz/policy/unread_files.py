@@ -6,11 +6,11 @@ from typing import Final
 
 from authz.documents.findings import Findings
 from authz.documents.hints import nearest
+from authz.policy.files import KEY_FILES
 
 _FILES: Final = ("issuers.yml", "tiers.yml", "revocations.yml")
 _CATALOGS: Final = ("catalog", "config")
 _KINDS: Final = ("unit_primitives", "backend_services", "add_ons", "license_types", "services", "operators")
-_KEY_FILES: Final = (".jwks.json", ".ca.pem")
 _FOLDERS: Final = ("rules", *_CATALOGS, "keys")
 # Someone who knows rules/ may make a folder of the one optional file, and its absence would not show.
 _NO_FOLDERS: Final = {"revocations": "revocations.yml"}
@@ -38,7 +38,7 @@ def report_misnamed(policy: Path, findings: Findings) -> None:
 def report_unknown_keys(keys: Path, issuers: Collection[str], findings: Findings) -> None:
     """Warn of key files whose issuer does not exist; files of issuers that are not loaded are ignored."""
     for file in sorted(keys.glob("*")):
-        ending = next((ending for ending in _KEY_FILES if file.name.endswith(ending)), None)
+        ending = next((ending for ending in KEY_FILES if file.name.endswith(ending)), None)
         name = file.name.removesuffix(ending or "")
         if ending is not None and name not in issuers:
             near = nearest(name, issuers)

@@ -1,6 +1,7 @@
 """A bounded cache: entries that were not asked for lately are dropped."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from operator import add
 from typing import Generic, TypeVar
 
 V = TypeVar("V")
@@ -16,12 +17,7 @@ class CacheUse:
     entries: int = 0
 
     def __add__(self, other: "CacheUse") -> "CacheUse":
-        return CacheUse(
-            self.hits + other.hits,
-            self.misses + other.misses,
-            self.evictions + other.evictions,
-            self.entries + other.entries,
-        )
+        return CacheUse(*map(add, astuple(self), astuple(other)))
 
 
 class Cache(Generic[V]):

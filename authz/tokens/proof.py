@@ -2,12 +2,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 
 from authz.model import Claims, Issuer
-from authz.tokens.keys.key import VerificationKey
-
-_ALWAYS: Final = float("inf")
+from authz.tokens.keys.key import Signer
 
 
 class TokenError(StrEnum):
@@ -29,16 +26,6 @@ class TokenError(StrEnum):
     LIFETIME_TOO_LONG = "lifetime_too_long"
     UNTRUSTED_CERTIFICATE = "untrusted_certificate"
     REVOKED = "revoked"
-
-
-@dataclass(frozen=True, slots=True)
-class Signer:
-    """A key, the thumbprints of its certificates, and when these are valid (seconds since the epoch)."""
-
-    key: VerificationKey
-    thumbprints: tuple[str, ...] = ()
-    valid_from: float = -_ALWAYS
-    valid_until: float = _ALWAYS
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from authz.model import Algorithm, Issuer, Trust
 from authz.tokens.cache import CacheUse
 from authz.tokens.jws import Jws
 from authz.tokens.keys.chains import ChainVerifier
+from authz.tokens.keys.key import Signer
 from authz.tokens.keys.ring import KeyRing
-from authz.tokens.proof import Signer, TokenError
+from authz.tokens.proof import TokenError
 
 
 class Signers:
@@ -50,9 +51,9 @@ class Signers:
             return TokenError.UNTRUSTED_CERTIFICATE
         if algorithm is None:
             return TokenError.ALGORITHM_NOT_ALLOWED
-        proof = self._chains.verify(issuer, jws.header.get("x5c", jws.claims.get("x5c")), now)
-        if proof is None:
+        signer = self._chains.verify(issuer, jws.header.get("x5c", jws.claims.get("x5c")), now)
+        if signer is None:
             return TokenError.UNTRUSTED_CERTIFICATE
-        if proof.key.algorithm is not algorithm:
+        if signer.key.algorithm is not algorithm:
             return TokenError.ALGORITHM_NOT_ALLOWED
-        return [Signer(proof.key, proof.thumbprints, proof.valid_from, proof.valid_until)]
+        return [signer]

@@ -15,7 +15,7 @@ from tests.support.files import shown, write
 VOCABULARY: Final = Vocabulary(
     CATALOG,
     Tiers("any", ((100, "large"), (1, "small"))),
-    MappingProxyType({"alpha": frozenset({("read",), ("read", "write")})}),
+    MappingProxyType({"alpha": frozenset({"read", "write"})}),
 )
 FILE: Final = """
 backend_services:

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import click
 from pydantic import TypeAdapter, ValidationError
 
+from authz.cli.options import C, all_of
 from authz.policy.catalog.schema import UnitPrimitiveFile
-
-C = TypeVar("C", bound="Callable[..., Any]")  # Any: commands take what their options make
 
 KEYS: Final = tuple(UnitPrimitiveFile.model_fields)
 LISTS: Final = ("license_types", "backend_services", "add_ons", "operators", "alias_names")
@@ -51,21 +50,12 @@ def flag(key: str) -> str:
 def field_options(keys: Iterable[str]) -> Callable[[C], C]:
     """Return a decorator that adds a flag for each key."""
 
-    def add(command: C) -> C:
-        for key in reversed(tuple(keys)):
-            multiple = key in LISTS
-            text = UnitPrimitiveFile.model_fields[key].description or ""
-            option = click.option(
-                flag(key),
-                key,
-                type=FIELDS[key],
-                multiple=multiple,
-                help=f"{text} Repeatable.".strip() if multiple else text,
-            )
-            command = option(command)
-        return command
+    def option(key: str) -> Callable[[C], C]:
+        text, multiple = UnitPrimitiveFile.model_fields[key].description or "", key in LISTS
+        shown = f"{text} Repeatable.".strip() if multiple else text
+        return click.option(flag(key), key, type=FIELDS[key], multiple=multiple, help=shown)
 
-    return add
+    return all_of(*map(option, keys))
 
 
 def given_values(values: Mapping[str, Any]) -> dict[str, str | list[str]]:  # Any: what the flags hold

@@ -1,6 +1,6 @@
 """The catalog of a policy as commands see it: the values, and the files that they were read from."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -10,10 +10,11 @@ import click
 from authz.cli.customer import check_known
 from authz.documents.findings import Findings
 from authz.documents.hints import nearest
-from authz.documents.reader import Document
+from authz.documents.reader import Document, read_folder
 from authz.policy.catalog.model import Catalog
 from authz.policy.catalog.reader import catalog_folder, known_names, read_catalog_files
-from authz.policy.catalog.schema import SCHEMAS, ServiceFile, UnitPrimitiveFile
+from authz.policy.catalog.schema import ServiceFile, UnitPrimitiveFile
+from authz.policy.rules.schema import RulesFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class OpenCatalog:
 
     def choices(self, key: str) -> tuple[str, ...]:
         """Return the names that a key may list; none if it may list any name."""
-        return tuple(sorted(known_names(self.policy).get(key, ()))) if key in SCHEMAS else ()
+        return tuple(sorted(known_names(self.policy).get(key, ())))
 
     def check_names(self, key: str, value: Collection[str]) -> None:
         """Raise UsageError for a name that the catalog does not have, or for a new one that it already has."""
@@ -49,10 +50,30 @@ class OpenCatalog:
         if key == "name" and value in self.units:
             raise click.UsageError(f"'{value}' is in the catalog already; 'authz catalog update {value}' changes it")
 
+    def uses(self, name: str) -> list[str]:
+        """Return every place, as file and line, where a rule or a legacy service names a unit primitive."""
+        found = {*self._in_rules(name), *self._in_services(name)}
+        return [f"{file}:{line}" for file, line in sorted(found)]
+
     def heading(self) -> str:
         """Return the line by which editors find the schema of a unit primitive, if this policy has it."""
         name = "schema/unit_primitives.json"
         return f"# yaml-language-server: $schema=../../{name}\n" if (self.policy / name).is_file() else ""
+
+    def _in_rules(self, name: str) -> Iterator[tuple[Path, int]]:
+        for document in read_folder(self.policy / "rules", RulesFile, Findings()):
+            for position, entry in enumerate(document.content.rules):
+                for where, names in entry.named_unit_primitives():
+                    for index, each in enumerate(names):
+                        if each == name:
+                            yield document.file, document.line(("rules", position, *where, index))
+
+    def _in_services(self, name: str) -> Iterator[tuple[Path, int]]:
+        names = {name, *self.unit(name).content.alias_names}
+        for service in self.services:
+            for position, each in enumerate(service.content.unit_primitives):
+                if each in names:
+                    yield service.file, service.line(("unit_primitives", position))
 
 
 def open_catalog(policy: Path) -> OpenCatalog:

@@ -39,15 +39,9 @@ def embedded_files(limits: Limits) -> Mapping[str, Content]:
     return contents
 
 
-def embedded_sections(limits: Limits, folder: PurePath) -> Mapping[Marker, Sequence[Data]]:
+def embedded_sections(limits: Limits, folder: PurePath) -> Mapping[Marker, Sequence[Data] | Data]:
     """Return what the bootstrap holds in place of its markers; the files lie in `folder`."""
-    return {
-        Marker.BEFORE_AUTHZ: [
-            filters.one_set_of_headers(_RETRY_AFTER),
-            filters.from_file(filters.ADDRESSES, folder, _FILTER),
-        ],
-        Marker.BEHIND_AUTHZ: filters.behind_authz(descriptors.groups(limits), folder, _FILTER),
-    }
+    return filters.sections(descriptors.groups(limits), folder, _FILTER, _RETRY_AFTER)
 
 
 def _addresses(limits: Limits, attempts: Sequence[Quota]) -> Data:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 from typing import Final
 
+from authz.limits.rendering.bootstrap import Marker
 from authz.limits.rendering.descriptors import Data, Group, Quota
 from authz.limits.rendering.rendered_file import Content
 
@@ -15,7 +16,7 @@ _HEADERS: Final = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-re
 _MUTATION: Final = "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"
 
 
-def from_file(name: str, folder: PurePath, kind: str) -> Data:
+def _from_file(name: str, folder: PurePath, kind: str) -> Data:
     """Return a filter that Envoy reads from a file, and reads again when another is moved there."""
     path = {"path": f"{folder.as_posix()}/{name}.yaml", "watched_directory": {"path": folder.as_posix()}}
     source = {"resource_api_version": "V3", "path_config_source": path}
@@ -32,7 +33,7 @@ def content(name: str, config: Data, quotas: Sequence[Quota] = ()) -> Content:
     return Content(data, quotas)
 
 
-def one_set_of_headers(retry_after: str) -> Data:
+def _one_set_of_headers(retry_after: str) -> Data:
     """Return the filter that leaves clients one value of each header, out of those that every limit adds.
 
     It stands before all limits, so it sees an answer last; the first value is that of the limit that refused.
@@ -46,10 +47,15 @@ def one_set_of_headers(retry_after: str) -> Data:
     }
 
 
-def behind_authz(groups: Iterable[Group], folder: PurePath, kind: str) -> list[Data]:
-    """Return all filters behind authz."""
-    first, *others = (from_file(group, folder, kind) for group in groups)
-    return [first, _users_headers_only(), *others]
+def sections(
+    groups: Iterable[Group], folder: PurePath, kind: str, retry_after: str
+) -> dict[Marker, Sequence[Data] | Data]:
+    """Return the filters before and behind authz; their files lie in `folder`."""
+    first, *others = (_from_file(group, folder, kind) for group in groups)
+    return {
+        Marker.BEFORE_AUTHZ: [_one_set_of_headers(retry_after), _from_file(ADDRESSES, folder, kind)],
+        Marker.BEHIND_AUTHZ: [first, _users_headers_only(), *others],
+    }
 
 
 def refusal_headers(scope: str, retry_after: str) -> list[Data]:

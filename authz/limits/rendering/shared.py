@@ -42,11 +42,7 @@ def service_files(limits: Limits) -> Mapping[str, Content]:
 def shared_sections(limits: Limits, folder: PurePath) -> Mapping[Marker, Sequence[Data] | Data]:
     """Return what the bootstrap holds in place of its markers; the files lie in `folder`."""
     return {
-        Marker.BEFORE_AUTHZ: [
-            filters.one_set_of_headers(""),
-            filters.from_file(filters.ADDRESSES, folder, _FILTER),
-        ],
-        Marker.BEHIND_AUTHZ: filters.behind_authz(descriptors.groups(limits), folder, _FILTER),
+        **filters.sections(descriptors.groups(limits), folder, _FILTER, retry_after=""),
         Marker.ACCESS_LOG: {"limits_failed": f"%CEL({_FAILED})%"},
         Marker.CLUSTERS: [_cluster(limits.service)],
     }

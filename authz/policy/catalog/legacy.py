@@ -27,9 +27,9 @@ def legacy_services(catalog: Catalog, realm: str) -> dict[str, Any]:  # Any: a d
 def _service(catalog: Catalog, units: Sequence[UnitPrimitive], basic: str | None) -> dict[str, Any]:
     first = units[0]
     speaking = next((unit for unit in units if unit.name == basic), first)
-    backends = [catalog.backend_services[name].audience for name in first.backend_services[:1]]
+    backend = catalog.backend_services[first.backend_services[0]].audience if first.backend_services else None
     entries = {
-        "backend": next(iter(backends), None),
+        "backend": backend,
         "cut_off_date": speaking.cut_off_date and f"{speaking.cut_off_date.isoformat(' ', 'seconds')[:19]} UTC",
         "min_gitlab_version": speaking.min_gitlab_version and str(speaking.min_gitlab_version),
         "min_gitlab_version_for_free_access": (

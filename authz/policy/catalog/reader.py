@@ -80,10 +80,9 @@ def read_kind(folder: Path, schema: type[F], findings: Findings) -> list[Documen
     for document in read_folder(folder, schema, findings):
         name, stem = document.content.name, document.file.stem
         if name != stem:
-            message = f"name '{name}' differs from the file's name '{stem}'"
-            findings.problem(document.file, document.line(("name",)), message)
+            document.problem(("name",), f"name '{name}' differs from the file's name '{stem}'", findings)
         elif named and named[-1].content.name == name:
-            findings.problem(document.file, document.line(("name",)), f"'{name}' is in {named[-1].file.name} too")
+            document.problem(("name",), f"'{name}' is in {named[-1].file.name} too", findings)
         else:
             named.append(document)
     return named
@@ -104,19 +103,18 @@ def check_references(document: Document[NamedFile], known: Mapping[str, Collecti
 
     def check(name: str, folder: str, *where: str | int) -> None:
         if name not in known.get(folder, (name,)):
-            findings.problem(document.file, document.line(where), f"'{name}' is not in {folder}/")
+            document.problem(where, f"'{name}' is not in {folder}/", findings)
 
     content = document.content
     for folder in SCHEMAS:
         for position, name in enumerate(getattr(content, folder, ())):
             check(name, folder, folder, position)
     if isinstance(content, ServiceFile) and content.basic_unit_primitive is not None:
-        check(content.basic_unit_primitive, "unit_primitives", "basic_unit_primitive")
-        if content.basic_unit_primitive not in content.unit_primitives:
-            message = (
-                f"'{content.basic_unit_primitive}' is not in unit_primitives: the first of them describes the service"
-            )
-            findings.warning(document.file, document.line(("basic_unit_primitive",)), message)
+        basic = content.basic_unit_primitive
+        check(basic, "unit_primitives", "basic_unit_primitive")
+        if basic not in content.unit_primitives:
+            message = f"'{basic}' is not in unit_primitives: the first of them describes the service"
+            document.warning(("basic_unit_primitive",), message, findings)
 
 
 def _aliases(units: list[Document[UnitPrimitiveFile]], findings: Findings) -> Mapping[str, str]:
@@ -127,7 +125,7 @@ def _aliases(units: list[Document[UnitPrimitiveFile]], findings: Findings) -> Ma
             owner = owners.setdefault(alias, unit.content.name)
             if owner != unit.content.name:
                 message = f"'{alias}' is ignored: it is a name of unit primitive '{owner}'"
-                findings.warning(unit.file, unit.line(("alias_names", position)), message)
+                unit.warning(("alias_names", position), message, findings)
     return owners
 
 

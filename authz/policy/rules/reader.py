@@ -134,7 +134,7 @@ class _RuleReader:
                 self._report((*where, position), f"'{name}' appears twice")
 
     def _report(self, where: Where, message: str) -> None:
-        self._findings.problem(self._document.file, self._document.line(where), message)
+        self._document.problem(where, message, self._findings)
 
 
 def _endpoints(placed: list[_PlacedRule], findings: Findings) -> Iterator[tuple[Template, Endpoint]]:

@@ -1,45 +1,25 @@
 """Builds the tree of rules that a request is matched against."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 from authz.deciding.rules import Branch, Endpoint, Rules
 from authz.policy.rules.templates import Template
 
 
-@dataclass(slots=True)
-class _Node:
-    """A branch that can still be changed."""
-
-    literals: "dict[str, _Node]" = field(default_factory=dict)
-    free: "_Node | None" = None
-    endpoint: Endpoint | None = None
-    rest: Endpoint | None = None
-
-    def below(self, segments: Sequence[str | None]) -> "_Node":
-        """Return the node at the end of these segments; nodes that are missing are added."""
-        node = self
-        for segment in segments:
-            if segment is None:
-                node.free = node.free or _Node()
-                node = node.free
-            else:
-                node = node.literals.setdefault(segment, _Node())
-        return node
-
-    def branch(self) -> Branch:
-        """Return the branch that this node and those below it describe."""
-        literals = {segment: node.branch() for segment, node in self.literals.items()}
-        return Branch(literals, self.free.branch() if self.free else None, self.endpoint, self.rest)
-
-
 def build_rules(endpoints: Iterable[tuple[Template, Endpoint]]) -> Rules:
     """Build the tree from one endpoint for each template; templates are distinct."""
-    root = _Node()
-    for template, endpoint in endpoints:
-        node = root.below(template.segments)
-        if template.rest:
-            node.rest = endpoint
+    return Rules(_branch([(template.segments, template.rest, endpoint) for template, endpoint in endpoints]))
+
+
+def _branch(endpoints: Sequence[tuple[Sequence[str | None], bool, Endpoint]]) -> Branch:
+    """Return the branch below which endpoints are: each has the segments that are left of its template."""
+    here: dict[bool, Endpoint] = {}
+    below: dict[str | None, list[tuple[Sequence[str | None], bool, Endpoint]]] = {}
+    for segments, rest, endpoint in endpoints:
+        if segments:
+            below.setdefault(segments[0], []).append((segments[1:], rest, endpoint))
         else:
-            node.endpoint = endpoint
-    return Rules(root.branch())
+            here[rest] = endpoint
+    free = _branch(below.pop(None)) if None in below else None
+    literals = {segment: _branch(inner) for segment, inner in below.items() if segment is not None}
+    return Branch(literals, free, endpoint=here.get(False), rest=here.get(True))

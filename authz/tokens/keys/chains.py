@@ -3,7 +3,6 @@
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Final
@@ -16,34 +15,16 @@ from cryptography.x509.verification import PolicyBuilder, Store
 from authz.model import Algorithm, Issuer
 from authz.tokens.cache import Cache, CacheUse
 from authz.tokens.keys.anchors import strong_enough
-from authz.tokens.keys.key import VerificationKey
+from authz.tokens.keys.key import Signer, VerificationKey
 from authz.tokens.keys.thumbprints import has_one_spelling, thumbprints
 
 MAX_CERTIFICATES: Final = 4
 
 
-@dataclass(frozen=True, slots=True)
-class ChainProof:
-    """A leaf's key, whose path to an anchor was verified.
-
-    The path is valid from `valid_from` until `valid_until` (seconds since the epoch). `thumbprints` name every
-    certificate on it, leaf first.
-    """
-
-    key: VerificationKey
-    thumbprints: tuple[str, ...]
-    valid_from: float
-    valid_until: float
-
-    def holds_at(self, now: float) -> bool:
-        """Whether every certificate on the path is valid. RFC 5280 includes the last second, this does not."""
-        return self.valid_from <= now < self.valid_until
-
-
 class ChainVerifier:
     """Verifies chains against each issuer's own anchors, and caches those that it verified."""
 
-    def __init__(self, anchors: Mapping[str, Sequence[x509.Certificate]], cache: Cache[ChainProof]) -> None:
+    def __init__(self, anchors: Mapping[str, Sequence[x509.Certificate]], cache: Cache[Signer]) -> None:
         self._anchors = {issuer: tuple(certificates) for issuer, certificates in anchors.items() if certificates}
         self._cache = cache
 
@@ -51,8 +32,8 @@ class ChainVerifier:
         """Return how the cache of chains was used so far."""
         return self._cache.use()
 
-    def verify(self, issuer: Issuer, x5c: object, now: float) -> ChainProof | None:
-        """Return the proof for a chain as a token carries it, or None. Four certificates bound the work."""
+    def verify(self, issuer: Issuer, x5c: object, now: float) -> Signer | None:
+        """Return the leaf of a chain as a token carries it, if it is trusted. Four certificates bound the work."""
         chain = _octets(x5c)
         anchors = self._anchors.get(issuer.name)
         if not chain or anchors is None:
@@ -60,13 +41,13 @@ class ChainVerifier:
         # Each certificate is hashed alone: otherwise the same bytes, cut in two ways, would be one cache key.
         digests = b"".join(hashlib.sha256(octets).digest() for octets in chain)
         key = hashlib.sha256(issuer.name.encode() + b"\0" + digests).digest()
-        proof = self._cache.get(key)
-        if proof is None or not proof.holds_at(now):
-            proof = _prove(issuer, chain, anchors, now)
-            if proof is None or not proof.holds_at(now):
+        signer = self._cache.get(key)
+        if signer is None or not signer.holds_at(now):
+            signer = _prove(issuer, chain, anchors, now)
+            if signer is None or not signer.holds_at(now):
                 return None
-            self._cache.put(key, proof)
-        return proof
+            self._cache.put(key, signer)
+        return signer
 
 
 def _octets(x5c: object) -> list[bytes] | None:
@@ -79,9 +60,7 @@ def _octets(x5c: object) -> list[bytes] | None:
         return None
 
 
-def _prove(
-    issuer: Issuer, chain: Sequence[bytes], anchors: Sequence[x509.Certificate], now: float
-) -> ChainProof | None:
+def _prove(issuer: Issuer, chain: Sequence[bytes], anchors: Sequence[x509.Certificate], now: float) -> Signer | None:
     try:
         certificates = [x509.load_der_x509_certificate(octets) for octets in chain]
         leaf, *others = certificates
@@ -101,7 +80,7 @@ def _prove(
         if not all(map(strong_enough, path)):
             return None
         names = thumbprints(path)
-        return ChainProof(
+        return Signer(
             key=VerificationKey(issuer.name, f"x5c:{names[0]}", algorithm, leaf.public_key(), None),
             thumbprints=names,
             valid_from=max(certificate.not_valid_before_utc.timestamp() for certificate in path),

@@ -1,4 +1,4 @@
-"""A public key that signatures are checked with, and what makes a key too weak for that."""
+"""A public key that signatures are checked with, who signs with it, and what makes a key too weak for that."""
 
 import math
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from authz.model import Algorithm
 MIN_RSA_BITS: Final = 2048
 MAX_RSA_BITS: Final = 8192
 MAX_EXPONENT_BITS: Final = 64
+_ALWAYS: Final = float("inf")
 _SMALL: Final = math.prod(p for p in range(2, 752) if all(p % q for q in range(2, math.isqrt(p) + 1)))
 _FIELD: Final = 2**255 - 19
 _SIGN: Final = 2**255
@@ -35,6 +36,23 @@ class VerificationKey:
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle the key as DER: cryptography's own objects cannot be pickled."""
         return _restored, (self.issuer, self.kid, self.algorithm, spki(self.material), self.created_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A key, the thumbprints of its certificates, and when these are valid (seconds since the epoch).
+
+    The key of a chain has the thumbprint of every certificate on the verified path, leaf first.
+    """
+
+    key: VerificationKey
+    thumbprints: tuple[str, ...] = ()
+    valid_from: float = -_ALWAYS
+    valid_until: float = _ALWAYS
+
+    def holds_at(self, now: float) -> bool:
+        """Whether every certificate on the path is valid. RFC 5280 includes the last second, this does not."""
+        return self.valid_from <= now < self.valid_until
 
 
 def spki(key: PublicKeyTypes) -> bytes:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import Certificate, load_der_x509_certificate
@@ -17,6 +17,8 @@ from authz.tokens.keys.key import VerificationKey, spki
 from authz.tokens.keys.key_sets import MAX_KEYS_WITHOUT_KID, read_key_set
 
 T = TypeVar("T")
+_FILES: Final = {Trust.PACKAGED_KEYS: ("key", ".jwks.json"), Trust.CERTIFICATE_CHAIN: ("certificate", ".ca.pem")}
+"""What is trusted, and how the names of its files end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +65,8 @@ def read_keys(folder: Path, issuers: Sequence[Issuer], *, allow_empty: bool, fin
         anchors[issuer.name] = _trusted(folder, issuer, Trust.CERTIFICATE_CHAIN, _read_anchors, (), findings)
         empty = not keys[issuer.name] and not anchors[issuer.name]
         if empty and not allow_empty and len(findings.problems) == before:
-            missing = {Trust.PACKAGED_KEYS: "no key in {}", Trust.CERTIFICATE_CHAIN: "no certificate in {}"}
             files = (
-                text.format(_file(folder, issuer, trust).name)
-                for trust, text in missing.items()
-                if trust in issuer.trust
+                f"no {what} in {issuer.name}{end}" for trust, (what, end) in _FILES.items() if trust in issuer.trust
             )
             advice = "put one there, or start with --allow-empty-issuers to refuse this issuer's tokens"
             findings.problem(folder, 0, f"issuer '{issuer.name}' has {' and '.join(files)}: {advice}")
@@ -75,15 +74,12 @@ def read_keys(folder: Path, issuers: Sequence[Issuer], *, allow_empty: bool, fin
     return KeyRing(MappingProxyType(keys), MappingProxyType(anchors))
 
 
-def _file(folder: Path, issuer: Issuer, trust: Trust) -> Path:
-    return folder / (issuer.name + {Trust.PACKAGED_KEYS: ".jwks.json", Trust.CERTIFICATE_CHAIN: ".ca.pem"}[trust])
-
-
 def _trusted(
     folder: Path, issuer: Issuer, trust: Trust, read: Callable[[Path, Issuer, Findings], T], none: T, findings: Findings
 ) -> T:
     """Read an issuer's file of that kind, if there is one; a file that would not be used is a warning."""
-    file = _file(folder, issuer, trust)
+    _, ending = _FILES[trust]
+    file = folder / f"{issuer.name}{ending}"
     if trust in issuer.trust:
         return read(file, issuer, findings)
     if os.path.exists(file):  # noqa: PTH110  Path.exists raises where a folder cannot be searched

@@ -17,7 +17,8 @@ from authz.documents.findings import Findings
 from authz.issuing.authority import anchors_file, chain_file, generate_chain, read_chain
 from authz.model import Algorithm, Issuer, Trust
 from authz.tokens.cache import Cache
-from authz.tokens.keys.chains import ChainProof, ChainVerifier
+from authz.tokens.keys.chains import ChainVerifier
+from authz.tokens.keys.key import Signer
 from authz.tokens.keys.ring import read_keys
 from tests.support.examples import ISSUER
 from tests.support.signing import key
@@ -36,7 +37,7 @@ CHAINED: Final = replace(ISSUER, trust=frozenset({Trust.CERTIFICATE_CHAIN}))
 SISTER: Final = replace(CHAINED, name="second", identifier="second", certificate_identity="https://second.example")
 
 
-def judged(folder: Path, chain_of: Issuer, judge: Issuer, now: datetime = NOW) -> ChainProof | None:
+def judged(folder: Path, chain_of: Issuer, judge: Issuer, now: datetime = NOW) -> Signer | None:
     findings = Findings()
     ring = read_keys(folder, [judge], allow_empty=False, findings=findings)
     assert findings.problems == []

@@ -61,7 +61,7 @@ def test_the_file_becomes_values_that_know_their_lines(tmp_path: Path) -> None:
                     "large", a_minute(6, 7), a_minute(60, 7), Ceiling(Rate(600, Unit.MINUTE), False, 7, Fraction(3, 5))
                 ),
             ),
-            unit_primitives=(),
+            unit_primitives={},
         ),
     )
     assert read.exceptions == ()
@@ -96,16 +96,16 @@ def test_tiers_stand_smallest_first_however_they_are_written(tmp_path: Path) -> 
 
 def test_a_unit_primitive_has_the_limits_that_are_written(tmp_path: Path) -> None:
     read = limits(tmp_path, with_unit("{large: {share: 5%}, any: {user: 2/minute}}"))
-    (unit,) = read.backends[0].unit_primitives
-    assert unit.unit_primitive == "read"
-    assert unit.tiers == (
+    ((name, tiers),) = read.backends[0].unit_primitives.items()
+    assert name == "read"
+    assert tiers == (
         TierLimits("any", a_minute(2, 10), None, None),
         TierLimits("large", None, None, Ceiling(Rate(50, Unit.MINUTE), False, 10, Fraction(1, 20))),
     )
     assert [(tier.tier, unit) for _, tier, unit in read.tiers()] == [
         ("any", None), ("small", None), ("large", None), ("any", "read"), ("large", "read"),
     ]  # fmt: skip
-    assert [unit.tiers[0].of(scope) for scope in Scope] == [a_minute(2, 10), None, None]
+    assert [tiers[0].of(scope) for scope in Scope] == [a_minute(2, 10), None, None]
 
 
 def test_an_exception_is_one_instances_own_limit(tmp_path: Path) -> None:

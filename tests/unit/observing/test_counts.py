@@ -14,7 +14,8 @@ from authz.observing.counts import MAX_LEAVES, Counts
 from authz.observing.totals import BOUNDS, Durations, LeafUse, Totals, WorkerTotals
 from authz.policy.load import Policy
 from authz.tokens.cache import CacheUse
-from authz.tokens.proof import Proof, Signer
+from authz.tokens.keys.key import Signer
+from authz.tokens.proof import Proof
 from tests.support.issuers import PRODUCTION
 from tests.support.minting import NOW, request
 from tests.support.observing import LEAF, chained, load_shipped, observe, observed

@@ -10,8 +10,8 @@ import pytest
 
 from authz.model import Algorithm, Claims, Issuer, Trust
 from authz.tokens.cache import Cache
-from authz.tokens.keys.chains import ChainProof, ChainVerifier
-from authz.tokens.keys.key import VerificationKey
+from authz.tokens.keys.chains import ChainVerifier
+from authz.tokens.keys.key import Signer, VerificationKey
 from authz.tokens.keys.ring import KeyRing
 from authz.tokens.proof import Proof, Refusal, TokenError
 from authz.tokens.revocations import NO_REVOCATIONS
@@ -53,7 +53,7 @@ def bench(first: Issuer = ISSUER, *keys: Key, second: Issuer = USER_ISSUER) -> B
 
 def bench_of(issuers: list[Issuer], keys: dict[str, dict[str, VerificationKey]]) -> Bench:
     memory: Cache[Proof] = Cache(100)
-    chains: Cache[ChainProof] = Cache(100)
+    chains: Cache[Signer] = Cache(100)
     signers = Signers(KeyRing(MappingProxyType(keys), MappingProxyType({})), ChainVerifier({}, chains))
     return Bench(memory, Verifier(issuers, signers, NO_REVOCATIONS, memory))
 

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from authz.model import Algorithm, Issuer
 from authz.tokens.cache import Cache
-from authz.tokens.keys.chains import ChainProof, ChainVerifier
+from authz.tokens.keys.chains import ChainVerifier
+from authz.tokens.keys.key import Signer
 from authz.tokens.keys.thumbprints import _der
 from tests.support import certificates
 from tests.support.certificates import Certificate, resigned, respelt, x5c
@@ -35,15 +36,13 @@ OTHER_ROOT: Final = Certificate("other root", ca=True)
 RSA_ROOT: Final = Certificate("RSA root", ca=True, kind="RSA-2048")
 
 
-def verifier(
-    *anchors: Certificate, issuer: str = ISSUER.name, memory: Cache[ChainProof] | None = None
-) -> ChainVerifier:
+def verifier(*anchors: Certificate, issuer: str = ISSUER.name, memory: Cache[Signer] | None = None) -> ChainVerifier:
     return ChainVerifier({issuer: tuple(anchor.signed for anchor in anchors)}, Cache(10) if memory is None else memory)
 
 
 def judged(
     *chain: Certificate | bytes, anchors: Sequence[Certificate] = (ROOT,), issuer: Issuer = EVERY, now: float = NOW
-) -> ChainProof | None:
+) -> Signer | None:
     return verifier(*anchors).verify(issuer, x5c(chain), now)
 
 
@@ -180,7 +179,7 @@ REFUSED: Final[dict[str, Sequence[Certificate | bytes]]] = {
 
 @pytest.mark.parametrize("chain", REFUSED.values(), ids=REFUSED.keys())
 def test_everything_else_is_refused_and_not_cached(chain: Sequence[Certificate | bytes]) -> None:
-    memory: Cache[ChainProof] = Cache(10)
+    memory: Cache[Signer] = Cache(10)
     tried = verifier(ROOT, memory=memory)
     assert tried.verify(EVERY, x5c(chain), NOW) is None
     assert tried.verify(EVERY, x5c(chain), NOW) is None
@@ -263,7 +262,7 @@ def test_the_machines_time_zone_is_of_no_matter(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_chain_is_cached_by_its_certificates() -> None:
-    memory: Cache[ChainProof] = Cache(10)
+    memory: Cache[Signer] = Cache(10)
     tried = verifier(ROOT, memory=memory)
     first = tried.verify(EVERY, x5c([LEAF, INTERMEDIATE]), NOW)
     assert tried.verify(EVERY, x5c([LEAF, INTERMEDIATE]), NOW) is first
@@ -443,7 +442,7 @@ def test_no_signature_is_checked_above_a_leaf_that_is_out_of_date(leaf: Certific
     assert "verify_directly_issued_by" not in called
 
 
-def watched(chain: list[str]) -> tuple[list[str], ChainProof | None]:
+def watched(chain: list[str]) -> tuple[list[str], Signer | None]:
     """Return the foreign functions that judging a chain calls, and what comes of it."""
     tried, called = verifier(ROOT), list[str]()
     sys.setprofile(lambda _frame, event, function: called.append(function.__name__) if event == "c_call" else None)
