@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection, wait
 from authz.deciding.check import Check
 from authz.deciding.judge import Judge
 from authz.deciding.policy_data import PolicyData
-from authz.observing.events import InternalError, SwapFailed
+from authz.observing import events
 from authz.observing.json_log import STDERR, EventLog, fault
 from authz.observing.line_writer import LineWriter
 from authz.observing.observers import Observers, traced
@@ -121,7 +121,7 @@ class Worker:
         self._moved = True
 
     def _report(self, error: Exception) -> None:
-        self._log.write(InternalError(self._number, fault(error)))
+        self._log.write(events.internal_error(self._number, fault(error)))
 
     # ---- the control thread
 
@@ -194,7 +194,7 @@ class Worker:
     def _swap(self, revision: str) -> None:
         judge, self._loaded = self._loaded, None
         if judge is None or judge.revision != revision:
-            self._log.write(SwapFailed(self._number, revision))
+            self._log.write(events.swap_failed(self._number, revision))
             self._fail_process()
             return
         self._observers.follow(judge)

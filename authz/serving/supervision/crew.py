@@ -5,15 +5,7 @@ Methods get the time, in seconds of one monotonic clock, and return orders; the 
 
 from typing import Final
 
-from authz.observing.events import (
-    NoWorkerCanStart,
-    ServiceStopped,
-    WorkerDrained,
-    WorkerDraining,
-    WorkerListening,
-    WorkerRestarted,
-    WorkerStoppedEarly,
-)
+from authz.observing import events
 from authz.observing.state import WorkerCounts
 from authz.serving.messages import Drain, Draining, Failed, FromWorker, Heartbeat, Listening, Load, Loaded, Swapped
 from authz.serving.supervision.member import SILENT_SECONDS, START_SECONDS, Member, Phase
@@ -96,7 +88,7 @@ class Crew:
                 member.heartbeat(now)
             case Listening(addresses):
                 member.serve(addresses, now)
-                return [WorkerListening(number, address) for address in addresses]
+                return [events.worker_listening(number, address) for address in addresses]
             case Draining():
                 return self._drains(member, now)
             case Swapped(revision):
@@ -117,14 +109,15 @@ class Crew:
         if self._leaving:
             member.leave()
             if began and not drained:
-                orders.append(WorkerStoppedEarly(number, member.reason))
+                orders.append(events.worker_stopped_early(number, member.reason))
             if all(each.phase is Phase.GONE for each in self.members):
-                return [*orders, ServiceStopped(), End(0)]
+                return [*orders, events.service_stopped(), End(0)]
         else:
             self.restarts += 1
-            orders.append(WorkerDrained(number) if drained else WorkerRestarted(number, member.reason, pause))
+            restarted = events.worker_restarted(number, member.reason, pause)
+            orders.append(events.worker_drained(number) if drained else restarted)
             if self._no_worker_can_start():
-                return [*orders, NoWorkerCanStart(STARTS, member.reason), End(1)]
+                return [*orders, events.no_worker_can_start(STARTS, member.reason), End(1)]
         return orders + self.rollout.stop_waiting_for(member, now)
 
     def leave(self, now: float) -> list[Order]:
@@ -142,7 +135,7 @@ class Crew:
                 member.drain(now, self._drain)
                 orders.append(Send(member.number, Drain()))
         if all(member.phase is Phase.GONE for member in self.members):
-            orders += [ServiceStopped(), End(0)]
+            orders += [events.service_stopped(), End(0)]
         return orders
 
     # ---- helpers
@@ -157,7 +150,7 @@ class Crew:
         if member.phase is Phase.DRAINING:
             return []
         member.drain(now, self._drain)
-        return [WorkerDraining(member.number)]
+        return [events.worker_draining(member.number)]
 
     def _no_worker_can_start(self) -> bool:
         if any(member.phase in {Phase.SERVING, Phase.DRAINING} for member in self.members):
