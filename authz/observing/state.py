@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from authz.documents.findings import Problem
-from authz.observing.totals import Totals, WorkerTotals
+from authz.observing.totals import Totals
 from authz.tokens.keys.inventory import Trusted
 
 _NOTHING: Final = Trusted()
@@ -74,7 +74,8 @@ class State:
     ) -> None:
         self._workers = workers
         self._is_ready = is_ready
-        self._totals = WorkerTotals()
+        self._totals: dict[int, Totals] = {}
+        self._ended = Totals()
         self._counting = threading.Lock()
         self._policy = PolicyState(revision, time.time(), trusted=trusted)
 
@@ -83,12 +84,12 @@ class State:
     def counted(self, worker: int, totals: Totals) -> None:
         """Note what a worker has counted so far."""
         with self._counting:
-            self._totals.record(worker, totals)
+            self._totals[worker] = totals
 
     def ended(self, worker: int) -> None:
         """Keep the counts of a process that has ended. The lock keeps readers from seeing a counter go down."""
         with self._counting:
-            self._totals.retire(worker)
+            self._ended += self._totals.pop(worker, Totals()).retired()
 
     def reloaded(self, revision: str, trusted: Trusted) -> None:
         """Note that another policy is in force."""
@@ -119,7 +120,7 @@ class State:
     def totals(self) -> Totals:
         """Return the sum over all workers, those that have ended included."""
         with self._counting:
-            return self._totals.total()
+            return sum(self._totals.values(), self._ended)
 
     def workers(self) -> WorkerCounts:
         """Return how many workers there are."""

@@ -14,7 +14,7 @@ from authz.observing import events
 from authz.observing.events import Event
 from authz.observing.json_log import EventLog
 from authz.observing.state import State
-from authz.serving.messages import FINISH_SECONDS, Counted, FromWorker, Load
+from authz.serving.messages import FINISH_SECONDS, FromWorker, Heartbeat, Load
 from authz.serving.reload.reloader import Refused, Report, Taken
 from authz.serving.reload.snapshot import Snapshot
 from authz.serving.settings import ServeSettings
@@ -109,9 +109,8 @@ class Supervisor:
         return max(0.0, min(dues) - time.monotonic()) if dues else None
 
     def _receive(self, number: int, message: FromWorker) -> None:
-        if isinstance(message, Counted):
+        if isinstance(message, Heartbeat):
             self.state.counted(number, message.totals)
-            return
         self._do(self._crew.receive(number, message, time.monotonic()))
 
     def _exited(self, number: int, how: str) -> None:

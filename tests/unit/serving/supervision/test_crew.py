@@ -9,7 +9,6 @@ from authz.observing import events
 from authz.observing.state import WorkerCounts
 from authz.observing.totals import Totals
 from authz.serving.messages import (
-    Counted,
     Drain,
     Draining,
     Failed,
@@ -29,6 +28,7 @@ from authz.serving.supervision.rollout import LONGEST_PAUSE as LONGEST_RETRY
 
 A, B, C = (Load(Path(name), name) for name in "ABC")
 DRAIN = 20.0
+BEAT = Heartbeat(Totals())
 
 
 class Story:
@@ -65,7 +65,7 @@ class Story:
         for _ in range(int(seconds)):
             self.now += 1
             for number in range(len(self.crew.members)):
-                self.says(number, Heartbeat())
+                self.says(number, BEAT)
         self.now += seconds % 1
         return self.after(0)
 
@@ -193,7 +193,7 @@ def test_as_long_as_one_serves_the_others_are_tried_again_and_again(story: Story
     for _ in range(3 * STARTS):
         story.exits(0)
         story.after(LONGEST_PAUSE)
-        story.says(1, Heartbeat())
+        story.says(1, BEAT)
     assert not any(isinstance(order, End) for order in story.orders)
 
 
@@ -214,10 +214,10 @@ def test_a_start_that_succeeded_makes_up_for_those_that_failed() -> None:
 
 def test_one_that_gives_no_sign_of_life_is_killed_once_and_replaced(story: Story) -> None:
     story.after(SILENT_SECONDS - 0.1)
-    story.says(1, Heartbeat())
+    story.says(1, BEAT)
     assert story.after(0.1) == [Kill(0)]
     assert story.after(1) == []
-    assert story.says(0, Heartbeat()) == []
+    assert story.says(0, BEAT) == []
     assert story.exits(0) == [events.worker_restarted(0, "no heartbeat for 3s", 0.1)]
 
 
@@ -225,14 +225,14 @@ def test_a_sign_of_life_puts_it_off(story: Story) -> None:
     for _ in range(10):
         story.now += SILENT_SECONDS / 2
         for number in range(2):
-            story.says(number, Heartbeat())
+            story.says(number, BEAT)
         assert story.after(0) == []
 
 
 def test_one_that_does_not_start_is_killed() -> None:
     story = Story(1)
     story.after(0)
-    story.says(0, Heartbeat())
+    story.says(0, BEAT)
     assert story.after(START_SECONDS - 0.1) == []
     assert story.after(0.1) == [Kill(0)]
     assert story.exits(0) == [events.worker_restarted(0, "did not start within 60s", 0.1)]
@@ -245,8 +245,8 @@ def test_one_that_got_sigterm_is_replaced_at_once_when_it_has(story: Story) -> N
     assert story.says(0, Draining()) == [events.worker_draining(0)]
     assert story.says(0, Draining()) == []
     story.now += DRAIN - 1
-    story.says(0, Heartbeat())
-    story.says(1, Heartbeat())
+    story.says(0, BEAT)
+    story.says(1, BEAT)
     assert story.after(0) == []
     assert story.exits(0, "exit code 0") == [events.worker_drained(0)]
     assert story.after(0) == [Spawn(0), Send(0, A)]
@@ -255,7 +255,7 @@ def test_one_that_got_sigterm_is_replaced_at_once_when_it_has(story: Story) -> N
 def test_one_that_does_not_finish_is_killed(story: Story) -> None:
     story.says(0, Draining())
     story.now += DRAIN - 1
-    story.says(1, Heartbeat())
+    story.says(1, BEAT)
     assert story.after(1) == [Kill(0)]
     assert story.exits(0) == [events.worker_restarted(0, "did not drain in time", 0.0)]
 
@@ -584,7 +584,7 @@ def test_one_that_does_not_get_it_loaded_is_replaced_and_the_others_swap(story: 
     for _ in range(int(LOAD_SECONDS)):
         story.now += 1
         for number in range(2):
-            story.says(number, Heartbeat())
+            story.says(number, BEAT)
     assert story.after(0) == [Kill(1), Send(0, Swap("B"))]
     assert story.crew.endpoints() == ("unix:0",)
     assert story.takes(0) == [InForce(A, B, 1)]
@@ -596,7 +596,7 @@ def test_if_none_gets_it_loaded_the_old_policy_stays(story: Story) -> None:
     for _ in range(int(LOAD_SECONDS)):
         story.now += 1
         for number in range(2):
-            story.says(number, Heartbeat())
+            story.says(number, BEAT)
     assert story.after(0) == [Abandon(B, "no worker has loaded it within 30s", 1)]
     assert story.phases() == [Phase.SERVING, Phase.SERVING]
     assert story.crew.rollout.current is A
@@ -608,12 +608,8 @@ def test_what_is_due_next_is_known(story: Story) -> None:
     for _ in range(int(LOAD_SECONDS / 2)):
         story.now += 2
         for number in range(2):
-            story.says(number, Heartbeat())
+            story.says(number, BEAT)
     assert story.crew.due() == story.now
-
-
-def test_counts_are_not_its_business(story: Story) -> None:
-    assert story.says(0, Counted(Totals())) == []
 
 
 def test_one_that_dies_while_it_swaps_does_not_block_others(story: Story) -> None:
@@ -633,7 +629,7 @@ def test_one_that_does_not_swap_is_killed(story: Story) -> None:
     for _ in range(int(LOAD_SECONDS)):
         story.now += 1
         for number in range(2):
-            story.says(number, Heartbeat())
+            story.says(number, BEAT)
     assert story.after(0) == [Kill(1), InForce(A, B, 1)]
 
 
