@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from authz.observing.state import AdminState, PolicyState, WorkerCounts
+from authz.observing.state import PolicyState, State, WorkerCounts
 from authz.observing.totals import BOUNDS, Totals
 
 L = TypeVar("L", bound=tuple[str, ...])
@@ -21,7 +21,7 @@ MAX_LEAVES_SHOWN: Final = 64
 class Metrics:
     """Every metric of the service. Labels come from the policy and this program, never from a client."""
 
-    def __init__(self, state: AdminState, version: str) -> None:
+    def __init__(self, state: State, version: str) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_Collector(state, version))
 
@@ -31,7 +31,7 @@ class Metrics:
 
 
 class _Collector:
-    def __init__(self, state: AdminState, version: str) -> None:
+    def __init__(self, state: State, version: str) -> None:
         self._state = state
         self._version = version
 

@@ -13,7 +13,7 @@ from authz.documents.findings import Problem
 from authz.observing import events
 from authz.observing.events import Event
 from authz.observing.json_log import EventLog
-from authz.observing.state import State
+from authz.observing.state import PolicyState, State
 from authz.serving.messages import FINISH_SECONDS, FromWorker, Heartbeat, Load
 from authz.serving.reload.reloader import Refused, Report, Taken
 from authz.serving.reload.snapshot import Snapshot
@@ -46,7 +46,8 @@ class Supervisor:
         drain = settings.drain + FINISH_SECONDS + _MARGIN_SECONDS
         self._crew = Crew(settings.workers, snapshot.order(), drain, time.monotonic())
         self._processes: dict[int, WorkerProcess] = {}
-        self.state = State(self._crew.counts, self._crew.is_ready, snapshot.revision, snapshot.trusted)
+        policy = PolicyState(snapshot.revision, time.time(), trusted=snapshot.trusted)
+        self.state = State(self._crew.counts, self._crew.is_ready, policy)
         self._running = snapshot
         self._snapshots = {snapshot.folder: snapshot}
         self._published: tuple[str, ...] = ()

@@ -19,7 +19,7 @@ from authz.observing.metrics import Metrics
 from authz.tokens.proof import TokenError
 from tests.support.repository import ROOT
 from tests.unit.observing.test_events import EVENTS
-from tests.unit.observing.test_metrics import State
+from tests.unit.observing.test_metrics import Still
 
 PAGE: Final = ROOT / "docs" / "operations.md"
 ALERTS: Final = ROOT / "deploy" / "observability" / "prometheus" / "alerts.yml"
@@ -71,7 +71,7 @@ def test_every_flag_is_there_with_its_variable_and_default() -> None:
 
 def test_every_metric_is_there_with_its_labels() -> None:
     told = {named(name): frozenset(_CODE.findall(labels)) for name, labels, _ in tables()["Metrics"]}
-    families = text_string_to_metric_families(Metrics(State(), "1").text().decode())
+    families = text_string_to_metric_families(Metrics(Still(), "1").text().decode())
     assert told == {
         family.name + ("_total" if family.type == "counter" else ""): frozenset[str]().union(
             *(sample.labels.keys() - {"le"} for sample in family.samples)

@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 from authz.deciding.observation import Observation
 from authz.model import AnyOf
 from authz.observing.counts import MAX_LEAVES, Counts
-from authz.observing.state import State, WorkerCounts
+from authz.observing.state import PolicyState, State, WorkerCounts
 from authz.observing.totals import BOUNDS, Durations, LeafUse, Totals
 from authz.policy.load import Policy
 from authz.tokens.cache import CacheUse
-from authz.tokens.keys.inventory import Trusted
 from authz.tokens.proof import Proof, Signer
 from tests.support.issuers import PRODUCTION
 from tests.support.minting import NOW, request
@@ -275,7 +274,7 @@ def test_a_sum_holds_every_count_of_both() -> None:
 
 
 def test_counts_of_a_worker_that_is_gone_stay_and_what_it_held_does_not() -> None:
-    state = State(lambda: WorkerCounts(2, 2, 0), lambda: True, "A", Trusted())
+    state = State(lambda: WorkerCounts(2, 2, 0), lambda: True, PolicyState("A", 1.0))
     held = Totals(decisions={("a", "", "", ""): 3}, caches={"tokens": CacheUse(1, 2, 3, 4)}, in_flight=5)
     state.counted(1, held)
     state.counted(1, replace(held, decisions={("a", "", "", ""): 4}))
