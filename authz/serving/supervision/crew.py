@@ -9,7 +9,7 @@ from authz.observing import events
 from authz.observing.state import WorkerCounts
 from authz.serving.messages import Drain, Draining, Failed, FromWorker, Heartbeat, Listening, Load, Loaded, Swapped
 from authz.serving.supervision.member import SILENT_SECONDS, START_SECONDS, Member, Phase
-from authz.serving.supervision.orders import End, Kill, Order, Send, Spawn
+from authz.serving.supervision.orders import End, Order, Send
 from authz.serving.supervision.rollout import Rollout
 
 STARTS: Final = 5
@@ -65,15 +65,13 @@ class Crew:
                 continue
             match member.phase:
                 case Phase.RESTING:
-                    snapshot = self.rollout.current
-                    member.start(snapshot, now)
-                    orders += [Spawn(member.number), Send(member.number, snapshot)]
+                    orders += member.start(self.rollout.current, now)
                 case Phase.STARTING:
-                    orders += _kill(member, f"did not start within {START_SECONDS:g}s")
+                    orders.append(member.kill(f"did not start within {START_SECONDS:g}s"))
                 case Phase.SERVING:
-                    orders += _kill(member, f"no heartbeat for {SILENT_SECONDS:g}s")
+                    orders.append(member.kill(f"no heartbeat for {SILENT_SECONDS:g}s"))
                 case Phase.DRAINING:
-                    orders += _kill(member, "did not drain in time")
+                    orders.append(member.kill("did not drain in time"))
                 case _:
                     pass
         return orders + self.rollout.tick(now)
@@ -90,13 +88,17 @@ class Crew:
                 member.serve(addresses, now)
                 return [events.worker_listening(number, address) for address in addresses]
             case Draining():
-                return self._drains(member, now)
+                if member.phase is not Phase.DRAINING:
+                    member.drain(now, self._drain)
+                    return [events.worker_draining(number)]
             case Swapped(revision):
                 return self.rollout.swapped(member, revision, now)
             case Loaded(revision):
                 return self.rollout.loaded(member, revision, now)
             case Failed(text, revision):
-                return self._failed(member, text, revision, now)
+                if revision is not None and member.revision:
+                    return self.rollout.failed(member, revision, text, now)
+                member.reason = text  # the process ends by itself
         return []
 
     def exited(self, number: int, how: str, now: float) -> list[Order]:
@@ -130,7 +132,7 @@ class Crew:
             if member.phase is Phase.RESTING:
                 member.leave()
             elif member.revision == "" and member.is_running():  # it has no request yet
-                orders += [] if member.ending else _kill(member, "the service stops")
+                orders += [] if member.ending else [member.kill("the service stops")]
             elif member.takes_part() and member.phase is not Phase.DRAINING:
                 member.drain(now, self._drain)
                 orders.append(Send(member.number, Drain()))
@@ -138,26 +140,7 @@ class Crew:
             orders += [events.service_stopped(), End(0)]
         return orders
 
-    # ---- helpers
-
-    def _failed(self, member: Member, text: str, revision: str | None, now: float) -> list[Order]:
-        if revision is None or member.revision == "":  # the process ends by itself
-            member.reason = text
-            return []
-        return self.rollout.failed(member, revision, text, now)
-
-    def _drains(self, member: Member, now: float) -> list[Order]:
-        if member.phase is Phase.DRAINING:
-            return []
-        member.drain(now, self._drain)
-        return [events.worker_draining(member.number)]
-
     def _no_worker_can_start(self) -> bool:
         if any(member.phase in {Phase.SERVING, Phase.DRAINING} for member in self.members):
             return False
         return all(member.failed_starts >= STARTS for member in self.members)
-
-
-def _kill(member: Member, reason: str) -> list[Order]:
-    member.kill(reason)
-    return [Kill(member.number)]
