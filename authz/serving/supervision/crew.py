@@ -16,14 +16,17 @@ STARTS: Final = 5
 
 
 class Crew:
-    """`size` workers that decide by one snapshot; one that drains has `drain` seconds to be gone."""
+    """`size` workers that decide by one snapshot; one that drains has `drain` seconds to be gone.
+
+    `is_leaving` says that all workers drain, because the service stops.
+    """
 
     def __init__(self, size: int, snapshot: Load, drain: float, now: float) -> None:
         self.members = [Member(number, now) for number in range(size)]
         self.rollout = Rollout(snapshot, self.members)
         self.restarts = 0
         self._drain = drain
-        self._leaving = False
+        self.is_leaving = False
 
     # ---- the state
 
@@ -37,15 +40,11 @@ class Crew:
 
     def is_ready(self) -> bool:
         """Whether a worker serves, and will go on to."""
-        return self.serving() > 0 and not self._leaving
-
-    def is_leaving(self) -> bool:
-        """Whether all workers drain, because the service stops."""
-        return self._leaving
+        return self.serving() > 0 and not self.is_leaving
 
     def endpoints(self) -> tuple[str, ...]:
         """Return the first address of each worker that Envoy should ask. When all leave, those that still answer."""
-        asked = {Phase.SERVING, Phase.DRAINING} if self._leaving else {Phase.SERVING}
+        asked = {Phase.SERVING, Phase.DRAINING} if self.is_leaving else {Phase.SERVING}
         listed = (member for member in self.members if member.phase in asked and not member.ending)
         return tuple(member.addresses[0] for member in listed if member.addresses)
 
@@ -108,7 +107,7 @@ class Crew:
         began = member.revision != ""
         pause = member.end(how, now)
         orders: list[Order] = []
-        if self._leaving:
+        if self.is_leaving:
             member.leave()
             if began and not drained:
                 orders.append(events.worker_stopped_early(number, member.reason))
@@ -124,9 +123,9 @@ class Crew:
 
     def leave(self, now: float) -> list[Order]:
         """Drain all workers; the service ends with the last."""
-        if self._leaving:
+        if self.is_leaving:
             return []
-        self._leaving = True
+        self.is_leaving = True
         orders: list[Order] = []
         for member in self.members:
             if member.phase is Phase.RESTING:

@@ -121,7 +121,7 @@ class Supervisor:
 
     def _stop(self) -> None:
         """Drain all workers; on a second signal, end at once."""
-        if self._crew.is_leaving():
+        if self._crew.is_leaving:
             self._log.write(events.service_aborted())
             self._code = 1
             return

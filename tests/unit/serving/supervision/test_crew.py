@@ -262,7 +262,7 @@ def test_one_that_does_not_finish_is_killed(story: Story) -> None:
 
 def test_all_drain_and_the_end_is_good(story: Story) -> None:
     assert story.leaves() == [Send(0, Drain()), Send(1, Drain())]
-    assert story.crew.is_leaving()
+    assert story.crew.is_leaving
     assert story.leaves() == []
     story.says(0, Draining())
     assert story.crew.endpoints() == ("unix:0", "unix:1")
