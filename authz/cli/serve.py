@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from authz.cli.options import DURATION, ENVIRONMENT, KEYS, POLICY, Parsed, setting
-from authz.observing.events import AdminListening, CheckWeakened, PolicyLoaded
+from authz.observing import events
 from authz.observing.json_log import LOG_LEVELS, STDERR, EventLog
 from authz.observing.line_writer import LineWriter
 from authz.server.addresses import AddressUnusableError, make_free
@@ -166,7 +166,7 @@ def _supervise(settings: ServeSettings, inbox: Inbox[Report], folder: Path, log:
     reloader = Reloader(sources, folder, supervisor.running, inbox.post)
     watch = Watch((settings.policy, settings.keys), reloader.changed, inbox.post)
     admin = Admin(settings.admin, supervisor.state, release())
-    log.write(AdminListening(admin.start()))
+    log.write(events.admin_listening(admin.start()))
     reloader.start()
     watch.start()
     try:
@@ -179,5 +179,5 @@ def _supervise(settings: ServeSettings, inbox: Inbox[Report], folder: Path, log:
 def _log_start(log: EventLog, settings: ServeSettings, snapshot: Snapshot) -> None:
     for name in ("allow_empty_issuers", "allow_unlabelled_routes"):
         if getattr(settings, name):
-            log.write(CheckWeakened("--" + name.replace("_", "-")))
-    log.write(PolicyLoaded(settings.policy, snapshot.revision, settings.environment, snapshot.issuers))
+            log.write(events.check_weakened("--" + name.replace("_", "-")))
+    log.write(events.policy_loaded(settings.policy, snapshot.revision, settings.environment, snapshot.issuers))

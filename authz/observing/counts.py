@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from authz.deciding import facts
@@ -10,7 +11,7 @@ from authz.deciding.judge import Judgement
 from authz.deciding.observation import Observation
 from authz.deciding.reasons import Reason
 from authz.model import AnyOf
-from authz.observing.totals import BOUNDS, Durations, LeafUse, Totals
+from authz.observing.totals import BOUNDS, Durations, LeafUse, Totals, merged
 from authz.tokens.cache import CacheUse
 from authz.tokens.keys.key import Signer
 from authz.tokens.proof import Proof, Refusal
@@ -40,9 +41,7 @@ class Counts:
 
     def follow(self, cache_use: Callable[[], Mapping[str, CacheUse]]) -> None:
         """Count the use of another policy's caches from now on; earlier counts are kept."""
-        self._former_use = {
-            name: CacheUse(use.hits, use.misses, use.evictions) for name, use in self._memories().items()
-        }
+        self._former_use = {name: replace(use, entries=0) for name, use in self._memories().items()}
         self._memory_use = cache_use
 
     def observe(self, observation: Observation) -> None:
@@ -82,9 +81,8 @@ class Counts:
             in_flight=in_flight,
         )
 
-    def _memories(self) -> dict[str, CacheUse]:
-        current, former = self._memory_use(), self._former_use
-        return {name: current.get(name, CacheUse()) + former.get(name, CacheUse()) for name in {**former, **current}}
+    def _memories(self) -> Mapping[str, CacheUse]:
+        return merged(self._former_use, self._memory_use())
 
     def _observe_token(self, token: Proof | Refusal, observation: Observation) -> None:
         if isinstance(token, Refusal):

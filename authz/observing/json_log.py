@@ -1,6 +1,5 @@
 """The service's log: lines of JSON, none of them with a token or the text of an exception."""
 
-import dataclasses
 import json
 import time
 import traceback
@@ -32,8 +31,7 @@ class EventLog:
 
 def event_line(event: Event, moment: float) -> str:
     """Return an event as a line: `time`, `level`, `event`, and its fields except those that are None."""
-    names = [field.name for field in dataclasses.fields(event)]  # type: ignore[arg-type]  # every event is a dataclass
-    fields = {name: value for name in names if (value := getattr(event, name)) is not None}
+    fields = {name: value for name, value in event.fields.items() if value is not None}
     return to_json({"time": timestamp(moment), "level": event.level, "event": event.name, **fields})
 
 

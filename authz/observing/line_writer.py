@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from authz.observing.events import LogLinesLost
+from authz.observing import events
 from authz.observing.json_log import event_line
 
 CAPACITY: Final = 8_192
@@ -93,7 +93,7 @@ class LineWriter:
             return None
 
     def _lost(self) -> str:
-        return event_line(LogLinesLost(self._left), time.time())
+        return event_line(events.log_lines_lost(self._left), time.time())
 
     def _rendered(self, render: Callable[[], str]) -> bytes:
         try:

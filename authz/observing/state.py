@@ -4,10 +4,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final
 
 from authz.documents.findings import Problem
-from authz.observing.totals import Totals, WorkerTotals
+from authz.observing.totals import Totals
 from authz.tokens.keys.inventory import Trusted
 
 _NOTHING: Final = Trusted()
@@ -47,48 +47,32 @@ class PolicyState:
     watched: bool = True
 
 
-class AdminState(Protocol):
-    """What the admin port shows. Its threads call these methods, so they must not wait."""
-
-    def totals(self) -> Totals:
-        """Return the sum over all workers, those that are gone included."""
-
-    def workers(self) -> WorkerCounts:
-        """Return how many workers there are."""
-
-    def policy(self) -> PolicyState:
-        """Return the policy in force."""
-
-    def is_ready(self) -> bool:
-        """Whether at least one worker serves a policy."""
-
-
 class State:
     """Written by the supervisor alone, read by the threads of the admin port: each value is swapped in one step.
 
-    `workers` and `is_ready` answer at once, from any thread.
+    `workers` says how many there are, `is_ready` whether one serves a policy and will go on to; any thread may call
+    them, and they answer at once.
     """
 
-    def __init__(
-        self, workers: Callable[[], WorkerCounts], is_ready: Callable[[], bool], revision: str, trusted: Trusted
-    ) -> None:
-        self._workers = workers
-        self._is_ready = is_ready
-        self._totals = WorkerTotals()
+    def __init__(self, workers: Callable[[], WorkerCounts], is_ready: Callable[[], bool], policy: PolicyState) -> None:
+        self.workers = workers
+        self.is_ready = is_ready
+        self._totals: dict[int, Totals] = {}
+        self._ended = Totals()
         self._counting = threading.Lock()
-        self._policy = PolicyState(revision, time.time(), trusted=trusted)
+        self._policy = policy
 
     # ---- what the supervisor reports
 
     def counted(self, worker: int, totals: Totals) -> None:
         """Note what a worker has counted so far."""
         with self._counting:
-            self._totals.record(worker, totals)
+            self._totals[worker] = totals
 
     def ended(self, worker: int) -> None:
         """Keep the counts of a process that has ended. The lock keeps readers from seeing a counter go down."""
         with self._counting:
-            self._totals.retire(worker)
+            self._ended += self._totals.pop(worker, Totals()).retired()
 
     def reloaded(self, revision: str, trusted: Trusted) -> None:
         """Note that another policy is in force."""
@@ -119,16 +103,8 @@ class State:
     def totals(self) -> Totals:
         """Return the sum over all workers, those that have ended included."""
         with self._counting:
-            return self._totals.total()
-
-    def workers(self) -> WorkerCounts:
-        """Return how many workers there are."""
-        return self._workers()
+            return sum(self._totals.values(), self._ended)
 
     def policy(self) -> PolicyState:
         """Return the policy in force."""
         return self._policy
-
-    def is_ready(self) -> bool:
-        """Whether at least one worker serves a policy, and will go on to."""
-        return self._is_ready()

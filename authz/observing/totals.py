@@ -1,12 +1,14 @@
 """What all workers have counted, as values that add up; workers that ended are included."""
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 from authz.tokens.cache import CacheUse
 
 K = TypeVar("K")
+V = TypeVar("V")
 
 BOUNDS: Final = (
     *(0.000_05, 0.000_1, 0.000_25, 0.000_5),
@@ -58,24 +60,15 @@ class Totals:
 
     def __add__(self, other: "Totals") -> "Totals":
         return Totals(
-            decisions=_sum(self.decisions, other.decisions),
-            token_errors=_sum(self.token_errors, other.token_errors),
+            decisions=merged(self.decisions, other.decisions),
+            token_errors=merged(self.token_errors, other.token_errors),
             durations=self.durations + other.durations,
-            caches={
-                name: self.caches.get(name, CacheUse()) + other.caches.get(name, CacheUse())
-                for name in {**self.caches, **other.caches}
-            },
-            key_uses={
-                key: max(self.key_uses.get(key, 0.0), other.key_uses.get(key, 0.0))
-                for key in {**self.key_uses, **other.key_uses}
-            },
-            leaves={
-                key: max((each.leaves[key] for each in (self, other) if key in each.leaves), key=lambda use: use.last)
-                for key in {**self.leaves, **other.leaves}
-            },
-            seat_mismatches=_sum(self.seat_mismatches, other.seat_mismatches),
-            unknown_seats=_sum(self.unknown_seats, other.unknown_seats),
-            lines_dropped=_sum(self.lines_dropped, other.lines_dropped),
+            caches=merged(self.caches, other.caches),
+            key_uses=merged(self.key_uses, other.key_uses, max),
+            leaves=merged(self.leaves, other.leaves, _later),
+            seat_mismatches=merged(self.seat_mismatches, other.seat_mismatches),
+            unknown_seats=merged(self.unknown_seats, other.unknown_seats),
+            lines_dropped=merged(self.lines_dropped, other.lines_dropped),
             spans_dropped=self.spans_dropped + other.spans_dropped,
             overloads=self.overloads + other.overloads,
             in_flight=self.in_flight + other.in_flight,
@@ -87,25 +80,11 @@ class Totals:
         return replace(self, caches=caches, in_flight=0)
 
 
-class WorkerTotals:
-    """The newest totals of each worker; the counts of workers that ended stay in the sum."""
-
-    def __init__(self) -> None:
-        self._current: dict[object, Totals] = {}
-        self._retired = Totals()
-
-    def record(self, worker: object, totals: Totals) -> None:
-        """Replace the totals of a worker by newer ones."""
-        self._current[worker] = totals
-
-    def retire(self, worker: object) -> None:
-        """Keep the counts of a worker that ended."""
-        self._retired += self._current.pop(worker, Totals()).retired()
-
-    def total(self) -> Totals:
-        """Return the sum of all."""
-        return sum(tuple(self._current.values()), self._retired)
+def merged(mine: Mapping[K, V], theirs: Mapping[K, V], join: Callable[[V, V], V] = operator.add) -> Mapping[K, V]:
+    """Return what both hold; `join` makes one value of two under the same key."""
+    both = {key: join(mine[key], theirs[key]) for key in mine.keys() & theirs.keys()}
+    return {**mine, **theirs, **both}
 
 
-def _sum(mine: Mapping[K, int], theirs: Mapping[K, int]) -> Mapping[K, int]:
-    return {key: mine.get(key, 0) + theirs.get(key, 0) for key in {**mine, **theirs}}
+def _later(mine: LeafUse, theirs: LeafUse) -> LeafUse:
+    return max(mine, theirs, key=lambda use: use.last)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -39,7 +39,7 @@ class Traces:
 
     def __init__(self, endpoint: str, worker: int, version: str) -> None:
         _silence()
-        self._exporter = _Counting(OTLPSpanExporter(endpoint=spans_url(endpoint), timeout=TIMEOUT))
+        self._exporter = _Exporter(endpoint=spans_url(endpoint), timeout=TIMEOUT)
         self._processor = BatchSpanProcessor(
             self._exporter, max_queue_size=QUEUE, max_export_batch_size=BATCH, schedule_delay_millis=PERIOD_MS
         )
@@ -79,7 +79,7 @@ class Traces:
         ending = threading.Thread(target=self._processor.shutdown, name="traces", daemon=True)
         ending.start()
         ending.join(seconds)
-        self._exporter.shutdown()
+        self._exporter.shutdown()  # type: ignore[no-untyped-call]  # OpenTelemetry gives it no types
 
 
 def spans_url(endpoint: str) -> str:
@@ -106,21 +106,16 @@ def _attributes(judgement: Judgement, revision: str) -> dict[str, str]:
     return {name: value for name, value in attributes.items() if value is not None}
 
 
-class _Counting(SpanExporter):
-    """Counts the spans that an exporter could not send."""
+class _Exporter(OTLPSpanExporter):
+    """Counts the spans that it could not send."""
 
-    def __init__(self, exporter: SpanExporter) -> None:
-        self._exporter = exporter
-        self.failed = 0
+    failed = 0
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        result = self._exporter.export(spans)
+        result = super().export(spans)
         if result is not SpanExportResult.SUCCESS:
             self.failed += len(spans)
         return result
-
-    def shutdown(self) -> None:
-        self._exporter.shutdown()
 
 
 def _silence() -> None:

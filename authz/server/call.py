@@ -102,7 +102,7 @@ class OpenCall:
     def _send(self, operations: tuple[Operation, ...]) -> None:
         self.stage = Stage.SENDING
         self.message = b""
-        self._call.start_server_batch(operations, self._sent)
+        self._call.start_server_batch(operations, self._end)
 
     def _received(self, event: Event) -> None:
         if self.stage is not Stage.RECEIVING:
@@ -115,15 +115,12 @@ class OpenCall:
         self.message = message
         self._take(self)
 
-    def _sent(self, _event: Event) -> None:
-        self._end()
-
-    def _closed(self, _event: Event) -> None:
-        # While an answer is being sent, _sent handles the end. Here the client left before it had an answer.
+    def _closed(self, event: Event) -> None:
+        # While an answer is being sent, the event of that is the end. Here the client left before it had an answer.
         if self.stage is not Stage.SENDING and self.stage is not Stage.OVER:
-            self._end()
+            self._end(event)
 
-    def _end(self) -> None:
+    def _end(self, _event: Event) -> None:
         self.stage = Stage.OVER
         self.message = b""
         self._leave(self)
@@ -131,8 +128,4 @@ class OpenCall:
 
 def turn_away(call: Call, code: int, details: bytes) -> None:
     """Refuse a call that was not admitted."""
-    call.start_server_batch((send_headers(), receive_close(), send_status(code, details)), _ignore)
-
-
-def _ignore(_event: Event) -> None:
-    """Do nothing with an event."""
+    call.start_server_batch((send_headers(), receive_close(), send_status(code, details)), lambda _event: None)

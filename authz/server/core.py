@@ -1,6 +1,7 @@
 """The names of grpcio's private `cygrpc` that the server uses, with types. Nothing else imports it (ADR 8)."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, Protocol
 
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # private to grpcio, and without types: ADR 8
@@ -14,9 +15,6 @@ class Operation(Protocol):
 
     def message(self) -> bytes | None:
         """Return what a ReceiveMessage got: None where the call ended without a message."""
-
-    def cancelled(self) -> bool:
-        """Whether a call that ended was cancelled rather than answered."""
 
 
 class Call(Protocol):
@@ -84,34 +82,22 @@ _NO_FLAGS: Final = 0
 _XDS: Final = False
 
 
-def make_queue() -> Queue:
-    """Return a new queue."""
-    queue: Queue = cygrpc.CompletionQueue()
-    return queue
+make_queue: Final[Callable[[], Queue]] = cygrpc.CompletionQueue
+
+receive_message: Final[Callable[[], Operation]] = partial(cygrpc.ReceiveMessageOperation, _NO_FLAGS)
+"""Read the call's message."""
+
+receive_close: Final[Callable[[], Operation]] = partial(cygrpc.ReceiveCloseOnServerOperation, _NO_FLAGS)
+"""Ask for an event at the end of the call."""
+
+send_headers: Final[Callable[[], Operation]] = partial(cygrpc.SendInitialMetadataOperation, None, _NO_FLAGS)
+"""Send HTTP/2 headers without any of our own."""
 
 
 def make_listener(options: Sequence[tuple[str, Any]]) -> Listener:  # Any: numbers and texts, as gRPC has them
     """Return a server of gRPC's core that does not listen yet."""
     listener: Listener = cygrpc.Server(tuple(options), _XDS)
     return listener
-
-
-def receive_message() -> Operation:
-    """Read the call's message."""
-    operation: Operation = cygrpc.ReceiveMessageOperation(_NO_FLAGS)
-    return operation
-
-
-def receive_close() -> Operation:
-    """Ask for an event at the end of the call."""
-    operation: Operation = cygrpc.ReceiveCloseOnServerOperation(_NO_FLAGS)
-    return operation
-
-
-def send_headers() -> Operation:
-    """Send HTTP/2 headers without any of our own."""
-    operation: Operation = cygrpc.SendInitialMetadataOperation(None, _NO_FLAGS)
-    return operation
 
 
 def send_message(message: bytes) -> Operation:

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from authz.server.addresses import AddressUnusableError, make_free
-from authz.server.core import Listener, make_listener
+from authz.server.core import Listener
 
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 MAX_METADATA_BYTES: Final = 16 * 1024
 SOCKET_UMASK: Final = 0o117
 MAX_UNSEEN_CALLS: Final = 2_048
 """How many calls gRPC keeps while the loop is busy; it refuses further ones itself."""
-_OPTIONS: Final = (
+OPTIONS: Final = (
     # A second server on the same port must fail, not share the port.
     ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -28,11 +28,6 @@ _OPTIONS: Final = (
     ("grpc.server.max_pending_requests_hard_limit", MAX_UNSEEN_CALLS),
     ("grpc.server_max_unrequested_time_in_server", 5),
 )
-
-
-def new_listener() -> Listener:
-    """Return a listener that is not bound to an address yet."""
-    return make_listener(_OPTIONS)
 
 
 def listen(listener: Listener, addresses: Sequence[str]) -> list[str]:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from authz.server.addresses import AddressUnusableError
-from authz.server.core import Event, make_queue
+from authz.server.core import Event, make_listener, make_queue
 from authz.server.health import CHECK, NOT_SERVING
-from authz.server.listener import listen, new_listener
+from authz.server.listener import OPTIONS, listen
 from authz.server.loop import Bounds, Loop
 
 LINGER_SECONDS: Final = 0.5
@@ -31,7 +31,7 @@ class Server:
         refused: Callable[[], None],
     ) -> None:
         self._queue = make_queue()
-        self._listener = new_listener()
+        self._listener = make_listener(OPTIONS)
         self._loop = Loop(self._listener, self._queue, check, bounds, beat, refused)
         self._grace: float | None = None
         self._is_closed = False

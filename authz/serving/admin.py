@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from authz.observing.json_log import timestamp, to_plain
 from authz.observing.metrics import CONTENT_TYPE, Metrics
-from authz.observing.state import AdminState, FailedReload
+from authz.observing.state import State
 from authz.server.addresses import AddressUnusableError, make_free
 
 MAX_CONNECTIONS: Final = 32
@@ -32,7 +32,7 @@ class _Answer:
 class Admin:
     """Answers operators at `HOST:PORT`, from threads of its own, without authentication."""
 
-    def __init__(self, address: str, state: AdminState, version: str) -> None:
+    def __init__(self, address: str, state: State, version: str) -> None:
         self._address = address
         self._pages = _pages(state, version)
         self._server: _Server | None = None
@@ -55,7 +55,7 @@ class Admin:
             self._server.server_close()
 
 
-def _pages(state: AdminState, version: str) -> Mapping[str, Callable[[], _Answer]]:
+def _pages(state: State, version: str) -> Mapping[str, Callable[[], _Answer]]:
     metrics = Metrics(state, version)
     return {
         "/healthz": lambda: _Answer(HTTPStatus.OK, _json({"alive": True})),
@@ -65,24 +65,20 @@ def _pages(state: AdminState, version: str) -> Mapping[str, Callable[[], _Answer
     }
 
 
-def _ready(state: AdminState) -> _Answer:
+def _ready(state: State) -> _Answer:
     is_ready, workers, failure = state.is_ready(), state.workers(), state.policy().last_failure
     detail = {
         "ready": is_ready,
-        "workers": {"running": workers.running, "wanted": workers.wanted, "restarts": workers.restarts},
+        "workers": asdict(workers),
         **_revision(state),
-        "last_reload_failure": None if failure is None else _failure(failure),
+        "last_reload_failure": failure and {"at": timestamp(failure.at), "problems": failure.problems},
     }
     return _Answer(HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE, _json(detail))
 
 
-def _revision(state: AdminState) -> dict[str, object]:
+def _revision(state: State) -> dict[str, object]:
     policy = state.policy()
     return {"revision": policy.revision, "loaded_at": timestamp(policy.loaded_at)}
-
-
-def _failure(failure: FailedReload) -> dict[str, object]:
-    return {"at": timestamp(failure.at), "problems": failure.problems}
 
 
 def _json(members: Mapping[str, object]) -> bytes:
@@ -146,8 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer(self._page())
 
-    def do_HEAD(self) -> None:
-        self._answer(self._page())
+    do_HEAD = do_GET  # noqa: N815  as http.server names it
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Refuse what http.server cannot read; its own text would repeat the client's."""

@@ -3,7 +3,8 @@
 import resource
 from typing import Final
 
-from authz.observing.events import FewFileHandles
+from authz.observing import events
+from authz.observing.events import Event
 
 WANTED: Final = 65_536
 COMFORTABLE: Final = 1_024
@@ -25,11 +26,11 @@ def soft_limit(soft: int, hard: int, workers: int) -> int:
     return limit
 
 
-def raise_soft_limit(workers: int) -> FewFileHandles | None:
+def raise_soft_limit(workers: int) -> Event | None:
     """Raise this process's soft limit, which workers inherit; return a warning if few. Raises TooFewHandlesError."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     limit = soft_limit(soft, hard, workers)
     if limit != soft:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
     is_few = limit != resource.RLIM_INFINITY and limit < COMFORTABLE
-    return FewFileHandles(limit, COMFORTABLE) if is_few else None
+    return events.few_file_handles(limit, COMFORTABLE) if is_few else None

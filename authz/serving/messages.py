@@ -65,12 +65,7 @@ class Listening:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """The loop that answers requests is running."""
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """What the worker has counted since its start."""
+    """The loop that answers requests is running; the worker has counted this since its start."""
 
     totals: Totals
 
@@ -88,4 +83,4 @@ class Failed:
     revision: str | None = None
 
 
-FromWorker = Loaded | Swapped | Listening | Heartbeat | Counted | Draining | Failed
+FromWorker = Loaded | Swapped | Listening | Heartbeat | Draining | Failed

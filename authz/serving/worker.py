@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection, wait
 from authz.deciding.check import Check
 from authz.deciding.judge import Judge
 from authz.deciding.policy_data import PolicyData
-from authz.observing.events import InternalError, SwapFailed
+from authz.observing import events
 from authz.observing.json_log import STDERR, EventLog, fault
 from authz.observing.line_writer import LineWriter
 from authz.observing.observers import Observers, traced
@@ -26,7 +26,6 @@ from authz.serving.messages import (
     HEARTBEAT_SECONDS,
     ORPHAN_SECONDS,
     TRACE_SECONDS,
-    Counted,
     Drain,
     Draining,
     Failed,
@@ -112,7 +111,7 @@ class Worker:
         if not self._leaving:
             self._send(Listening(tuple(addresses)))
             server.run()
-        self._send_counts()
+        self._send_heartbeat()
         return self._code
 
     # ---- called by the loop
@@ -121,7 +120,7 @@ class Worker:
         self._moved = True
 
     def _report(self, error: Exception) -> None:
-        self._log.write(InternalError(self._number, fault(error)))
+        self._log.write(events.internal_error(self._number, fault(error)))
 
     # ---- the control thread
 
@@ -137,17 +136,16 @@ class Worker:
                     self._handle(self._connection.recv())
                 if self._moved:
                     self._moved = False
-                    self._send(Heartbeat())
-                    self._send_counts()
+                    self._send_heartbeat()
                 if self._stop_due is not None and self._stop_due <= time.monotonic():
                     self._stop_due = None
                     self._end(FINISH_SECONDS)
         except (EOFError, OSError):
             self._end_without_supervisor()
 
-    def _send_counts(self) -> None:
+    def _send_heartbeat(self) -> None:
         in_flight = 0 if self._server is None else self._server.in_flight()
-        self._send(Counted(self._observers.totals(in_flight)))
+        self._send(Heartbeat(self._observers.totals(in_flight)))
 
     def _timeout(self) -> float:
         if self._stop_due is None:
@@ -194,7 +192,7 @@ class Worker:
     def _swap(self, revision: str) -> None:
         judge, self._loaded = self._loaded, None
         if judge is None or judge.revision != revision:
-            self._log.write(SwapFailed(self._number, revision))
+            self._log.write(events.swap_failed(self._number, revision))
             self._fail_process()
             return
         self._observers.follow(judge)

@@ -22,7 +22,7 @@ from tests.support.minting import request, write_keys
 from tests.support.promql import parse, without_macros
 from tests.support.promtool import promtool
 from tests.support.repository import ROOT
-from tests.unit.observing.test_metrics import State
+from tests.unit.observing.test_metrics import Still
 
 SHIPPED: Final = ROOT / "deploy" / "observability"
 ALERTS: Final = SHIPPED / "prometheus" / "alerts.yml"
@@ -52,7 +52,7 @@ QUERIES: Final = {
 def known() -> Mapping[str, frozenset[str]]:
     """Return every existing metric with its labels."""
     own: dict[str, frozenset[str]] = {}
-    for name, labels in SAMPLE.findall(Metrics(State(), "1").text().decode()):
+    for name, labels in SAMPLE.findall(Metrics(Still(), "1").text().decode()):
         own[name] = own.get(name, frozenset()) | frozenset(re.findall(r'(\w+)="', labels))
     return {**own, **FOREIGN}
 

@@ -10,7 +10,8 @@ from typing import Final
 from watchfiles import watch
 
 from authz.documents.findings import ConfigurationError, Problem
-from authz.observing.events import WatchFailed, WatchRestored
+from authz.observing import events
+from authz.observing.events import Event
 from authz.observing.json_log import fault
 from authz.serving.reload.snapshot import Snapshot, Sources, take
 from authz.serving.reload.watched_paths import WatchedPaths, watched_paths
@@ -36,7 +37,8 @@ class Refused:
     requested: bool
 
 
-Report = Taken | Refused | WatchFailed | WatchRestored
+Report = Taken | Refused | Event
+"""An event says that the files are not watched any more, or again."""
 
 
 class Reloader:
@@ -121,7 +123,7 @@ class Watch:
                     self._watch(watched_paths(*self._tops))
             except (OSError, RuntimeError) as error:
                 if not self._failed:
-                    self._post(WatchFailed(str(error)))
+                    self._post(events.watch_failed(str(error)))
                 self._failed = True
                 self._stopped.wait(RETRY_SECONDS)
 
@@ -142,7 +144,7 @@ class Watch:
         for changed in changes:
             if self._failed:
                 self._failed = False
-                self._post(WatchRestored())
+                self._post(events.watch_restored())
             moved = bool(changed or not began) and watched_paths(*self._tops) != at
             if not began or moved or any(at.concerns(Path(path)) for _, path in changed):
                 began = True

@@ -8,7 +8,6 @@ import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 _NAME: Final = re.compile(r"authz-[0-9]+-[a-z0-9_]+")
@@ -32,9 +31,7 @@ class Scratch:
     def __enter__(self) -> Path:
         return self.folder
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._made.cleanup()
         self._lock.close()
 

@@ -54,10 +54,6 @@ class Sources:
         """Return the digest of the files in both folders."""
         return revision(self.policy, self.keys)
 
-    def within(self, folder: Path) -> "Sources":
-        """Return the same sources, as copies in a folder."""
-        return replace(self, policy=folder / "policy", keys=folder / "keys")
-
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -102,7 +98,7 @@ def take(sources: Sources, folder: Path, running: Snapshot | None) -> Snapshot:
 
 def _copied(sources: Sources, folder: Path) -> Sources:
     """Copy both folders. The copy is of one moment if its digest is the one that the originals had before."""
-    copies = sources.within(folder)
+    copies = replace(sources, policy=folder / "policy", keys=folder / "keys")
     for _ in range(TRIES):
         before = sources.revision()
         folder.mkdir(parents=True)

@@ -5,33 +5,28 @@ Methods get the time, in seconds of one monotonic clock, and return orders; the 
 
 from typing import Final
 
-from authz.observing.events import (
-    NoWorkerCanStart,
-    ServiceStopped,
-    WorkerDrained,
-    WorkerDraining,
-    WorkerListening,
-    WorkerRestarted,
-    WorkerStoppedEarly,
-)
+from authz.observing import events
 from authz.observing.state import WorkerCounts
 from authz.serving.messages import Drain, Draining, Failed, FromWorker, Heartbeat, Listening, Load, Loaded, Swapped
 from authz.serving.supervision.member import SILENT_SECONDS, START_SECONDS, Member, Phase
-from authz.serving.supervision.orders import End, Kill, Order, Send, Spawn
+from authz.serving.supervision.orders import End, Order, Send
 from authz.serving.supervision.rollout import Rollout
 
 STARTS: Final = 5
 
 
 class Crew:
-    """`size` workers that decide by one snapshot; one that drains has `drain` seconds to be gone."""
+    """`size` workers that decide by one snapshot; one that drains has `drain` seconds to be gone.
+
+    `is_leaving` says that all workers drain, because the service stops.
+    """
 
     def __init__(self, size: int, snapshot: Load, drain: float, now: float) -> None:
         self.members = [Member(number, now) for number in range(size)]
         self.rollout = Rollout(snapshot, self.members)
         self.restarts = 0
         self._drain = drain
-        self._leaving = False
+        self.is_leaving = False
 
     # ---- the state
 
@@ -45,15 +40,11 @@ class Crew:
 
     def is_ready(self) -> bool:
         """Whether a worker serves, and will go on to."""
-        return self.serving() > 0 and not self._leaving
-
-    def is_leaving(self) -> bool:
-        """Whether all workers drain, because the service stops."""
-        return self._leaving
+        return self.serving() > 0 and not self.is_leaving
 
     def endpoints(self) -> tuple[str, ...]:
         """Return the first address of each worker that Envoy should ask. When all leave, those that still answer."""
-        asked = {Phase.SERVING, Phase.DRAINING} if self._leaving else {Phase.SERVING}
+        asked = {Phase.SERVING, Phase.DRAINING} if self.is_leaving else {Phase.SERVING}
         listed = (member for member in self.members if member.phase in asked and not member.ending)
         return tuple(member.addresses[0] for member in listed if member.addresses)
 
@@ -73,15 +64,13 @@ class Crew:
                 continue
             match member.phase:
                 case Phase.RESTING:
-                    snapshot = self.rollout.current
-                    member.start(snapshot, now)
-                    orders += [Spawn(member.number), Send(member.number, snapshot)]
+                    orders += member.start(self.rollout.current, now)
                 case Phase.STARTING:
-                    orders += _kill(member, f"did not start within {START_SECONDS:g}s")
+                    orders.append(member.kill(f"did not start within {START_SECONDS:g}s"))
                 case Phase.SERVING:
-                    orders += _kill(member, f"no heartbeat for {SILENT_SECONDS:g}s")
+                    orders.append(member.kill(f"no heartbeat for {SILENT_SECONDS:g}s"))
                 case Phase.DRAINING:
-                    orders += _kill(member, "did not drain in time")
+                    orders.append(member.kill("did not drain in time"))
                 case _:
                     pass
         return orders + self.rollout.tick(now)
@@ -96,15 +85,19 @@ class Crew:
                 member.heartbeat(now)
             case Listening(addresses):
                 member.serve(addresses, now)
-                return [WorkerListening(number, address) for address in addresses]
+                return [events.worker_listening(number, address) for address in addresses]
             case Draining():
-                return self._drains(member, now)
+                if member.phase is not Phase.DRAINING:
+                    member.drain(now, self._drain)
+                    return [events.worker_draining(number)]
             case Swapped(revision):
                 return self.rollout.swapped(member, revision, now)
             case Loaded(revision):
                 return self.rollout.loaded(member, revision, now)
             case Failed(text, revision):
-                return self._failed(member, text, revision, now)
+                if revision is not None and member.revision:
+                    return self.rollout.failed(member, revision, text, now)
+                member.reason = text  # the process ends by itself
         return []
 
     def exited(self, number: int, how: str, now: float) -> list[Order]:
@@ -114,57 +107,39 @@ class Crew:
         began = member.revision != ""
         pause = member.end(how, now)
         orders: list[Order] = []
-        if self._leaving:
+        if self.is_leaving:
             member.leave()
             if began and not drained:
-                orders.append(WorkerStoppedEarly(number, member.reason))
+                orders.append(events.worker_stopped_early(number, member.reason))
             if all(each.phase is Phase.GONE for each in self.members):
-                return [*orders, ServiceStopped(), End(0)]
+                return [*orders, events.service_stopped(), End(0)]
         else:
             self.restarts += 1
-            orders.append(WorkerDrained(number) if drained else WorkerRestarted(number, member.reason, pause))
+            restarted = events.worker_restarted(number, member.reason, pause)
+            orders.append(events.worker_drained(number) if drained else restarted)
             if self._no_worker_can_start():
-                return [*orders, NoWorkerCanStart(STARTS, member.reason), End(1)]
+                return [*orders, events.no_worker_can_start(STARTS, member.reason), End(1)]
         return orders + self.rollout.stop_waiting_for(member, now)
 
     def leave(self, now: float) -> list[Order]:
         """Drain all workers; the service ends with the last."""
-        if self._leaving:
+        if self.is_leaving:
             return []
-        self._leaving = True
+        self.is_leaving = True
         orders: list[Order] = []
         for member in self.members:
             if member.phase is Phase.RESTING:
                 member.leave()
             elif member.revision == "" and member.is_running():  # it has no request yet
-                orders += [] if member.ending else _kill(member, "the service stops")
+                orders += [] if member.ending else [member.kill("the service stops")]
             elif member.takes_part() and member.phase is not Phase.DRAINING:
                 member.drain(now, self._drain)
                 orders.append(Send(member.number, Drain()))
         if all(member.phase is Phase.GONE for member in self.members):
-            orders += [ServiceStopped(), End(0)]
+            orders += [events.service_stopped(), End(0)]
         return orders
-
-    # ---- helpers
-
-    def _failed(self, member: Member, text: str, revision: str | None, now: float) -> list[Order]:
-        if revision is None or member.revision == "":  # the process ends by itself
-            member.reason = text
-            return []
-        return self.rollout.failed(member, revision, text, now)
-
-    def _drains(self, member: Member, now: float) -> list[Order]:
-        if member.phase is Phase.DRAINING:
-            return []
-        member.drain(now, self._drain)
-        return [WorkerDraining(member.number)]
 
     def _no_worker_can_start(self) -> bool:
         if any(member.phase in {Phase.SERVING, Phase.DRAINING} for member in self.members):
             return False
         return all(member.failed_starts >= STARTS for member in self.members)
-
-
-def _kill(member: Member, reason: str) -> list[Order]:
-    member.kill(reason)
-    return [Kill(member.number)]

@@ -4,7 +4,6 @@ import os
 import queue
 import signal
 from contextlib import suppress
-from types import TracebackType
 from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
@@ -31,7 +30,7 @@ class Inbox(Generic[T]):
         self._before = {number: signal.signal(number, lambda *_: None) for number in self._signals}
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal gave, it takes back
         signal.set_wakeup_fd(self._former)

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from authz.serving.messages import Load
+from authz.serving.supervision.orders import Kill, Order, Send, Spawn
 
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
@@ -55,17 +56,18 @@ class Member:
         """Whether it answers requests, or is about to: then it must swap when the others do."""
         return self.is_running() and self.revision != "" and not self.ending
 
-    def start(self, snapshot: Load, now: float) -> None:
-        """Note that a process starts, and loads that snapshot."""
+    def start(self, snapshot: Load, now: float) -> list[Order]:
+        """Note that a process starts and loads that snapshot, and return the orders for it."""
         self.phase, self.since, self.due = Phase.STARTING, now, now + START_SECONDS
         self._reset()
         self.reason = ""
-        self.load(snapshot)
+        return [Spawn(self.number), self.load(snapshot)]
 
-    def load(self, snapshot: Load) -> None:
-        """Note that it was sent a snapshot to load."""
+    def load(self, snapshot: Load) -> Send:
+        """Note that it is sent a snapshot to load, and return the order to send it."""
         self.last_load, self.ready, self.failed = snapshot, "", None
         self.loading.append(snapshot)
+        return Send(self.number, snapshot)
 
     def finished_loading(self, revision: str) -> bool:
         """Note that it has loaded a snapshot or failed to; return whether that is the last one it was sent."""
@@ -104,9 +106,10 @@ class Member:
         self._reset()
         return pause
 
-    def kill(self, reason: str) -> None:
-        """Note that its process is being killed, and why."""
+    def kill(self, reason: str) -> Kill:
+        """Note that its process is being killed, and why; return the order to do so."""
         self.ending, self.reason = True, reason
+        return Kill(self.number)
 
     def leave(self) -> None:
         """Note that no other process will start."""

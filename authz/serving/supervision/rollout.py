@@ -5,7 +5,7 @@ from typing import Final
 
 from authz.serving.messages import Load, Swap
 from authz.serving.supervision.member import Member
-from authz.serving.supervision.orders import Abandon, InForce, Kill, Order, Send
+from authz.serving.supervision.orders import Abandon, InForce, Order, Send
 
 LOAD_SECONDS: Final = 30.0
 FIRST_PAUSE: Final = 1.0
@@ -57,7 +57,7 @@ class Rollout:
         self._coming, self._due, self._swapping = snapshot, now + LOAD_SECONDS, None
         # Workers still loading this snapshot are not told twice.
         new = [member for member in self._participants() if snapshot not in member.loading]
-        return [_load(member, snapshot) for member in new] + self._swap_once_loaded(now)
+        return [member.load(snapshot) for member in new] + self._swap_once_loaded(now)
 
     def stop_retrying(self) -> None:
         """Do not offer a failed snapshot again: another one is wanted."""
@@ -71,12 +71,12 @@ class Rollout:
         if member.revision:
             return self._swap_once_loaded(now)
         if member.last_load is not self.current:
-            return [_load(member, self.current)]
+            return [member.load(self.current)]
         member.revision = revision
         swap = Send(member.number, Swap(revision))
         # From here on it answers requests as the others do, so it loads what they load.
         coming = self._coming if self._swapping is None else None
-        return [swap] if coming is None else [swap, _load(member, coming)]
+        return [swap] if coming is None else [swap, member.load(coming)]
 
     def swapped(self, member: Member, revision: str, now: float) -> list[Order]:
         """Handle that a worker decides by another revision from now on."""
@@ -111,7 +111,7 @@ class Rollout:
             slow = [member for member in crew if not _has(member, coming)]
             if len(slow) == len(crew):
                 return self._abandon(coming, f"no worker has loaded it within {LOAD_SECONDS:g}s", now)
-        kills = [_kill(member, f"did not load or use a new policy within {LOAD_SECONDS:g}s") for member in slow]
+        kills = [member.kill(f"did not load or use a new policy within {LOAD_SECONDS:g}s") for member in slow]
         return kills + (self._swap_once_loaded(now) if self._swapping is None else self._finish_once_swapped(now))
 
     def _participants(self) -> list[Member]:
@@ -132,7 +132,7 @@ class Rollout:
             member.revision = coming.revision
         self._before, self.current = self.current, coming
         self._swapping = {member.number for member in able}
-        kills = [_kill(member, f"could not load a new policy: {text}") for member, text in failed]
+        kills = [member.kill(f"could not load a new policy: {text}") for member, text in failed]
         return [
             *kills,
             *(Send(member.number, Swap(coming.revision)) for member in able),
@@ -163,13 +163,3 @@ class Rollout:
 
 def _has(member: Member, snapshot: Load) -> bool:
     return member.last_load is snapshot and member.ready == snapshot.revision
-
-
-def _load(member: Member, snapshot: Load) -> Send:
-    member.load(snapshot)
-    return Send(member.number, snapshot)
-
-
-def _kill(member: Member, reason: str) -> Order:
-    member.kill(reason)
-    return Kill(member.number)

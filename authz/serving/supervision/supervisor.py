@@ -10,23 +10,11 @@ from multiprocessing.connection import wait
 from typing import Final
 
 from authz.documents.findings import Problem
-from authz.observing.events import (
-    EndpointsFileNotWritten,
-    Event,
-    PolicyInForce,
-    PolicyNotLoaded,
-    PolicyRefused,
-    PolicyUnchanged,
-    PolicyWarning,
-    ServiceAborted,
-    ServiceStopping,
-    WatchFailed,
-    WatchRestored,
-    WorkerStarted,
-)
+from authz.observing import events
+from authz.observing.events import Event
 from authz.observing.json_log import EventLog
-from authz.observing.state import State
-from authz.serving.messages import FINISH_SECONDS, Counted, FromWorker, Load
+from authz.observing.state import PolicyState, State
+from authz.serving.messages import FINISH_SECONDS, FromWorker, Heartbeat, Load
 from authz.serving.reload.reloader import Refused, Report, Taken
 from authz.serving.reload.snapshot import Snapshot
 from authz.serving.settings import ServeSettings
@@ -58,7 +46,8 @@ class Supervisor:
         drain = settings.drain + FINISH_SECONDS + _MARGIN_SECONDS
         self._crew = Crew(settings.workers, snapshot.order(), drain, time.monotonic())
         self._processes: dict[int, WorkerProcess] = {}
-        self.state = State(self._crew.counts, self._crew.is_ready, snapshot.revision, snapshot.trusted)
+        policy = PolicyState(snapshot.revision, time.time(), trusted=snapshot.trusted)
+        self.state = State(self._crew.counts, self._crew.is_ready, policy)
         self._running = snapshot
         self._snapshots = {snapshot.folder: snapshot}
         self._published: tuple[str, ...] = ()
@@ -121,9 +110,8 @@ class Supervisor:
         return max(0.0, min(dues) - time.monotonic()) if dues else None
 
     def _receive(self, number: int, message: FromWorker) -> None:
-        if isinstance(message, Counted):
+        if isinstance(message, Heartbeat):
             self.state.counted(number, message.totals)
-            return
         self._do(self._crew.receive(number, message, time.monotonic()))
 
     def _exited(self, number: int, how: str) -> None:
@@ -133,11 +121,11 @@ class Supervisor:
 
     def _stop(self) -> None:
         """Drain all workers; on a second signal, end at once."""
-        if self._crew.is_leaving():
-            self._log.write(ServiceAborted())
+        if self._crew.is_leaving:
+            self._log.write(events.service_aborted())
             self._code = 1
             return
-        self._log.write(ServiceStopping())
+        self._log.write(events.service_stopping())
         self._do(self._crew.leave(time.monotonic()))
 
     def _handle(self, report: Report) -> None:
@@ -147,15 +135,15 @@ class Supervisor:
             case Refused(problems, requested):
                 if requested or problems != self._refused:
                     self._refuse(problems)
-            case WatchFailed() | WatchRestored():
-                self.state.watched(isinstance(report, WatchRestored))
+            case Event():
+                self.state.watched(report == events.watch_restored())
                 self._log.write(report)
 
     def _offer(self, snapshot: Snapshot, *, requested: bool) -> None:
         self._snapshots[snapshot.folder] = snapshot
         if snapshot.revision == self._crew.rollout.latest().revision:
             if requested or self._refused:
-                self._log.write(PolicyUnchanged(self._settings.policy, snapshot.revision))
+                self._log.write(events.policy_unchanged(self._settings.policy, snapshot.revision))
             self._refused = ()
             self._crew.rollout.stop_retrying()
             self.state.corrected()
@@ -165,7 +153,7 @@ class Supervisor:
     def _refuse(self, problems: tuple[Problem, ...]) -> None:
         self._refused = problems
         self.state.refused(problems)
-        self._log.write(PolicyRefused(self._settings.policy, self._crew.rollout.current.revision, problems))
+        self._log.write(events.policy_refused(self._settings.policy, self._crew.rollout.current.revision, problems))
 
     # ---- what to do
 
@@ -196,14 +184,14 @@ class Supervisor:
             self._exited(number, f"no process can be started: {error.strerror}")
             return
         self._processes[number] = process
-        self._log.write(WorkerStarted(number, process.pid))
+        self._log.write(events.worker_started(number, process.pid))
 
     def _in_force(self, before: Load, after: Load, workers: int) -> None:
         self._refused = ()
         self._running = self._snapshots[after.file.parent]
         self.state.reloaded(self._running.revision, self._running.trusted)
         self._log_warnings(self._running)
-        self._log.write(PolicyInForce(self._settings.policy, after.revision, before.revision, workers))
+        self._log.write(events.policy_in_force(self._settings.policy, after.revision, before.revision, workers))
 
     def _abandon(self, order: Abandon) -> None:
         policy, new = self._settings.policy, order.snapshot.revision
@@ -211,11 +199,11 @@ class Supervisor:
         self._refused = (Problem(policy, 0, problem),)
         self.state.refused(self._refused)
         revision = self._crew.rollout.current.revision
-        self._log.write(PolicyNotLoaded(policy, revision, new, order.cause, order.retry_s))
+        self._log.write(events.policy_not_loaded(policy, revision, new, order.cause, order.retry_s))
 
     def _log_warnings(self, snapshot: Snapshot) -> None:
         for warning in snapshot.warnings:
-            self._log.write(PolicyWarning(warning))
+            self._log.write(events.policy_warning(warning))
 
     def _publish(self) -> None:
         """Write the endpoints if they have changed; if that fails, try again after a second."""
@@ -226,7 +214,8 @@ class Supervisor:
             self._endpoints.write(endpoints)
         except OSError as error:
             if self._retry_due is None:
-                self._log.write(EndpointsFileNotWritten(self._endpoints.path, error.strerror or type(error).__name__))
+                cause = error.strerror or type(error).__name__
+                self._log.write(events.endpoints_file_not_written(self._endpoints.path, cause))
             self._retry_due = time.monotonic() + _RETRY_SECONDS
         else:
             self._published, self._retry_due = endpoints, None

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from authz.deciding.observation import Observation
 from authz.model import AnyOf
 from authz.observing.counts import MAX_LEAVES, Counts
-from authz.observing.totals import BOUNDS, Durations, LeafUse, Totals, WorkerTotals
+from authz.observing.state import PolicyState, State, WorkerCounts
+from authz.observing.totals import BOUNDS, Durations, LeafUse, Totals
 from authz.policy.load import Policy
 from authz.tokens.cache import CacheUse
 from authz.tokens.keys.key import Signer
@@ -274,15 +275,15 @@ def test_a_sum_holds_every_count_of_both() -> None:
 
 
 def test_counts_of_a_worker_that_is_gone_stay_and_what_it_held_does_not() -> None:
-    ledger = WorkerTotals()
+    state = State(lambda: WorkerCounts(2, 2, 0), lambda: True, PolicyState("A", 1.0))
     held = Totals(decisions={("a", "", "", ""): 3}, caches={"tokens": CacheUse(1, 2, 3, 4)}, in_flight=5)
-    ledger.record(1, held)
-    ledger.record(1, replace(held, decisions={("a", "", "", ""): 4}))
-    ledger.record(2, held)
-    assert ledger.total().decisions == {("a", "", "", ""): 7}
-    ledger.retire(1)
-    ledger.retire(7)
-    total = ledger.total()
+    state.counted(1, held)
+    state.counted(1, replace(held, decisions={("a", "", "", ""): 4}))
+    state.counted(2, held)
+    assert state.totals().decisions == {("a", "", "", ""): 7}
+    state.ended(1)
+    state.ended(7)
+    total = state.totals()
     assert total.decisions == {("a", "", "", ""): 7}
     assert (total.caches["tokens"], total.in_flight) == (CacheUse(2, 4, 6, 4), 5)
 

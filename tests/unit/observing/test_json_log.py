@@ -8,14 +8,7 @@ from pathlib import Path
 import pytest
 
 from authz.documents.findings import Problem
-from authz.observing.events import (
-    PolicyNotLoaded,
-    PolicyRefused,
-    SwapFailed,
-    WorkerDrained,
-    WorkerListening,
-    WorkerRestarted,
-)
+from authz.observing import events
 from authz.observing.json_log import EventLog, event_line, fault, timestamp, to_json
 
 SECRET = "eyJhbGciOiJSUzI1NiJ9.secret"
@@ -65,7 +58,7 @@ class Lines(list[str]):
 
 def test_an_event_is_an_object_of_time_level_event_and_its_fields() -> None:
     lines = Lines()
-    EventLog("info", lines.put).write(WorkerListening(3, "unix:a.sock"))
+    EventLog("info", lines.put).write(events.worker_listening(3, "unix:a.sock"))
     (line,) = map(json.loads, lines)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", line.pop("time"))
     assert list(line.items()) == [
@@ -79,9 +72,10 @@ def test_an_event_is_an_object_of_time_level_event_and_its_fields() -> None:
 def test_problems_and_paths_are_plain_json_and_none_is_left_out() -> None:
     problem = Problem(Path("policy/tiers.yml"), 3, "unknown key")
     members = {"file": "policy/tiers.yml", "line": 3, "message": "unknown key"}
-    line = json.loads(event_line(PolicyRefused(Path("policy"), "A", (problem,)), 0.0))
+    line = json.loads(event_line(events.policy_refused(Path("policy"), "A", (problem,)), 0.0))
     assert (line["policy"], line["problems"]) == ("policy", [members])
-    assert "retry_s" not in json.loads(event_line(PolicyNotLoaded(Path("policy"), "A", "B", "a cause", None), 0.0))
+    line = json.loads(event_line(events.policy_not_loaded(Path("policy"), "A", "B", "a cause", None), 0.0))
+    assert "retry_s" not in line
 
 
 def test_what_has_no_json_is_shown_by_its_type_alone() -> None:
@@ -90,7 +84,7 @@ def test_what_has_no_json_is_shown_by_its_type_alone() -> None:
 
 def test_whatever_could_end_a_line_or_move_a_cursor_is_escaped() -> None:
     text = "\n\r\x1b[2J\u2028\x7f\ud800é"
-    line = event_line(SwapFailed(0, text), 0.0)
+    line = event_line(events.swap_failed(0, text), 0.0)
     assert line.isascii()
     assert not {"\n", "\x1b"} & set(line)
     assert json.loads(line)["revision"] == text
@@ -113,9 +107,9 @@ def test_a_moment_is_written_in_utc_or_not_at_all(moment: float, text: str) -> N
 
 @pytest.mark.parametrize(("level", "least"), [("debug", 0), ("info", 0), ("warning", 1), ("error", 2)])
 def test_less_severe_events_are_left_out(level: str, least: int) -> None:
-    events = [WorkerDrained(0), WorkerRestarted(0, "exit code 1", 0.1), SwapFailed(0, "A")]
+    every = [events.worker_drained(0), events.worker_restarted(0, "exit code 1", 0.1), events.swap_failed(0, "A")]
     lines = Lines()
     log = EventLog(level, lines.put)
-    for event in events:
+    for event in every:
         log.write(event)
-    assert [json.loads(line)["event"] for line in lines] == [event.name for event in events[least:]]
+    assert [json.loads(line)["event"] for line in lines] == [event.name for event in every[least:]]

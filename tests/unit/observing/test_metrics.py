@@ -1,14 +1,14 @@
 """Metrics are what Prometheus expects, and hold what was counted."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from authz.deciding.reasons import Reason
 from authz.observing.metrics import MAX_LEAVES_SHOWN, Metrics
-from authz.observing.state import FailedReload, PolicyState, WorkerCounts
+from authz.observing.state import FailedReload, PolicyState, State, WorkerCounts
 from authz.observing.totals import BOUNDS, Durations, LeafUse, Totals
 from authz.tokens.cache import CacheUse
 from authz.tokens.keys.inventory import Anchor, PackagedKey, Trusted
@@ -39,25 +39,12 @@ LOADED: Final = PolicyState(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class Still(State):
     """A supervisor's state that stands still."""
 
-    counted: Totals = COUNTED
-    loaded: PolicyState = LOADED
-    ready: bool = True
-
-    def totals(self) -> Totals:
-        return self.counted
-
-    def workers(self) -> WorkerCounts:
-        return WorkerCounts(running=2, wanted=3, restarts=4)
-
-    def policy(self) -> PolicyState:
-        return self.loaded
-
-    def is_ready(self) -> bool:
-        return self.ready
+    def __init__(self, counted: Totals = COUNTED, loaded: PolicyState = LOADED, *, ready: bool = True) -> None:
+        super().__init__(lambda: WorkerCounts(running=2, wanted=3, restarts=4), lambda: ready, loaded)
+        self.counted(0, counted)
 
 
 def samples(state: State) -> dict[str, float]:
@@ -71,7 +58,7 @@ def samples(state: State) -> dict[str, float]:
 
 
 def test_every_count_is_there() -> None:
-    found = {name: value for name, value in samples(State()).items() if "_bucket" not in name}
+    found = {name: value for name, value in samples(Still()).items() if "_bucket" not in name}
     assert found == {
         "authz_decisions_total backend_service=ai_gateway reason=allowed tier=small unit_primitive=duo_chat": 3,
         "authz_decisions_total backend_service= reason=no_rule tier= unit_primitive=": 1,
@@ -112,7 +99,7 @@ def test_every_count_is_there() -> None:
 
 
 def test_buckets_hold_what_is_below_them() -> None:
-    found = samples(State())
+    found = samples(Still())
     assert found["authz_check_duration_seconds_bucket le=5e-05"] == 1
     assert found["authz_check_duration_seconds_bucket le=0.0001"] == 3
     assert found["authz_check_duration_seconds_bucket le=+Inf"] == 3
@@ -120,27 +107,27 @@ def test_buckets_hold_what_is_below_them() -> None:
 
 def test_a_policy_that_could_not_be_loaded_is_told() -> None:
     failed = replace(LOADED, last_failure=FailedReload(1.0, ()))
-    assert samples(State(loaded=failed))["authz_policy_last_reload_successful"] == 0
+    assert samples(Still(loaded=failed))["authz_policy_last_reload_successful"] == 0
 
 
 def test_that_changes_are_not_seen_is_told() -> None:
-    assert samples(State(loaded=replace(LOADED, watched=False)))["authz_policy_watched"] == 0
+    assert samples(Still(loaded=replace(LOADED, watched=False)))["authz_policy_watched"] == 0
 
 
 def test_leaves_are_bounded_over_all_workers() -> None:
     leaves = {("i", f"x5c:{number}"): LeafUse(float(number), 1.0) for number in range(MAX_LEAVES_SHOWN + 10)}
-    shown = [name for name in samples(State(Totals(leaves=leaves))) if name.startswith("authz_leaf")]
+    shown = [name for name in samples(Still(Totals(leaves=leaves))) if name.startswith("authz_leaf")]
     assert len(shown) == MAX_LEAVES_SHOWN
     assert "authz_leaf_expiry_timestamp_seconds issuer=i key_id=x5c:0" not in shown
 
 
 def test_a_service_that_has_answered_nothing_yet_has_metrics() -> None:
-    found = samples(State(Totals(), PolicyState("r", 1.0)))
+    found = samples(Still(Totals(), PolicyState("r", 1.0)))
     assert found["authz_check_duration_seconds_count"] == 0
 
 
 def test_every_metric_is_named_and_described_as_prometheus_asks() -> None:
-    text = Metrics(State(), "1").text()
+    text = Metrics(Still(), "1").text()
     for family in text_string_to_metric_families(text.decode()):
         assert re.fullmatch(r"authz_[a-z]+(_[a-z]+)*", family.name)
         assert family.documentation.endswith(".")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from authz.documents.findings import Problem
-from authz.observing.state import State, WorkerCounts
+from authz.observing.state import PolicyState, State, WorkerCounts
 from authz.observing.totals import Totals
 from authz.tokens.keys.inventory import PackagedKey, Trusted
 
@@ -22,7 +22,7 @@ WORKERS = WorkerCounts(1, 2, 3)
 
 
 def state(*, ready: bool = True) -> State:
-    return State(lambda: WORKERS, lambda: ready, "A", TRUSTED)
+    return State(lambda: WORKERS, lambda: ready, PolicyState("A", 1.0, trusted=TRUSTED))
 
 
 def test_a_policy_is_shown_with_what_it_trusts() -> None:

@@ -16,13 +16,13 @@ from authz.documents.findings import Problem
 from authz.observing.state import FailedReload
 from authz.server.addresses import AddressUnusableError
 from authz.serving.admin import MAX_CONNECTIONS, Admin
-from tests.unit.observing.test_metrics import LOADED, State
+from tests.unit.observing.test_metrics import LOADED, Still
 
 SECONDS: Final = 30.0
 CLIENTS_WORD: Final = "clients-own-word"
 
 
-class Broken(State):
+class Broken(Still):
     """A supervisor with a bug in it."""
 
     def policy(self) -> NoReturn:
@@ -30,8 +30,8 @@ class Broken(State):
 
 
 @contextmanager
-def served(state: State | None = None, address: str = "127.0.0.1:0") -> Iterator[str]:
-    admin = Admin(address, state or State(), "1.2.3")
+def served(state: Still | None = None, address: str = "127.0.0.1:0") -> Iterator[str]:
+    admin = Admin(address, state or Still(), "1.2.3")
     bound = admin.start()
     try:
         yield bound
@@ -73,7 +73,7 @@ def test_it_lives() -> None:
 
 @pytest.mark.parametrize(("ready", "status"), [(True, 200), (False, 503)])
 def test_it_is_ready_when_a_worker_serves_a_policy(ready: bool, status: int) -> None:
-    with served(State(ready=ready)) as address:
+    with served(Still(ready=ready)) as address:
         assert get_json(address, "/readyz") == (
             status,
             {
@@ -88,7 +88,7 @@ def test_it_is_ready_when_a_worker_serves_a_policy(ready: bool, status: int) -> 
 
 def test_a_reload_that_failed_is_reported_with_what_to_correct() -> None:
     failure = FailedReload(3_000.0, (Problem(Path("policy/tiers.yml"), 3, "tier 'small' stands twice"),))
-    with served(State(loaded=replace(LOADED, last_failure=failure))) as address:
+    with served(Still(loaded=replace(LOADED, last_failure=failure))) as address:
         status, body = get_json(address, "/readyz")
     assert status == 200, "the old one serves on"
     assert body["last_reload_failure"] == {
@@ -208,16 +208,16 @@ def test_a_client_that_goes_away_is_no_event(capfd: pytest.CaptureFixture[str]) 
 
 def test_an_address_that_is_taken_is_one_clear_line() -> None:
     with served() as address, pytest.raises(AddressUnusableError, match="another process listens there"):
-        Admin(address, State(), "1").start()
+        Admin(address, Still(), "1").start()
 
 
 def test_a_host_that_is_none_of_ours_is_refused() -> None:
     with pytest.raises(AddressUnusableError, match=r"cannot listen on 192\.0\.2\.1:0: "):
-        Admin("192.0.2.1:0", State(), "1").start()
+        Admin("192.0.2.1:0", Still(), "1").start()
 
 
 def test_a_port_is_free_again_once_it_stopped() -> None:
-    admin = Admin("127.0.0.1:0", State(), "1")
+    admin = Admin("127.0.0.1:0", Still(), "1")
     admin.stop()
     address = admin.start()
     admin.stop()

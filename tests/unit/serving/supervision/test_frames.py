@@ -9,10 +9,12 @@ from multiprocessing.reduction import ForkingPickler
 
 import pytest
 
+from authz.observing.totals import Totals
 from authz.serving.messages import Heartbeat, Loaded
 from authz.serving.supervision.frames import Frames
 from authz.serving.supervision.process import WorkerProcess
 
+BEAT = Heartbeat(Totals())
 LONG = "long" * 10_000  # so long that `send` writes the length by itself
 
 
@@ -33,7 +35,7 @@ def test_what_was_sent_is_taken_in_its_order(pipe: tuple[Connection, Connection]
     ours, theirs = pipe
     frames = Frames(ours)
     assert list(frames.take()) == []
-    sent = [Heartbeat(), Loaded(LONG), Loaded("b")]
+    sent = [BEAT, Loaded(LONG), Loaded("b")]
     for message in sent:
         theirs.send(message)
     assert list(frames.take()) == sent
@@ -42,10 +44,10 @@ def test_what_was_sent_is_taken_in_its_order(pipe: tuple[Connection, Connection]
 
 def test_the_end_comes_after_all_that_was_said(pipe: tuple[Connection, Connection]) -> None:
     ours, theirs = pipe
-    theirs.send(Heartbeat())
+    theirs.send(BEAT)
     theirs.close()
     taken = Frames(ours).take()
-    assert next(taken) == Heartbeat()
+    assert next(taken) == BEAT
     with pytest.raises(EOFError):
         next(taken)
 
@@ -55,8 +57,8 @@ def test_half_a_message_does_not_block_the_reader(pipe: tuple[Connection, Connec
     """2026-11-22: a worker that was stopped between length and body of a message held up all supervision."""
     ours, theirs = pipe
     frames, whole = Frames(ours), framed(Loaded(LONG))
-    os.write(theirs.fileno(), framed(Heartbeat()) + whole[:so_far])
-    assert list(frames.take()) == [Heartbeat()]
+    os.write(theirs.fileno(), framed(BEAT) + whole[:so_far])
+    assert list(frames.take()) == [BEAT]
     assert list(frames.take()) == []
     os.write(theirs.fileno(), whole[so_far:])
     assert list(frames.take()) == [Loaded(LONG)]
@@ -77,9 +79,9 @@ def test_a_worker_that_stops_within_a_message_does_not_block_others(
     process = multiprocessing.get_context("spawn").Process(target=int)
     process.start()
     worker = WorkerProcess(process, ours)
-    os.write(theirs.fileno(), framed(Heartbeat()) + framed(Loaded(LONG))[:10])
+    os.write(theirs.fileno(), framed(BEAT) + framed(Loaded(LONG))[:10])
     found = [(list(worker.received()), worker.is_open)]
     theirs.close()
     found += [(list(worker.received()), worker.is_open) for _ in range(2)]
-    assert found == [([Heartbeat()], True), ([], False), ([], False)]
+    assert found == [([BEAT], True), ([], False), ([], False)]
     assert worker.reap() == "exit code 0"
