@@ -17,14 +17,10 @@ from authz.tokens.cache import CacheUse
 from authz.tokens.proof import Proof, Signer
 from tests.support.issuers import PRODUCTION
 from tests.support.minting import NOW, request
-from tests.support.observing import LEAF, chained, load_shipped, observe, observed
+from tests.support.observing import LEAF, chained, observe, observed
+from tests.support.shipped import load_shipped
 
 KID: Final = PRODUCTION["customers-dot"].key.kid
-
-
-@pytest.fixture(scope="module")
-def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
-    return load_shipped(tmp_path_factory.mktemp("shipped"))
 
 
 def counted(*observations: Observation) -> Totals:

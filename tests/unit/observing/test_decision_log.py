@@ -21,16 +21,11 @@ from authz.tokens.claims import validity_error
 from authz.tokens.proof import Proof
 from tests.support.issuers import PRODUCTION
 from tests.support.minting import INSTANCE, NOW, ROOT, USER, Minter, client_headers, request
-from tests.support.observing import LEAF, chained, load_shipped, observe, observed
+from tests.support.observing import LEAF, chained, observe, observed
 
 Line = dict[str, Any]  # Any: JSON
 
 ID: Final = "1543f25e-0604-443f-b7de-1f83989e68fa"
-
-
-@pytest.fixture(scope="module")
-def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
-    return load_shipped(tmp_path_factory.mktemp("shipped"))
 
 
 def written(observation: Observation) -> str:

@@ -17,17 +17,12 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from authz.observing.traces import Traces, spans_url
 from authz.policy.load import Policy
 from tests.support.minting import NOW
-from tests.support.observing import load_shipped, observe, observed
+from tests.support.observing import observe, observed
 
 SECONDS: Final = 30.0
 TRACE: Final = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT: Final = "00f067aa0ba902b7"
 ERROR: Final = 2
-
-
-@pytest.fixture(scope="module")
-def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
-    return load_shipped(tmp_path_factory.mktemp("shipped"))
 
 
 def wait_for(is_so: Callable[[], bool]) -> None:
