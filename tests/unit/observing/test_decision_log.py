@@ -302,20 +302,8 @@ def test_no_line_holds_a_token_or_breaks(
 
 
 MEMBERS: Final = {
-    *(
-        "time",
-        "level",
-        "event",
-        "outcome",
-        "reason",
-        "token_error",
-        "named",
-        "request_id",
-        "trace_id",
-        "method",
-        "path",
-    ),
-    *("route_label", "backend_service", "unit_primitives", "unit_primitive_header", "tier", "issuer", "key_id"),
+    *("time", "level", "event", "outcome", "reason", "token_error", "named", "request_id", "trace_id", "method"),
+    *("path", "route_label", "backend_service", "unit_primitives", "unit_primitive_header", "tier", "issuer", "key_id"),
     *("certificates", "token_type", "realm", "instance_id", "user_id", "subject", "token_id", "scopes", "audiences"),
     *("seats", "issued", "not_before", "expires", "headers", "revision", "duration_us", "worker", "cut"),
 }
