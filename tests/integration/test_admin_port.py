@@ -4,33 +4,23 @@ import http.client
 import json
 import os
 import re
-import shutil
 import signal
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from tests.support.cases.case_file import POLICY
+from tests.support.files import replace
 from tests.support.integration.caller import Caller, healthy
 from tests.support.integration.service import SECONDS, Service, refused, running
-from tests.support.minting import request, write_keys
+from tests.support.minting import request
+from tests.support.waiting import until
 
 WORKERS: Final = 2
 ALLOWED: Final = r'authz_decisions_total\{[^}]*reason="allowed"[^}]*\} (\S+)'
-
-
-@pytest.fixture
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `policy/` and `keys/`."""
-    made = tmp_path_factory.mktemp("m")
-    shutil.copytree(POLICY, made / "policy", ignore=shutil.ignore_patterns("schema", "keys"))
-    write_keys(made / "keys")
-    return made
 
 
 @pytest.fixture
@@ -55,20 +45,6 @@ def page(service: Service, path: str) -> dict[str, Any]:  # Any: JSON
 
 def total(service: Service, pattern: str) -> float:
     return sum(map(float, re.findall(pattern, get(service, "/metrics")[1])))
-
-
-def replace(file: Path, text: str) -> None:
-    """Put a file in place of another in one step."""
-    prepared = file.with_name(f".{file.name}.new")
-    prepared.write_text(text)
-    prepared.replace(file)
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_it_lives_and_is_ready(service: Service) -> None:

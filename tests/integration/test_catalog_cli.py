@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 
 from authz.cli import main
 from tests.support.cases.case_file import POLICY
+from tests.support.files import contents
 from tests.support.repository import UPSTREAM
 
 NEW: Final = (
@@ -69,10 +70,6 @@ def policy(tmp_path: Path) -> Path:
 
 def unit(policy: Path, name: str) -> Path:
     return policy / f"catalog/unit_primitives/{name}.yml"
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 # list and show

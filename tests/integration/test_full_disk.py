@@ -6,17 +6,15 @@ import os
 import re
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-import pytest
-
 from tests.support.integration.caller import Caller, healthy
 from tests.support.integration.service import COMMAND, SECONDS, Service, running
-from tests.support.minting import request, write_keys
+from tests.support.minting import request
+from tests.support.waiting import until
 
 KIBI: Final = 64
 """What fits on the disk."""
@@ -26,7 +24,7 @@ SHORT: Final = f'ulimit -f {2 * KIBI} && exec "$@" 2>>"$0/log"'  # in blocks of 
 
 def small_disk(folder: Path) -> tuple[str, ...]:
     """Return what starts a command with its log on a disk of its own; where none can be, in a file that ends."""
-    disk = str(folder / "disk")
+    disk = str(folder / "run")
     for prefix in (("unshare", "--mount"), ("unshare", "--mount", "--map-root-user")):
         tried = (*prefix, "mount", "-t", "tmpfs", "tried", disk)
         if shutil.which("unshare") and subprocess.run(tried, capture_output=True, check=False).returncode == 0:
@@ -34,32 +32,16 @@ def small_disk(folder: Path) -> tuple[str, ...]:
     return ("/bin/sh", "-c", SHORT, disk)
 
 
-@pytest.fixture
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `keys/` and a place for the disk."""
-    made = tmp_path_factory.mktemp("f")
-    write_keys(made / "keys")
-    (made / "disk").mkdir()
-    return made
-
-
 @contextmanager
 def on_a_small_disk(folder: Path) -> Iterator[Service]:
     """One worker; its log is seen as itself sees it."""
     flags = ("--keys", "keys", "--listen", "unix:0.sock", "--drain", "0s")
     with running(folder, *flags, listeners=0, command=(*small_disk(folder), *COMMAND)) as started:
-        log = Path(f"/proc/{started.process.pid}/root{folder}/disk/log")
+        log = Path(f"/proc/{started.process.pid}/root{folder}/run/log")
         until(log.exists)
         service = Service(started.process, log)
         service.wait_for("worker_listening", address="unix:0.sock")
         yield service
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def dropped(port: int) -> int:

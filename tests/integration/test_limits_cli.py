@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from authz.cli import main
 from dev.envoy.check import check as envoy_check
 from dev.envoy.files import EnvoyFiles
+from tests.support.files import contents, edit
 from tests.support.repository import ROOT
 
 SMALL: Final = "      small:  {share: 20%, instance: 1200/minute,  user: 120/minute}\n"
@@ -60,18 +61,6 @@ def refused(*arguments: str, code: int = 1) -> list[str]:
     assert (result.exit_code, result.stdout) == (code, "")
     assert result.exception is None or isinstance(result.exception, SystemExit)
     return result.stderr.splitlines()
-
-
-def edit(file: Path, *changes: tuple[str, str]) -> None:
-    text = file.read_text()
-    for old, new in changes:
-        assert old in text, f"{file.name} has changed and no longer holds: {old}"
-        text = text.replace(old, new)
-    file.write_text(text)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 def test_what_is_shipped_is_rendered() -> None:

@@ -15,25 +15,16 @@ from typing import Final
 
 import pytest
 
-from tests.support.cases.case_file import POLICY
+from tests.support.files import edit, replace
 from tests.support.integration.caller import Caller, healthy
 from tests.support.integration.service import SECONDS, LogEvent, Service, running
 from tests.support.minting import INSTANCE, Minter, request, write_keys
 from tests.support.signing import key
+from tests.support.waiting import until
 
 WORKERS: Final = 2
 RULE: Final = "path: /v2/code/completions"
 KEYS: Final = "keys/customers-dot.jwks.json"
-
-
-@pytest.fixture
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `policy/`, `keys/` and `tmp/`, in which the service keeps its snapshots."""
-    made = tmp_path_factory.mktemp("r")
-    shutil.copytree(POLICY, made / "policy", ignore=shutil.ignore_patterns("schema", "keys"))
-    write_keys(made / "keys")
-    (made / "tmp").mkdir()
-    return made
 
 
 def serving(folder: Path, *flags: str, policy: str = "policy", keys: str = "keys") -> AbstractContextManager[Service]:
@@ -61,19 +52,6 @@ def codes(callers: list[Caller], message: bytes) -> list[int]:
     return [caller.code(message) for caller in callers]
 
 
-def replace(file: Path, text: str) -> None:
-    """Put a file in place of another in one step, as editors and mounts do."""
-    prepared = file.with_name(f".{file.name}.new")
-    prepared.write_text(text)
-    prepared.replace(file)
-
-
-def edit(file: Path, old: str, new: str) -> None:
-    text = file.read_text()
-    assert old in text
-    replace(file, text.replace(old, new))
-
-
 def in_force(service: Service, times: int = 1) -> str:
     """Wait for the line that says so, and return the revision."""
     return str(service.wait_for("policy_in_force", times, workers=WORKERS)["revision"])
@@ -87,7 +65,7 @@ def test_an_edited_rule_is_in_force_in_every_worker(service: Service, callers: l
     before = {number: service.worker(number) for number in range(WORKERS)}
     token = Minter(now=time.time()).token()
     assert codes(callers, request(token=token)) == [0, 0]
-    edit(folder / "policy/rules/ai_gateway.yml", "path: /v2/code/completions", "path: /v9/code/completions")
+    edit(folder / "policy/rules/ai_gateway.yml", ("path: /v2/code/completions", "path: /v9/code/completions"))
     revision = in_force(service)
     assert codes(callers, request(token=token)) == [5, 5]
     assert codes(callers, request("/ai/v9/code/completions", token=token)) == [0, 0]
@@ -144,7 +122,7 @@ def test_workers_load_no_schemas_and_no_yaml_at_the_start_nor_with_a_reload(
     service: Service, callers: list[Caller], folder: Path
 ) -> None:
     """Their parts are in the memory of a process that has loaded them: of the supervisor, and of no worker."""
-    edit(folder / "policy/rules/ai_gateway.yml", RULE, "path: /v9/code/completions")
+    edit(folder / "policy/rules/ai_gateway.yml", (RULE, "path: /v9/code/completions"))
     in_force(service)
     assert codes(callers, healthy()) == [5, 5]
     parts = {"_pydantic_core", "yaml/_yaml"}
@@ -165,25 +143,22 @@ def test_a_broken_policy_is_reported_with_file_and_line_and_the_old_one_serves(
     service: Service, callers: list[Caller], folder: Path
 ) -> None:
     revision = service.events("policy_loaded")[0]["revision"]
-    edit(folder / "policy/tiers.yml", "default: any", "defualt: any")
+    edit(folder / "policy/tiers.yml", ("default: any", "defualt: any"))
     line = service.wait_for("policy_refused", level="error", policy="policy", revision=revision)
     assert len(service.events("policy_refused")) == 1
     assert {problem["file"] for problem in line["problems"]} == {"policy/tiers.yml"}
     assert all(problem["line"] > 0 and problem["message"] for problem in line["problems"])
     assert codes(callers, healthy()) == [0, 0]
-    edit(folder / "policy/tiers.yml", "defualt: any", "default: any")
+    edit(folder / "policy/tiers.yml", ("defualt: any", "default: any"))
     service.wait_for("policy_unchanged", policy="policy", revision=revision)
     assert codes(callers, healthy()) == [0, 0]
 
 
 def test_every_problem_of_policy_and_keys_is_in_the_line(service: Service, folder: Path) -> None:
     (folder / KEYS).write_text("{")
-    edit(folder / "policy/tiers.yml", "default: any", "defualt: any")
+    edit(folder / "policy/tiers.yml", ("default: any", "defualt: any"))
     service.process.send_signal(signal.SIGHUP)
-    deadline = time.monotonic() + SECONDS
-    while {KEYS, "policy/tiers.yml"} not in [files(line) for line in service.events("policy_refused")]:
-        assert time.monotonic() < deadline, service.log()
-        time.sleep(0.01)
+    until(lambda: {KEYS, "policy/tiers.yml"} in [files(line) for line in service.events("policy_refused")])
 
 
 def files(line: LogEvent) -> set[str]:
@@ -193,9 +168,9 @@ def files(line: LogEvent) -> set[str]:
 def test_after_a_broken_policy_a_good_one_comes_into_force(
     service: Service, callers: list[Caller], folder: Path
 ) -> None:
-    edit(folder / "policy/rules/ai_gateway.yml", "path: /v2/code/completions", "path: v9")
+    edit(folder / "policy/rules/ai_gateway.yml", ("path: /v2/code/completions", "path: v9"))
     service.wait_for("policy_refused")
-    edit(folder / "policy/rules/ai_gateway.yml", "path: v9", "path: /v9/code/completions")
+    edit(folder / "policy/rules/ai_gateway.yml", ("path: v9", "path: /v9/code/completions"))
     in_force(service)
     assert codes(callers, healthy()) == [5, 5]
 
@@ -203,7 +178,7 @@ def test_after_a_broken_policy_a_good_one_comes_into_force(
 def test_a_worker_that_is_replaced_gets_the_last_good_policy_whatever_lies_there(
     service: Service, callers: list[Caller], folder: Path
 ) -> None:
-    edit(folder / "policy/rules/ai_gateway.yml", "path: /v2/code/completions", "path: /v9/code/completions")
+    edit(folder / "policy/rules/ai_gateway.yml", ("path: /v2/code/completions", "path: /v9/code/completions"))
     in_force(service)
     shutil.rmtree(folder / "policy")
     missing = "is not a directory: name a policy directory with --policy"
@@ -276,12 +251,12 @@ def test_a_mounted_volume_is_swapped(folder: Path) -> None:
 
 def test_a_folder_that_is_replaced_by_another_is_seen(service: Service, callers: list[Caller], folder: Path) -> None:
     shutil.copytree(folder / "policy", folder / "next")
-    edit(folder / "next/rules/ai_gateway.yml", RULE, "path: /v9/code/completions")
+    edit(folder / "next/rules/ai_gateway.yml", (RULE, "path: /v9/code/completions"))
     (folder / "policy").rename(folder / "former")
     (folder / "next").rename(folder / "policy")
     in_force(service)
     assert codes(callers, healthy()) == [5, 5]
-    edit(folder / "policy/rules/ai_gateway.yml", "path: /v9/code/completions", RULE)
+    edit(folder / "policy/rules/ai_gateway.yml", ("path: /v9/code/completions", RULE))
     in_force(service, 2)
     assert codes(callers, healthy()) == [0, 0]
 
@@ -292,10 +267,7 @@ def test_of_many_edits_the_last_is_in_force(service: Service, callers: list[Call
     for number in range(50):
         replace(file, text.replace(RULE, f"path: /v{number + 10}/code/completions"))
     message = request("/ai/v59/code/completions", token=Minter(now=time.time()).token())
-    deadline = time.monotonic() + SECONDS
-    while codes(callers, message) != [0, 0]:
-        assert time.monotonic() < deadline, service.log()
-        time.sleep(0.01)
+    until(lambda: codes(callers, message) == [0, 0])
     assert not service.events("policy_refused")
 
 
@@ -339,10 +311,7 @@ def test_one_snapshot_is_kept_and_none_is_left_behind(service: Service, folder: 
     (snapshots,) = (folder / "tmp").iterdir()
     service.process.send_signal(signal.SIGHUP)
     service.wait_for("policy_unchanged")
-    deadline = time.monotonic() + SECONDS
-    while len(list(snapshots.glob("[0-9]*"))) != 1:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: len(list(snapshots.glob("[0-9]*"))) == 1)
     service.process.terminate()
     assert service.ended() == 0
     assert list((folder / "tmp").iterdir()) == []

@@ -19,7 +19,7 @@ import pytest
 
 from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from authz.server.health import SERVICE
-from tests.support.cases.case_file import POLICY
+from tests.support.files import edit
 from tests.support.integration.service import COMMAND, SECONDS, refused, running
 from tests.support.issuers import PRODUCTION, Profile
 from tests.support.minting import Minter, request, write_keys
@@ -28,14 +28,6 @@ from tests.support.signing import key
 CHECK: Final = f"/{SERVICE}/Check"
 SOCKET: Final = ("--keys", "keys", "--listen", "unix:a.sock")
 ANY_PORT: Final = ("--keys", "keys", "--listen", "127.0.0.1:0")
-
-
-@pytest.fixture
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `keys/` for the shipped production issuers; its path is short enough for sockets."""
-    made = tmp_path_factory.mktemp("s")
-    write_keys(made / "keys")
-    return made
 
 
 def ask(address: str, message: bytes, folder: Path) -> CheckResponse:
@@ -71,14 +63,12 @@ def test_it_listens_on_several_addresses(folder: Path) -> None:
 
 
 def test_a_template_counts_from_0(folder: Path) -> None:
-    (folder / "run").mkdir()
     listen = ("--listen", "unix:run/{worker}.sock", "--listen", "unix:{7+worker}")
     with running(folder, "--keys", "keys", "--workers", "1", *listen, listeners=2) as service:
         assert service.addresses() == ["unix:run/0.sock", "unix:7"]
 
 
 def test_every_flag_has_a_variable(folder: Path) -> None:
-    shutil.copytree(POLICY, folder / "policy")
     write_keys(folder / "staging", {"gitlab-com-staging": [key("st-1")]})
     variables = {
         "AUTHZ_POLICY": "policy",
@@ -170,7 +160,6 @@ def test_a_socket_that_a_killed_service_left_is_taken_over(folder: Path) -> None
 
 def test_the_copies_that_a_killed_service_left_go_with_the_next_start(folder: Path) -> None:
     copies = folder / "tmp"
-    copies.mkdir()
     variables = {"TMPDIR": str(copies)}
     with running(folder, *SOCKET, variables=variables) as first:
         first.process.kill()
@@ -216,7 +205,6 @@ def test_nothing_is_served_where_one_of_several_addresses_is_refused(folder: Pat
 
 
 def test_every_problem_of_a_broken_policy_is_reported_and_nothing_listens(folder: Path) -> None:
-    shutil.copytree(POLICY, folder / "policy")
     mistakes = (
         ("rules/ai_gateway.yml", "prefix: /ai", "prefix: ai"),
         ("rules/sast.yml", "[security_scans]", "[security_scan]"),
@@ -224,10 +212,7 @@ def test_every_problem_of_a_broken_policy_is_reported_and_nothing_listens(folder
         ("issuers.yml", "max_lifetime: 1h", "max_lifetime: 60"),
     )
     for name, old, new in mistakes:
-        file = folder / "policy" / name
-        text = file.read_text()
-        assert old in text
-        file.write_text(text.replace(old, new, 1))
+        edit(folder / "policy" / name, (old, new))
     code, error = refused(folder, "--policy", "policy", *SOCKET)
     lines = [line for line in error.splitlines() if not line.endswith("(a warning)")]
     assert code == 1

@@ -40,10 +40,13 @@ class Checkout:
     def up(self, *more: str) -> subprocess.Popen[str]:
         plain, tls, admin, authz = map(str, self.door)
         ports = ("--port", plain, "--tls-port", tls, "--admin-port", admin, "--authz-port", authz)
-        command = (sys.executable, "-m", "dev.up", *ports, *more)
+        return self.start(*ports, *more)
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            command,
+            (sys.executable, "-m", "dev.up", *arguments),
             cwd=self.folder,
+            env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -262,10 +265,10 @@ def test_a_second_clone_runs_beside_the_first_with_every_port_moved(door: Opened
 def _free_offset(ports: tuple[int, ...]) -> int:
     """By how much all of them can be moved to ports that nobody uses."""
     offsets: list[int] = [*range(200, 3000, 37), *range(-200, -9000, -37)]
-    return next(offset for offset in offsets if _are_free(ports, offset))
+    return next(offset for offset in offsets if are_free(ports, offset))
 
 
-def _are_free(ports: tuple[int, ...], offset: int) -> bool:
+def are_free(ports: tuple[int, ...], offset: int) -> bool:
     try:
         check_free(NeededPort(port + offset, str(port)) for port in ports)
     except PlanError:

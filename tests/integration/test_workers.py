@@ -6,8 +6,7 @@ import re
 import signal
 import stat
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -18,19 +17,11 @@ import pytest
 from authz.serving.supervision.crew import STARTS
 from tests.support.integration.caller import Caller, healthy
 from tests.support.integration.service import COMMAND, SECONDS, Service, refused, running
-from tests.support.minting import request, write_keys
+from tests.support.minting import request
+from tests.support.waiting import until
 
 WORKERS: Final = 3
 """More than this machine may have cores; few enough to be quick."""
-
-
-@pytest.fixture
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `keys/`, and `run/` for sockets; its path is short enough for them."""
-    made = tmp_path_factory.mktemp("w")
-    write_keys(made / "keys")
-    (made / "run").mkdir()
-    return made
 
 
 def crew(folder: Path, *flags: str, command: Sequence[str] = COMMAND) -> AbstractContextManager[Service]:
@@ -45,14 +36,6 @@ def service(folder: Path) -> Iterator[Service]:
     """Three workers."""
     with crew(folder) as started:
         yield started
-
-
-def until(true: Callable[[], bool], what: str) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + SECONDS
-    while not true():
-        assert time.monotonic() < deadline, f"{what} did not happen"
-        time.sleep(0.01)
 
 
 def endpoints(folder: Path) -> list[str]:

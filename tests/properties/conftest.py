@@ -9,8 +9,9 @@ from authz.deciding.check import Check
 from authz.documents.findings import Findings
 from authz.policy.load import Policy, load_policy
 from authz.tokens.keys.ring import KeyRing, read_keys
-from tests.support.minting import NOW, write_keys
+from tests.support.minting import write_keys
 from tests.support.properties.twin import TwinRule, read_rules
+from tests.support.shipped import check_by
 
 POLICY = Path("authz/data")
 
@@ -41,11 +42,7 @@ def policy(keys: Path) -> Policy:
 @pytest.fixture(scope="session")
 def check(policy: Policy) -> Check:
     """The heart, which fails the test if it meets a bug of its own."""
-
-    def report(error: Exception) -> None:
-        raise AssertionError("the check met a bug") from error
-
-    return Check(policy.judge, lambda: float(NOW), report)
+    return check_by(policy.judge)
 
 
 @pytest.fixture(scope="session")

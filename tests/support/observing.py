@@ -1,27 +1,16 @@
 """Makes observations of real answers, with the shipped policy and signed tokens."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
-import pytest
-
-from authz.deciding.check import Check
 from authz.deciding.judge import Judge
 from authz.deciding.observation import Observation
-from authz.policy.load import Policy, load_policy
-from tests.support.cases.case_file import POLICY
+from authz.policy.load import Policy
 from tests.support.certificates import Certificate, x5c
-from tests.support.minting import NOW, ROOT, Minter, request, write_anchors, write_keys
+from tests.support.minting import NOW, ROOT, Minter, request
+from tests.support.shipped import check_by
 
 LEAF: Final = Certificate("observed leaf", signed_by=ROOT, uris=("https://customers.gitlab.com",), kind="RSA-2048")
-
-
-def load_shipped(folder: Path) -> Policy:
-    """Load the shipped policy with keys and anchors for tests, which are written to `folder`."""
-    keys = write_keys(folder / "keys")
-    write_anchors(keys, ["customers-dot"])
-    return load_policy(POLICY, keys, "production", allow_empty_issuers=False, allow_unlabelled_routes=False)
 
 
 def chained() -> dict[str, str]:
@@ -33,7 +22,7 @@ def chained() -> dict[str, str]:
 def observe(judge: Judge, message: bytes, now: float = NOW) -> Observation:
     """Return what observers see of the answer to a message."""
     seen: list[Observation] = []
-    Check(judge, lambda: float(now), lambda error: pytest.fail(repr(error)), seen.append)(message)
+    check_by(judge, seen.append, now=now)(message)
     ((observation),) = seen
     return observation
 

@@ -10,9 +10,9 @@ from authz.deciding.check import Check
 from authz.deciding.decision import Denied
 from authz.deciding.observation import Observation
 from authz.deciding.reasons import Reason
-from authz.policy.load import Policy, load_policy
-from tests.support.cases.case_file import POLICY
-from tests.support.minting import NOW, Minter, request, write_keys
+from authz.policy.load import Policy
+from tests.support.minting import NOW, Minter, request
+from tests.support.shipped import check_by
 
 
 class Broken:
@@ -22,12 +22,6 @@ class Broken:
 
     def judge(self, *_: object) -> NoReturn:
         raise KeyError("what a client said")
-
-
-@pytest.fixture(scope="module")
-def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
-    keys = write_keys(tmp_path_factory.mktemp("keys"))
-    return load_policy(POLICY, keys, "production", allow_empty_issuers=False, allow_unlabelled_routes=False)
 
 
 def test_the_clock_is_asked_for_each_request(policy: Policy) -> None:
@@ -40,7 +34,7 @@ def test_the_clock_is_asked_for_each_request(policy: Policy) -> None:
 
 
 def test_another_policy_takes_over_between_two_requests(policy: Policy) -> None:
-    check = Check(policy.judge, lambda: float(NOW), lambda error: pytest.fail(repr(error)))
+    check = check_by(policy.judge)
     message = request("/ai/monitoring/healthz", method="GET", label=None)
     assert CheckResponse.FromString(check(message)).dynamic_metadata["reason"] == Reason.BACKEND_DISAGREEMENT
     check.judge = replace(policy.judge, allow_unlabelled_routes=True)
@@ -49,7 +43,7 @@ def test_another_policy_takes_over_between_two_requests(policy: Policy) -> None:
 
 @pytest.mark.parametrize("message", [b"\xff", b"\x0a", bytes(range(256))], ids=repr)
 def test_bytes_that_are_no_request_are_refused_and_no_bug(policy: Policy, message: bytes) -> None:
-    check = Check(policy.judge, lambda: float(NOW), lambda error: pytest.fail(repr(error)))
+    check = check_by(policy.judge)
     assert CheckResponse.FromString(check(message)).denied_response.status.code == 503
 
 
@@ -75,7 +69,7 @@ def test_a_clock_that_fails_is_a_deny() -> None:
 
 def test_every_decision_is_told_with_what_the_client_never_learns(policy: Policy) -> None:
     told: list[Observation] = []
-    check = Check(policy.judge, lambda: float(NOW), lambda error: pytest.fail(repr(error)), told.append)
+    check = check_by(policy.judge, told.append)
     for token in (Minter().token(), Minter().token(claims={"exp": NOW}), None):
         check(request(token=token))
     check(request("/ai/monitoring/healthz", method="GET"))

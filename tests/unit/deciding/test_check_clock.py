@@ -9,22 +9,20 @@ import pytest
 from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from authz.deciding.check import Check
 from authz.deciding.judge import Judge
-from authz.policy.load import Policy, load_policy
+from authz.policy.load import Policy
 from authz.tokens.cache import Cache
 from authz.tokens.keys.chains import ChainVerifier
 from authz.tokens.revocations import NO_REVOCATIONS
 from authz.tokens.signers import Signers
 from authz.tokens.verifier import Verifier
-from tests.support.cases.case_file import POLICY
-from tests.support.certificates import Certificate, pem, x5c
-from tests.support.minting import NOW, Minter, request, write_keys
+from tests.support.certificates import Certificate, x5c
+from tests.support.minting import NOW, ROOT, Minter, request
 
 HOUR: Final = 3_600
 START_LEEWAY: Final = 10
 LATER: Final = 600
 CHAIN_SECONDS: Final = 1_800
 JUMPS: Final = 500
-ROOT: Final = Certificate("Root", ca=True)
 LEAF: Final = Certificate(
     "Leaf", signed_by=ROOT, kind="RSA-2048", uris=("https://customers.gitlab.com",), starts=-HOUR, ends=CHAIN_SECONDS
 )
@@ -58,13 +56,6 @@ MOMENTS: Final = sorted(
     {edge + step for bearer in BEARERS.values() for edge in (bearer.begins, bearer.ends) for step in (-1, 0, 1)}
     | {NOW, 0, -NOW, 2 * NOW, 10**12, NOW - 30 * 24 * HOUR, NOW + 30 * 24 * HOUR}
 )
-
-
-@pytest.fixture(scope="module")
-def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
-    keys = write_keys(tmp_path_factory.mktemp("keys"))
-    (keys / "customers-dot.ca.pem").write_text(pem([ROOT]))
-    return load_policy(POLICY, keys, "production", allow_empty_issuers=False, allow_unlabelled_routes=False)
 
 
 def fresh(policy: Policy) -> Judge:

@@ -2,21 +2,12 @@
 
 import pickle
 
-import pytest
-
 from authz.deciding.reasons import Reason
 from authz.deciding.request import to_request
-from authz.policy.load import Policy, load_policy
-from tests.support.cases.case_file import POLICY
-from tests.support.minting import Minter, request, write_keys
+from authz.policy.load import Policy
+from tests.support.minting import Minter, request
 
 NOW = 1_800_000_000.0
-
-
-@pytest.fixture(scope="module")
-def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
-    keys = write_keys(tmp_path_factory.mktemp("keys"))
-    return load_policy(POLICY, keys, "production", allow_empty_issuers=False, allow_unlabelled_routes=False)
 
 
 def test_pickled_data_is_the_same_data(policy: Policy) -> None:

@@ -11,6 +11,7 @@ from authz.documents.findings import Findings
 from authz.documents.reader import MAX_BYTES, MAX_DEPTH, MAX_NODES, Document, read, read_folder
 from authz.documents.schema import Duration, OpenSchema, Schema
 from tests.support.files import shown, write
+from tests.support.tables import row
 
 
 class Part(Schema):
@@ -82,9 +83,9 @@ def test_every_part_remembers_its_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("where", "line"),
     [
-        pytest.param(("parts", 0, "size"), 3, id="left to its default: where it would stand"),
-        pytest.param(("parts", 9), 2, id="beyond a list: the list"),
-        pytest.param(("nowhere", "deeper"), 1, id="nothing of it: the top"),
+        row("left to its default: where it would stand", ("parts", 0, "size"), 3),
+        row("beyond a list: the list", ("parts", 9), 2),
+        row("nothing of it: the top", ("nowhere", "deeper"), 1),
     ],
 )
 def test_what_is_not_written_has_the_line_of_what_is_around_it(
@@ -102,46 +103,38 @@ def test_a_document_without_lines_points_at_its_first() -> None:
 @pytest.mark.parametrize(
     ("content", "problems"),
     [
-        pytest.param("name: x\nname: y\n", ["f.yml:2: key 'name' appears twice, first on line 1"], id="a key twice"),
-        pytest.param(
+        row("a key twice", "name: x\nname: y\n", ["f.yml:2: key 'name' appears twice, first on line 1"]),
+        row(
+            "a key twice, deeper",
             "name: x\nparts:\n  - label: a\n    label: b\n",
             ["f.yml:4: key 'label' appears twice, first on line 3"],
-            id="a key twice, deeper",
         ),
-        pytest.param("name: x\non: y\n", ["f.yml:2: key 'on' is not text: put it in quotes"], id="a key that is true"),
-        pytest.param(
-            "name: x\n1: y\n", ["f.yml:2: key '1' is not text: put it in quotes"], id="a key that is a number"
-        ),
-        pytest.param("name: x\nnull: y\n", ["f.yml:2: key 'null' is not text: put it in quotes"], id="a key of null"),
-        pytest.param(
-            "name: x\n? [a, b]\n: y\n", ["f.yml:2: key is not text: put it in quotes"], id="a key that is a list"
-        ),
-        pytest.param(
+        row("a key that is true", "name: x\non: y\n", ["f.yml:2: key 'on' is not text: put it in quotes"]),
+        row("a key that is a number", "name: x\n1: y\n", ["f.yml:2: key '1' is not text: put it in quotes"]),
+        row("a key of null", "name: x\nnull: y\n", ["f.yml:2: key 'null' is not text: put it in quotes"]),
+        row("a key that is a list", "name: x\n? [a, b]\n: y\n", ["f.yml:2: key is not text: put it in quotes"]),
+        row(
+            "a merge key",
             "base: &b {name: x}\n<<: *b\n",
             ["f.yml:2: key '<<' is not text: merge keys are not supported"],
-            id="a merge key",
         ),
-        pytest.param("name: x\nparts: &p [*p]\n", ["f.yml:2: an anchor contains itself"], id="a circular list"),
-        pytest.param("name: x\nparts: &p {a: *p}\n", ["f.yml:2: an anchor contains itself"], id="a circular mapping"),
-        pytest.param("", ["f.yml:0: is empty"], id="empty"),
-        pytest.param("# words\n", ["f.yml:0: is empty"], id="comments alone"),
-        pytest.param("---\n", ["f.yml:2: should be keys and values"], id="a document of null"),
-        pytest.param("- x\n", ["f.yml:1: should be keys and values"], id="a list"),
-        pytest.param("name: x\nparts: [a]\n", ["f.yml:2: parts[0]: should be keys and values"], id="text for a part"),
-        pytest.param("name: x\n---\nname: y\n", ["f.yml:2: but found another document"], id="two documents"),
-        pytest.param("name: x\nparts: [\n", ["f.yml:3: did not find expected node content"], id="cut off"),
-        pytest.param(
-            "name: x\n\tparts: []\n",
-            ["f.yml:2: found a tab character that violates indentation"],
-            id="a tab",
-        ),
-        pytest.param("name: *nobody\n", ["f.yml:1: found undefined alias"], id="an unknown alias"),
-        pytest.param(b"name: x\nwait: \xff\n", ["f.yml:2: is not UTF-8"], id="not UTF-8"),
-        pytest.param("name: x\n".encode("utf-16"), ["f.yml:1: is not UTF-8"], id="UTF-16"),
-        pytest.param(
+        row("a circular list", "name: x\nparts: &p [*p]\n", ["f.yml:2: an anchor contains itself"]),
+        row("a circular mapping", "name: x\nparts: &p {a: *p}\n", ["f.yml:2: an anchor contains itself"]),
+        row("empty", "", ["f.yml:0: is empty"]),
+        row("comments alone", "# words\n", ["f.yml:0: is empty"]),
+        row("a document of null", "---\n", ["f.yml:2: should be keys and values"]),
+        row("a list", "- x\n", ["f.yml:1: should be keys and values"]),
+        row("text for a part", "name: x\nparts: [a]\n", ["f.yml:2: parts[0]: should be keys and values"]),
+        row("two documents", "name: x\n---\nname: y\n", ["f.yml:2: but found another document"]),
+        row("cut off", "name: x\nparts: [\n", ["f.yml:3: did not find expected node content"]),
+        row("a tab", "name: x\n\tparts: []\n", ["f.yml:2: found a tab character that violates indentation"]),
+        row("an unknown alias", "name: *nobody\n", ["f.yml:1: found undefined alias"]),
+        row("not UTF-8", b"name: x\nwait: \xff\n", ["f.yml:2: is not UTF-8"]),
+        row("UTF-16", "name: x\n".encode("utf-16"), ["f.yml:1: is not UTF-8"]),
+        row(
+            "a tag that would run code",
             "name: !!python/name:os.getpid x\n",
             ["f.yml:1: could not determine a constructor for the tag 'tag:yaml.org,2002:python/name:os.getpid'"],
-            id="a tag that would run code",
         ),
     ],
 )
@@ -154,17 +147,17 @@ def test_what_can_be_read_in_no_way_or_in_two_is_a_problem(
 @pytest.mark.parametrize(
     "content",
     [
-        pytest.param("name: 2026-13-45\n", id="a date that does not exist"),
-        pytest.param("name: \x00\n", id="a control byte"),
-        pytest.param("name: " + "9" * 5_000 + "\n", id="a number of 5,000 digits"),
-        pytest.param("[" * 5_000, id="nested 5,000 deep"),
-        pytest.param("name: " + "{a: " * 5_000, id="mappings nested 5,000 deep"),
-        pytest.param("name: !!timestamp soon\n", id="a tag its text does not fit: timestamp"),
-        pytest.param("name: !!int ''\n", id="a tag its text does not fit: empty int"),
-        pytest.param("name: !!int x\n", id="a tag its text does not fit: int"),
-        pytest.param("name: !!bool x\n", id="a tag its text does not fit: bool"),
-        pytest.param("name: !!float x\n", id="a tag its text does not fit: float"),
-        pytest.param("name: !!binary é\n", id="a tag its text does not fit: binary"),
+        row("a date that does not exist", "name: 2026-13-45\n"),
+        row("a control byte", "name: \x00\n"),
+        row("a number of 5,000 digits", "name: " + "9" * 5_000 + "\n"),
+        row("nested 5,000 deep", "[" * 5_000),
+        row("mappings nested 5,000 deep", "name: " + "{a: " * 5_000),
+        row("a tag its text does not fit: timestamp", "name: !!timestamp soon\n"),
+        row("a tag its text does not fit: empty int", "name: !!int ''\n"),
+        row("a tag its text does not fit: int", "name: !!int x\n"),
+        row("a tag its text does not fit: bool", "name: !!bool x\n"),
+        row("a tag its text does not fit: float", "name: !!float x\n"),
+        row("a tag its text does not fit: binary", "name: !!binary é\n"),
     ],
 )
 def test_what_the_parser_stumbles_over_is_one_problem_and_no_traceback(tmp_path: Path, content: str) -> None:
@@ -214,26 +207,20 @@ def test_an_alias_is_read_as_what_it_refers_to(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "problems"),
     [
-        pytest.param(
-            "name: x\nnmae: y\n", ["f.yml:2: unknown key 'nmae'; did you mean 'name'?"], id="with a suggestion"
-        ),
-        pytest.param(
+        row("with a suggestion", "name: x\nnmae: y\n", ["f.yml:2: unknown key 'nmae'; did you mean 'name'?"]),
+        row(
+            "with a suggestion, deeper",
             "name: x\nparts:\n  - label: a\n    lable: b\n",
             ["f.yml:4: unknown key 'lable'; did you mean 'label'?"],
-            id="with a suggestion, deeper",
         ),
-        pytest.param(
-            "name: x\nlable: y\n", ["f.yml:2: unknown key 'lable'"], id="what is meant is known elsewhere only"
-        ),
-        pytest.param(
+        row("what is meant is known elsewhere only", "name: x\nlable: y\n", ["f.yml:2: unknown key 'lable'"]),
+        row(
+            "with a suggestion, below a name of one's own",
             "name: x\nnamed: {a: {lable: b, label: c}}\n",
             ["f.yml:2: unknown key 'lable'; did you mean 'label'?"],
-            id="with a suggestion, below a name of one's own",
         ),
-        pytest.param("name: x\nzzz: y\n", ["f.yml:2: unknown key 'zzz'"], id="like nothing that is known"),
-        pytest.param(
-            "name: x\nlabel: y\n", ["f.yml:2: unknown key 'label'"], id="known elsewhere: it is not suggested to itself"
-        ),
+        row("like nothing that is known", "name: x\nzzz: y\n", ["f.yml:2: unknown key 'zzz'"]),
+        row("known elsewhere: it is not suggested to itself", "name: x\nlabel: y\n", ["f.yml:2: unknown key 'label'"]),
     ],
 )
 def test_an_unknown_key_is_a_problem(tmp_path: Path, content: str, problems: list[str]) -> None:
@@ -243,27 +230,24 @@ def test_an_unknown_key_is_a_problem(tmp_path: Path, content: str, problems: lis
 @pytest.mark.parametrize(
     ("content", "problems"),
     [
-        pytest.param("parts: []\n", ["f.yml:1: key 'name' is missing"], id="missing"),
-        pytest.param(
-            "name: x\nparts:\n  - size: 2\n", ["f.yml:3: key 'label' is missing in parts[0]"], id="missing, deeper"
-        ),
-        pytest.param("name: 7\n", ["f.yml:1: name: should be text (put it in quotes), not 7"], id="another type"),
-        pytest.param("name: yes\n", ["f.yml:1: name: should be text (put it in quotes), not True"], id="YAML's yes"),
-        pytest.param(
-            "name:\n", ["f.yml:1: name is empty: give it a value, or remove the key"], id="a key without a value"
-        ),
-        pytest.param("name: x\nparts: a\n", ["f.yml:2: parts: should be a valid tuple, not 'a'"], id="text for a list"),
-        pytest.param(
+        row("missing", "parts: []\n", ["f.yml:1: key 'name' is missing"]),
+        row("missing, deeper", "name: x\nparts:\n  - size: 2\n", ["f.yml:3: key 'label' is missing in parts[0]"]),
+        row("another type", "name: 7\n", ["f.yml:1: name: should be text (put it in quotes), not 7"]),
+        row("YAML's yes", "name: yes\n", ["f.yml:1: name: should be text (put it in quotes), not True"]),
+        row("a key without a value", "name:\n", ["f.yml:1: name is empty: give it a value, or remove the key"]),
+        row("text for a list", "name: x\nparts: a\n", ["f.yml:2: parts: should be a valid tuple, not 'a'"]),
+        row(
+            "out of bounds",
             "name: x\nparts:\n  - label: a\n    size: 0\n",
             ["f.yml:4: parts[0].size: should be greater than or equal to 1, not 0"],
-            id="out of bounds",
         ),
-        pytest.param(
+        row(
+            "a duration without unit",
             "name: x\nwait: 5\n",
             ["f.yml:2: wait: should be a number and a unit, such as 500ms, 30s, 5m, 1h or 3d, not 5"],
-            id="a duration without unit",
         ),
-        pytest.param(
+        row(
+            "several at once",
             "nmae: x\nparts:\n  - label: 1\n  - size: two\n",
             [
                 "f.yml:1: key 'name' is missing",
@@ -272,16 +256,15 @@ def test_an_unknown_key_is_a_problem(tmp_path: Path, content: str, problems: lis
                 "f.yml:4: parts[1].size: should be a whole number, not 'two'",
                 "f.yml:1: unknown key 'nmae'; did you mean 'name'?",
             ],
-            id="several at once",
         ),
-        pytest.param(
+        row(
+            "several in the structure",
             "name: x\nname: y\non: z\nparts: &p [*p]\n",
             [
                 "f.yml:2: key 'name' appears twice, first on line 1",
                 "f.yml:3: key 'on' is not text: put it in quotes",
                 "f.yml:4: an anchor contains itself",
             ],
-            id="several in the structure",
         ),
     ],
 )
@@ -370,7 +353,7 @@ def test_a_duration_is_a_number_and_a_unit(text: str, expected: float) -> None:
         None,
         True,
     ]
-    + [pytest.param("9" * digits + "d", id=f"{digits} digits") for digits in (400, 5_000)],
+    + [row(f"{digits} digits", "9" * digits + "d") for digits in (400, 5_000)],
 )
 def test_anything_else_is_no_duration(value: object) -> None:
     with pytest.raises(ValueError, match="should be a number and a unit"):

@@ -8,6 +8,7 @@ import pytest
 from authz.documents.findings import Findings
 from authz.limits.drift import compare, leftovers
 from authz.limits.rendering.rendered_file import RenderedFile
+from tests.support.tables import row
 from tests.unit.limits.rendering.test_files import EXCEPTION, render
 
 SOURCE = PurePath("envoy/limits.yaml")
@@ -50,45 +51,45 @@ def test_what_was_just_rendered_does_not_differ(tmp_path: Path, files: Mapping[s
 @pytest.mark.parametrize(
     ("name", "old", "new", "label", "message"),
     [
-        pytest.param(
+        row(
+            "a number",
             USERS,
             "max_tokens: 4, tokens_per_fill: 4,",
             "max_tokens: 7, tokens_per_fill: 7,",
             "alpha, tier any, per user",
             "7/minute here, 4/minute in envoy/limits.yaml:5",
-            id="a number",
         ),
-        pytest.param(
+        row(
+            "a window",
             USERS,
             "fill_interval: 60s",
             "fill_interval: 3600s",
             "alpha, tier any, per user",
             "4/hour here, 4/minute in envoy/limits.yaml:5",
-            id="a window",
         ),
-        pytest.param(
+        row(
+            "a window that limits.yaml cannot have",
             USERS,
             "fill_interval: 60s",
             "fill_interval: 7s",
             "alpha, tier any, per user",
             "4/7s here, 4/minute in envoy/limits.yaml:5",
-            id="a window that limits.yaml cannot have",
         ),
-        pytest.param(
+        row(
+            "something beside the number",
             USERS,
             "tokens_per_fill: 4,",
             "tokens_per_fill: 5,",
             "alpha, tier any, per user",
             "counts something else than 4/minute in envoy/limits.yaml:5 means",
-            id="something beside the number",
         ),
-        pytest.param(
+        row(
+            "shadow, of the shared engine",
             TIERS,
             "requests_per_unit: 300}",
             "requests_per_unit: 301}\n    shadow_mode: true",
             "alpha, tier small, in all",
             "301/minute in shadow here, 300/minute in envoy/limits.yaml:6",
-            id="shadow, of the shared engine",
         ),
     ],
 )
@@ -136,27 +137,15 @@ def test_a_limit_that_is_new_or_gone_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "message"),
     [
-        pytest.param(
-            "- name: authz ",
-            "- name: other ",
-            "- name: other",
-            "filters[3].name: 'other' here, 'authz' now",
-            id="a value",
+        row(
+            "a value", "- name: authz ", "- name: other ", "- name: other", "filters[3].name: 'other' here, 'authz' now"
         ),
-        pytest.param("  tier: ", "  tire: ", "  tire: ", "log.tire: '-' here, nothing now", id="a key"),
-        pytest.param(
-            "- name: backend", "- backend", "- backend", "clusters[0]: 'backend' here, keys name now", id="text"
+        row("a key", "  tier: ", "  tire: ", "  tire: ", "log.tire: '-' here, nothing now"),
+        row("text", "- name: backend", "- backend", "- backend", "clusters[0]: 'backend' here, keys name now"),
+        row(
+            "a list", "- name: first\n", "- name: [first]\n", "- name: [f", "filters[0].name: a list here, 'first' now"
         ),
-        pytest.param(
-            "- name: first\n",
-            "- name: [first]\n",
-            "- name: [f",
-            "filters[0].name: a list here, 'first' now",
-            id="a list",
-        ),
-        pytest.param(
-            "- name: first\n", "- {}\n", "- {}", "filters[0].name: nothing here, 'first' now", id="a key that is gone"
-        ),
+        row("a key that is gone", "- name: first\n", "- {}\n", "- {}", "filters[0].name: nothing here, 'first' now"),
     ],
 )
 def test_any_other_difference_is_named_by_its_first_place(

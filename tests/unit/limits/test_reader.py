@@ -3,8 +3,10 @@
 from fractions import Fraction
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
+import yaml
 
 from authz.documents.findings import Findings
 from authz.limits.model import (
@@ -23,6 +25,7 @@ from authz.limits.reader import read_limits
 from tests.support.files import shown
 from tests.support.limits import VOCABULARY, limits, problems, warnings
 
+MISTAKES: Final = yaml.safe_load(Path(__file__).with_name("mistakes.yaml").read_text("utf-8"))
 UNITS = ("addresses:\n", "    unit_primitives:\n      read:\n        tiers: UNITS\naddresses:\n")
 EXCEPTION = ("addresses:\n", "exceptions:\n  - {EXCEPTION}\naddresses:\n")
 
@@ -125,142 +128,9 @@ def test_networks_of_both_kinds_may_be_exempt(tmp_path: Path) -> None:
     assert read.addresses.ipv6_prefix == 56
 
 
-@pytest.mark.parametrize(
-    ("edit", "found"),
-    [
-        pytest.param(
-            ("  alpha:", "  alpa:"),
-            [
-                "limits.yaml:1: backend service 'alpha' has rules but no limits: write some, or no caller is limited "
-                "there",
-                "limits.yaml:2: backend service 'alpa' is not in the policy; did you mean 'alpha'?",
-            ],
-            id="unknown backend",
-        ),
-        pytest.param(
-            ("      large:", "      larg:"),
-            [
-                "limits.yaml:5: tier 'large' has 10 %, less than the 30 % of 'small': larger customers keep the larger "
-                "share",
-                "limits.yaml:7: tier 'larg' is not in the policy; did you mean 'large'?",
-            ],
-            id="unknown tier",
-        ),
-        pytest.param(
-            ("      any:", "      gold:"),
-            [
-                "limits.yaml:4: tier 'any' is missing: it is the default, from which others draw",
-                "limits.yaml:5: tier 'gold' is not in the policy",
-            ],
-            id="no default tier",
-        ),
-        pytest.param(
-            ("share: 60%", "share: 60.01%"),
-            ["limits.yaml:2: the shares of alpha add up to 100.01 %, more than 100 % times oversubscribe 1"],
-            id="shares over the capacity",
-        ),
-        pytest.param(
-            ("    tiers:", "    oversubscribe: 0.9\n    tiers:"),
-            ["limits.yaml:4: backend_services.alpha.oversubscribe: should be greater than or equal to 1, not 0.9"],
-            id="less than the capacity",
-        ),
-        pytest.param(
-            ("    tiers:", "    oversubscribe: .nan\n    tiers:"),
-            ["limits.yaml:4: backend_services.alpha.oversubscribe: should be a finite number, not nan"],
-            id="not a number",
-        ),
-        pytest.param(
-            ("share: 60%", "share: 20%"),
-            [
-                "limits.yaml:7: tier 'large' has 20 %, less than the 30 % of 'small': larger customers keep the larger "
-                "share"
-            ],
-            id="a larger tier with the smaller share",
-        ),
-        pytest.param(
-            ("      large: {share: 60%, instance: 60/minute, user: 6/minute}\n", ""),
-            [
-                "limits.yaml:5: tier 'large' has 10 %, less than the 30 % of 'small': larger customers keep the larger "
-                "share"
-            ],
-            id="a larger tier left out",
-        ),
-        pytest.param(
-            ("capacity: 1000/minute", "capacity: 9/minute"),
-            ["limits.yaml:5: 10 % of 9/minute is less than one request: use a longer window"],
-            id="a share of nothing",
-        ),
-        pytest.param(
-            ("user: 4/minute", "user: 0/minute"),
-            [
-                "limits.yaml:5: backend_services.alpha.tiers.any.user: should allow at least 1 request: whom to refuse "
-                "altogether is for rules and revocations, not '0/minute'"
-            ],
-            id="zero",
-        ),
-        pytest.param(
-            ("user: 4/minute", "user: {limit: 4/week, shadow: true}"),
-            [
-                "limits.yaml:5: backend_services.alpha.tiers.any.user.limit: should end in one of /second, /minute, "
-                "/hour, /day, not '4/week'"
-            ],
-            id="unknown unit, in shadow",
-        ),
-        pytest.param(
-            ("user: 4/minute", "user: {limit: 4/minute, shadw: true}"),
-            ["limits.yaml:5: unknown key 'shadw'; did you mean 'shadow'?"],
-            id="misspelt shadow",
-        ),
-        pytest.param(
-            (", user: 4/minute", ""),
-            ["limits.yaml:5: key 'user' is missing in backend_services.alpha.tiers.any"],
-            id="no limit",
-        ),
-        pytest.param(
-            ("share: 10%", "share: 110%"),
-            [
-                "limits.yaml:5: backend_services.alpha.tiers.any.share: should be more than 0% and at most 100%, not "
-                "'110%'"
-            ],
-            id="a share of more than all",
-        ),
-        pytest.param(
-            ("timeout: 50ms", "timeout: 2s"),
-            [
-                "limits.yaml:13: shared.timeout: should be more than 0ms and at most 1s: while the service hangs, "
-                "every request waits that long, not '2s'"
-            ],
-            id="requests would wait too long",
-        ),
-        pytest.param(
-            ("timeout: 50ms", "timeout: 0ms"),
-            [
-                "limits.yaml:13: shared.timeout: should be more than 0ms and at most 1s: while the service hangs, "
-                "every request waits that long, not '0ms'"
-            ],
-            id="no time to answer",
-        ),
-        pytest.param(
-            ("example:8081", "example:0"),
-            ["limits.yaml:13: shared.service: should end in a port between 1 and 65535, not 'limits.example:0'"],
-            id="no port",
-        ),
-        pytest.param(
-            ("on_failure: allow", "on_failure: open"),
-            ["limits.yaml:13: shared.on_failure: should be 'allow' or 'deny', not 'open'"],
-            id="unknown failure mode",
-        ),
-        pytest.param(
-            ("addresses: 1,", "addresses: 0,"),
-            ["limits.yaml:12: embedded.expected_callers.addresses: should be greater than or equal to 1, not 0"],
-            id="no callers expected",
-        ),
-    ],
-)
-def test_a_number_or_a_name_that_cannot_be_right_is_a_problem(
-    tmp_path: Path, edit: tuple[str, str], found: list[str]
-) -> None:
-    assert problems(tmp_path, edit) == found
+@pytest.mark.parametrize("mistake", MISTAKES, ids=[mistake["id"] for mistake in MISTAKES])
+def test_a_number_or_a_name_that_cannot_be_right_is_a_problem(tmp_path: Path, mistake: dict[str, Any]) -> None:
+    assert problems(tmp_path, mistake["edit"]) == [f"limits.yaml:{each}" for each in mistake["found"]]
 
 
 @pytest.mark.parametrize(

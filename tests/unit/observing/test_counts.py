@@ -19,14 +19,11 @@ from authz.tokens.keys.key import Signer
 from authz.tokens.proof import Proof
 from tests.support.issuers import PRODUCTION
 from tests.support.minting import NOW, request
-from tests.support.observing import LEAF, chained, load_shipped, observe, observed
+from tests.support.observing import LEAF, chained, observe, observed
+from tests.support.shipped import load_shipped
+from tests.support.tables import row
 
 KID: Final = PRODUCTION["customers-dot"].key.kid
-
-
-@pytest.fixture(scope="module")
-def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
-    return load_shipped(tmp_path_factory.mktemp("shipped"))
 
 
 def counted(*observations: Observation) -> Totals:
@@ -42,42 +39,28 @@ PROXY: Final = "/ai/v1/proxy/anthropic/v1/messages"
 @pytest.mark.parametrize(
     ("message", "labels"),
     [
-        pytest.param({}, ("allowed", "ai_gateway", "complete_code", "small"), id="an allow"),
-        pytest.param(
-            {"path": "/ai/monitoring/healthz", "method": "GET"},
-            ("public", "ai_gateway", "", ""),
-            id="a public endpoint",
-        ),
-        pytest.param({"path": "/ai/nothing/here"}, ("no_rule", "", "", ""), id="no rule"),
-        pytest.param({"method": "PURGE"}, ("method_not_allowed", "ai_gateway", "", ""), id="a method"),
-        pytest.param(
+        row("an allow", {}, ("allowed", "ai_gateway", "complete_code", "small")),
+        row("a public endpoint", {"path": "/ai/monitoring/healthz", "method": "GET"}, ("public", "ai_gateway", "", "")),
+        row("no rule", {"path": "/ai/nothing/here"}, ("no_rule", "", "", "")),
+        row("a method", {"method": "PURGE"}, ("method_not_allowed", "ai_gateway", "", "")),
+        row(
+            "no token",
             {"headers": {"authorization": "x"}},
             ("malformed_authorization", "ai_gateway", "complete_code", ""),
-            id="no token",
         ),
-        pytest.param(
-            {"headers": {"authorization": "Bearer x"}},
-            ("invalid_token", "ai_gateway", "complete_code", ""),
-            id="no JWS",
-        ),
-        pytest.param(
-            {"claims": {"exp": 1}}, ("invalid_token", "ai_gateway", "complete_code", "small"), id="an expired token"
-        ),
-        pytest.param(
-            {"claims": {"scopes": ["x"]}}, ("missing_scope", "ai_gateway", "complete_code", "small"), id="no scope"
-        ),
-        pytest.param(
-            {"claims": {"duo_seat_count": 1_000}}, ("allowed", "ai_gateway", "complete_code", "large"), id="a tier"
-        ),
-        pytest.param(
+        row("no JWS", {"headers": {"authorization": "Bearer x"}}, ("invalid_token", "ai_gateway", "complete_code", "")),
+        row("an expired token", {"claims": {"exp": 1}}, ("invalid_token", "ai_gateway", "complete_code", "small")),
+        row("no scope", {"claims": {"scopes": ["x"]}}, ("missing_scope", "ai_gateway", "complete_code", "small")),
+        row("a tier", {"claims": {"duo_seat_count": 1_000}}, ("allowed", "ai_gateway", "complete_code", "large")),
+        row(
+            "a unit primitive of the client's own",
             {"path": PROXY, "headers": {"x-gitlab-unit-primitive": "made_up"}},
             ("unit_primitive_not_served", "ai_gateway", "", "small"),
-            id="a unit primitive of the client's own",
         ),
-        pytest.param(
+        row(
+            "one that a header names",
             {"path": PROXY, "headers": {"x-gitlab-unit-primitive": "ask_build"}},
             ("missing_scope", "ai_gateway", "ask_build", "small"),
-            id="one that a header names",
         ),
     ],
 )
@@ -105,9 +88,9 @@ def test_equal_answers_add_up(policy: Policy) -> None:
 @pytest.mark.parametrize(
     ("claims", "authorization", "label"),
     [
-        pytest.param({"exp": 1}, None, ("expired", "customers-dot"), id="after the signature"),
-        pytest.param({"iss": "https://evil.example"}, None, ("unknown_issuer", "unknown"), id="an issuer of its own"),
-        pytest.param({}, "Bearer x", ("malformed", "unknown"), id="no JWS"),
+        row("after the signature", {"exp": 1}, None, ("expired", "customers-dot")),
+        row("an issuer of its own", {"iss": "https://evil.example"}, None, ("unknown_issuer", "unknown")),
+        row("no JWS", {}, "Bearer x", ("malformed", "unknown")),
     ],
 )
 def test_a_token_error_names_an_issuer_of_ours_or_none(

@@ -21,16 +21,11 @@ from authz.tokens.claims import validity_error
 from authz.tokens.proof import Proof
 from tests.support.issuers import PRODUCTION
 from tests.support.minting import INSTANCE, NOW, ROOT, USER, Minter, client_headers, request
-from tests.support.observing import LEAF, chained, load_shipped, observe, observed
+from tests.support.observing import LEAF, chained, observe, observed
 
 Line = dict[str, Any]  # Any: JSON
 
 ID: Final = "1543f25e-0604-443f-b7de-1f83989e68fa"
-
-
-@pytest.fixture(scope="module")
-def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
-    return load_shipped(tmp_path_factory.mktemp("shipped"))
 
 
 def written(observation: Observation) -> str:
@@ -307,20 +302,8 @@ def test_no_line_holds_a_token_or_breaks(
 
 
 MEMBERS: Final = {
-    *(
-        "time",
-        "level",
-        "event",
-        "outcome",
-        "reason",
-        "token_error",
-        "named",
-        "request_id",
-        "trace_id",
-        "method",
-        "path",
-    ),
-    *("route_label", "backend_service", "unit_primitives", "unit_primitive_header", "tier", "issuer", "key_id"),
+    *("time", "level", "event", "outcome", "reason", "token_error", "named", "request_id", "trace_id", "method"),
+    *("path", "route_label", "backend_service", "unit_primitives", "unit_primitive_header", "tier", "issuer", "key_id"),
     *("certificates", "token_type", "realm", "instance_id", "user_id", "subject", "token_id", "scopes", "audiences"),
     *("seats", "issued", "not_before", "expires", "headers", "revision", "duration_us", "worker", "cut"),
 }

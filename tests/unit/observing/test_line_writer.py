@@ -4,8 +4,7 @@ import fcntl
 import json
 import os
 import resource
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -13,15 +12,9 @@ from typing import NoReturn
 import pytest
 
 from authz.observing.line_writer import MAX_LINE, LineWriter
+from tests.support.waiting import until
 
 SECONDS = 30.0
-
-
-def wait_for(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 @pytest.fixture
@@ -47,9 +40,9 @@ def test_lines_are_written_while_others_are_yet_to_come(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with log.open("wb") as file, LineWriter(file.fileno()) as lines:
         lines.put(lambda: "first")
-        wait_for(lambda: log.read_text() == "first\n")
+        until(lambda: log.read_text() == "first\n")
         lines.put(lambda: "second")
-        wait_for(lambda: log.read_text() == "first\nsecond\n")
+        until(lambda: log.read_text() == "first\nsecond\n")
 
 
 def test_each_write_fits_into_a_pipe_in_one_piece(pipe: tuple[int, int]) -> None:
@@ -69,7 +62,7 @@ def test_a_pipe_that_nobody_reads_does_not_block_others(pipe: tuple[int, int]) -
     lines.start()
     for _ in range(3):
         lines.put(lambda: "x" * 3_000)
-    wait_for(lambda: not lines._waiting)
+    until(lambda: not lines._waiting)
     for _ in range(12):
         lines.put(lambda: "y")
     assert lines.dropped() == {"overflow": 2, "unwritable": 0}
@@ -89,7 +82,7 @@ def test_what_still_waits_at_the_end_is_counted_and_a_last_line_says_so(pipe: tu
     lines.start()
     for _ in range(3):
         lines.put(lambda: "x" * 3_000)
-    wait_for(lambda: not lines._waiting)
+    until(lambda: not lines._waiting)
     for _ in range(7):
         lines.put(lambda: "y")
     lines.close(0.01)
@@ -139,7 +132,7 @@ def test_a_terminal_that_is_not_ready_is_waited_for(pipe: tuple[int, int]) -> No
     lines.start()
     for number in range(3):
         lines.put(lambda number=number: str(number) * 3_000)  # type: ignore[misc]  # as above
-    wait_for(lambda: not lines._waiting)
+    until(lambda: not lines._waiting)
     came = b""
     while came.count(b"\n") < 3:
         came += os.read(reading, 4_096)
@@ -154,7 +147,7 @@ def test_one_that_is_never_ready_is_given_up_when_all_ends(pipe: tuple[int, int]
     lines.start()
     for _ in range(3):
         lines.put(lambda: "x" * 3_000)
-    wait_for(lambda: not lines._waiting)
+    until(lambda: not lines._waiting)
     lines.close(SECONDS)
     assert not lines._thread.is_alive()
     assert len(os.read(reading, 10_000)) == 3_001

@@ -5,29 +5,22 @@ import threading
 from pathlib import Path
 from typing import Final
 
-import pytest
-
 from authz.deciding._proto.external_auth_pb2 import CheckResponse
-from authz.deciding.check import Check
 from authz.observing.line_writer import LineWriter
 from authz.observing.observers import Observers, traced
 from authz.policy.load import Policy
-from tests.support.minting import NOW, Minter, request
-from tests.support.observing import load_shipped, observed
+from tests.support.minting import Minter, request
+from tests.support.observing import observed
+from tests.support.shipped import check_by
 from tests.unit.observing.test_traces import SECONDS, collector
 
 GOOD: Final = request(token=Minter().token())
 BAD: Final = request(token=Minter().token(claims={"exp": 1}))
 
 
-@pytest.fixture(scope="module")
-def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
-    return load_shipped(tmp_path_factory.mktemp("shipped"))
-
-
 def codes(policy: Policy, observers: Observers, count: int) -> set[tuple[int, int]]:
     """Return the answers to so many good requests and as many bad ones."""
-    check = Check(policy.judge, lambda: float(NOW), lambda error: pytest.fail(repr(error)), observers)
+    check = check_by(policy.judge, observers)
     return {
         (CheckResponse.FromString(check(GOOD)).status.code, CheckResponse.FromString(check(BAD)).status.code)
         for _ in range(count)

@@ -3,8 +3,7 @@
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -17,24 +16,13 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from authz.observing.traces import Traces, spans_url
 from authz.policy.load import Policy
 from tests.support.minting import NOW
-from tests.support.observing import load_shipped, observe, observed
+from tests.support.observing import observe, observed
+from tests.support.waiting import until
 
 SECONDS: Final = 30.0
 TRACE: Final = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT: Final = "00f067aa0ba902b7"
 ERROR: Final = 2
-
-
-@pytest.fixture(scope="module")
-def policy(tmp_path_factory: pytest.TempPathFactory) -> Policy:
-    return load_shipped(tmp_path_factory.mktemp("shipped"))
-
-
-def wait_for(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 @dataclass
@@ -138,9 +126,9 @@ def test_a_collector_that_refuses_costs_spans_and_says_nothing(
     with collector(status) as collecting:
         traces = Traces(collecting.url, 0, "1")
         traces.observe(observed(policy))
-        wait_for(lambda: bool(collecting.requests))
+        until(lambda: bool(collecting.requests))
         traces.close(0.01)
-        wait_for(lambda: traces.dropped() == 1)
+        until(lambda: traces.dropped() == 1)
     captured = capfd.readouterr()
     assert (captured.out, captured.err) == ("", "")
 
@@ -158,7 +146,7 @@ def test_a_collector_that_is_gone_costs_spans_and_nothing_else(
         traces.observe(seen)
     traces.close(0.01)
     assert traces._exporter._shutdown, "what goes on is cut short"
-    wait_for(lambda: threading.active_count() == before)
+    until(lambda: threading.active_count() == before)
     captured = capfd.readouterr()
     assert (captured.out, captured.err) == ("", "")
 

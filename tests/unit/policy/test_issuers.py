@@ -9,6 +9,7 @@ from authz.model import Algorithm, Issuer, TokenType, Trust
 from authz.policy.issuers import read_issuers
 from tests.support.examples import BACKEND, CATALOG, OTHER_BACKEND
 from tests.support.files import shown, write
+from tests.support.tables import row
 
 SHORT = "{name: a, issuer: https://a.example, token_type: instance, max_lifetime: 1h}"
 
@@ -101,40 +102,34 @@ def test_an_issuer_mints_for_the_backends_it_lists_or_for_all(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("entry", "problem"),
     [
-        pytest.param("{name: A}", "should match", id="a name that is no file name"),
-        pytest.param("{name: ../a}", "should match", id="a name that leaves the keys directory"),
-        pytest.param("{issuer: ''}", "issuers[0].issuer: ", id="an empty iss"),
-        pytest.param("{environment: ''}", "issuers[0].environment: ", id="an empty environment"),
-        pytest.param("{token_type: other}", "should be 'instance' or 'user', not 'other'", id="an unknown token type"),
-        pytest.param("{realms: []}", "issuers[0].realms: ", id="no realm: leave the key out for any"),
-        pytest.param("{realms: [SaaS]}", "issuers[0].realms[0]: ", id="a realm that no claim can hold"),
-        pytest.param("{backend_services: []}", "issuers[0].backend_services: ", id="no backend"),
-        pytest.param(
-            "{backend_services: [alpha, gamma]}",
-            "backend service 'gamma' is not in the catalog",
-            id="an unknown backend",
+        row("a name that is no file name", "{name: A}", "should match"),
+        row("a name that leaves the keys directory", "{name: ../a}", "should match"),
+        row("an empty iss", "{issuer: ''}", "issuers[0].issuer: "),
+        row("an empty environment", "{environment: ''}", "issuers[0].environment: "),
+        row("an unknown token type", "{token_type: other}", "should be 'instance' or 'user', not 'other'"),
+        row("no realm: leave the key out for any", "{realms: []}", "issuers[0].realms: "),
+        row("a realm that no claim can hold", "{realms: [SaaS]}", "issuers[0].realms[0]: "),
+        row("no backend", "{backend_services: []}", "issuers[0].backend_services: "),
+        row(
+            "an unknown backend", "{backend_services: [alpha, gamma]}", "backend service 'gamma' is not in the catalog"
         ),
-        pytest.param("{algorithms: []}", "issuers[0].algorithms: ", id="no algorithm"),
-        pytest.param(
-            "{algorithms: [HS256]}", "should be 'RS256', 'ES256' or 'EdDSA', not 'HS256'", id="a shared secret"
-        ),
-        pytest.param("{algorithms: [none]}", "should be 'RS256', 'ES256' or 'EdDSA', not 'none'", id="no signature"),
-        pytest.param("{max_lifetime: 0s}", "issuers[0].max_lifetime: should be more than 0s", id="no lifetime"),
-        pytest.param("{max_lifetime: 367d}", "and at most 366d", id="a lifetime beyond a year"),
-        pytest.param(
-            "{leeway: 301s}", "issuers[0].leeway: should be at most 5m", id="a leeway beyond clocks that differ"
-        ),
-        pytest.param("{max_lifetime: 3600}", "should be a number and a unit", id="a lifetime without unit"),
-        pytest.param("{leeway: -5s}", "should be a number and a unit", id="a leeway below nothing"),
-        pytest.param("{allow_missing_kid: 1}", "should be true or false", id="a number for a boolean"),
-        pytest.param("{trust: []}", "issuers[0].trust: ", id="no trust"),
-        pytest.param("{trust: [anyone]}", "issuers[0].trust[0]: ", id="an unknown kind of trust"),
-        pytest.param(
+        row("no algorithm", "{algorithms: []}", "issuers[0].algorithms: "),
+        row("a shared secret", "{algorithms: [HS256]}", "should be 'RS256', 'ES256' or 'EdDSA', not 'HS256'"),
+        row("no signature", "{algorithms: [none]}", "should be 'RS256', 'ES256' or 'EdDSA', not 'none'"),
+        row("no lifetime", "{max_lifetime: 0s}", "issuers[0].max_lifetime: should be more than 0s"),
+        row("a lifetime beyond a year", "{max_lifetime: 367d}", "and at most 366d"),
+        row("a leeway beyond clocks that differ", "{leeway: 301s}", "issuers[0].leeway: should be at most 5m"),
+        row("a lifetime without unit", "{max_lifetime: 3600}", "should be a number and a unit"),
+        row("a leeway below nothing", "{leeway: -5s}", "should be a number and a unit"),
+        row("a number for a boolean", "{allow_missing_kid: 1}", "should be true or false"),
+        row("no trust", "{trust: []}", "issuers[0].trust: "),
+        row("an unknown kind of trust", "{trust: [anyone]}", "issuers[0].trust[0]: "),
+        row(
+            "an identity that nothing would check",
             "{certificate_identity: https://b.example}",
             "has no effect without certificate_chain under trust: remove it",
-            id="an identity that nothing would check",
         ),
-        pytest.param("{algorithm: [RS256]}", "unknown key 'algorithm'; did you mean 'algorithms'?", id="a typo"),
+        row("a typo", "{algorithm: [RS256]}", "unknown key 'algorithm'; did you mean 'algorithms'?"),
     ],
 )
 def test_an_entry_that_makes_no_sense_is_refused(tmp_path: Path, entry: str, problem: str) -> None:

@@ -15,6 +15,7 @@ from authz.serving.settings import (
     parse_collector,
     parse_network,
 )
+from tests.support.tables import row
 
 
 def settings(*listen: str, workers: int = 1, endpoints_file: str | None = None) -> ServeSettings:
@@ -40,14 +41,14 @@ def settings(*listen: str, workers: int = 1, endpoints_file: str | None = None) 
 @pytest.mark.parametrize(
     ("text", "addresses"),
     [
-        pytest.param("127.0.0.1:9000", ["127.0.0.1:9000", "127.0.0.1:9000"], id="without a template"),
-        pytest.param("0.0.0.0:{9000+worker}", ["0.0.0.0:9000", "0.0.0.0:9002"], id="a port counted from a number"),
-        pytest.param("h{worker}:9000", ["h0:9000", "h2:9000"], id="a host for each"),
-        pytest.param("unix:/run/{worker}.sock", ["unix:/run/0.sock", "unix:/run/2.sock"], id="a socket for each"),
-        pytest.param("unix:run/a.sock", ["unix:run/a.sock", "unix:run/a.sock"], id="a relative socket"),
-        pytest.param("[::1]:9000", ["[::1]:9000", "[::1]:9000"], id="IPv6"),
-        pytest.param("localhost:0", ["localhost:0", "localhost:0"], id="any free port"),
-        pytest.param("unix:/{worker}/{7+worker}", ["unix:/0/7", "unix:/2/9"], id="twice"),
+        row("without a template", "127.0.0.1:9000", ["127.0.0.1:9000", "127.0.0.1:9000"]),
+        row("a port counted from a number", "0.0.0.0:{9000+worker}", ["0.0.0.0:9000", "0.0.0.0:9002"]),
+        row("a host for each", "h{worker}:9000", ["h0:9000", "h2:9000"]),
+        row("a socket for each", "unix:/run/{worker}.sock", ["unix:/run/0.sock", "unix:/run/2.sock"]),
+        row("a relative socket", "unix:run/a.sock", ["unix:run/a.sock", "unix:run/a.sock"]),
+        row("IPv6", "[::1]:9000", ["[::1]:9000", "[::1]:9000"]),
+        row("any free port", "localhost:0", ["localhost:0", "localhost:0"]),
+        row("twice", "unix:/{worker}/{7+worker}", ["unix:/0/7", "unix:/2/9"]),
     ],
 )
 def test_a_template_gives_each_worker_its_address(text: str, addresses: list[str]) -> None:
@@ -58,25 +59,25 @@ def test_a_template_gives_each_worker_its_address(text: str, addresses: list[str
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        pytest.param("", "is no address", id="empty"),
-        pytest.param("9000", "is no address", id="a port alone"),
-        pytest.param("host", "is no address", id="a host alone"),
-        pytest.param("host:", "is no address", id="no port"),
-        pytest.param(":9000", "is no address", id="no host"),
-        pytest.param("host:65536", "is no address", id="a port beyond the last"),
-        pytest.param("host:{65535+workers}", "holds braces", id="another word"),
-        pytest.param("host:{worker}", r"from which port to count: write host:\{9000\+worker\}", id="ports from 0"),
-        pytest.param("host:{0+worker}", r"from which port to count: write host:\{9000\+worker\}", id="from 0 in words"),
-        pytest.param("host:90{worker}", "does not say from which port", id="a digit of a port"),
-        pytest.param("host:٣٣٣", "is no address", id="digits that are not ASCII"),
-        pytest.param("::1:9000", "is no address", id="IPv6 without brackets"),
-        pytest.param("http://host:9000", "is no address", id="a URL"),
-        pytest.param("host:9000/path", "is no address", id="a path"),
-        pytest.param("unix:", "has 1 to 107 bytes", id="a socket without a path"),
-        pytest.param("unix:/" + "é" * 60, "has 1 to 107 bytes", id="a socket's path is counted in bytes"),
-        pytest.param("unix:/{name}.sock", "holds braces that are neither", id="another name"),
-        pytest.param("unix:/{+worker}.sock", "holds braces that are neither", id="a plus without a number"),
-        pytest.param("unix:/{worker.sock", "holds braces that are neither", id="an open brace"),
+        row("empty", "", "is no address"),
+        row("a port alone", "9000", "is no address"),
+        row("a host alone", "host", "is no address"),
+        row("no port", "host:", "is no address"),
+        row("no host", ":9000", "is no address"),
+        row("a port beyond the last", "host:65536", "is no address"),
+        row("another word", "host:{65535+workers}", "holds braces"),
+        row("ports from 0", "host:{worker}", r"from which port to count: write host:\{9000\+worker\}"),
+        row("from 0 in words", "host:{0+worker}", r"from which port to count: write host:\{9000\+worker\}"),
+        row("a digit of a port", "host:90{worker}", "does not say from which port"),
+        row("digits that are not ASCII", "host:٣٣٣", "is no address"),
+        row("IPv6 without brackets", "::1:9000", "is no address"),
+        row("a URL", "http://host:9000", "is no address"),
+        row("a path", "host:9000/path", "is no address"),
+        row("a socket without a path", "unix:", "has 1 to 107 bytes"),
+        row("a socket's path is counted in bytes", "unix:/" + "é" * 60, "has 1 to 107 bytes"),
+        row("another name", "unix:/{name}.sock", "holds braces that are neither"),
+        row("a plus without a number", "unix:/{+worker}.sock", "holds braces that are neither"),
+        row("an open brace", "unix:/{worker.sock", "holds braces that are neither"),
     ],
 )
 def test_what_is_no_address_is_refused(text: str, message: str) -> None:
@@ -97,10 +98,10 @@ def test_a_worker_listens_on_its_address_of_each_template() -> None:
 @pytest.mark.parametrize(
     ("listen", "workers"),
     [
-        pytest.param(["127.0.0.1:9000"], 1, id="one worker without a template"),
-        pytest.param(["unix:a", "127.0.0.1:0"], 1, id="one worker on two addresses"),
-        pytest.param(["127.0.0.1:0"], 1, id="any free port"),
-        pytest.param(["unix:{worker}", "h:{9000+worker}"], 8, id="several with templates"),
+        row("one worker without a template", ["127.0.0.1:9000"], 1),
+        row("one worker on two addresses", ["unix:a", "127.0.0.1:0"], 1),
+        row("any free port", ["127.0.0.1:0"], 1),
+        row("several with templates", ["unix:{worker}", "h:{9000+worker}"], 8),
     ],
 )
 def test_what_makes_sense_is_no_contradiction(listen: list[str], workers: int) -> None:
@@ -110,47 +111,42 @@ def test_what_makes_sense_is_no_contradiction(listen: list[str], workers: int) -
 @pytest.mark.parametrize(
     ("listen", "workers", "message"),
     [
-        pytest.param(["unix:a", "unix:a"], 1, "--listen names one address twice", id="twice"),
-        pytest.param(
+        row("twice", ["unix:a", "unix:a"], 1, "--listen names one address twice"),
+        row(
+            "no template",
             ["unix:{worker}", "127.0.0.1:9000"],
             2,
             "2 workers need an address each: write --listen 127.0.0.1:{9000+worker}",
-            id="no template",
         ),
-        pytest.param(
+        row(
+            "no template, on a port of one's own",
             ["[::1]:12990"],
             2,
             "2 workers need an address each: write --listen [::1]:{12990+worker}",
-            id="no template, on a port of one's own",
         ),
-        pytest.param(
-            ["h:0"], 2, "2 workers need an address each: write --listen h:{9000+worker}", id="no template, any port"
+        row("no template, any port", ["h:0"], 2, "2 workers need an address each: write --listen h:{9000+worker}"),
+        row(
+            "no name of a socket", ["unix:a"], 2, "2 workers need an address each: write {worker} into --listen unix:a"
         ),
-        pytest.param(
-            ["unix:a"],
-            2,
-            "2 workers need an address each: write {worker} into --listen unix:a",
-            id="no name of a socket",
-        ),
-        pytest.param(
+        row(
+            "templates that meet",
             ["h:{9000+worker}", "h:{9001+worker}"],
             2,
             "--listen gives one address to two of 2 workers",
-            id="templates that meet",
         ),
-        pytest.param(
+        row(
+            "beyond the last port",
             ["h:{65535+worker}"],
             2,
             "--listen, for 2 workers: 'h:65536' is no address: write HOST:PORT or unix:PATH",
-            id="beyond the last port",
         ),
-        pytest.param(
+        row(
+            "a path that grows too long",
             ["unix:" + "a" * 106 + "{worker}"],
             11,
             "--listen, for 11 workers: '{}': the path of a Unix socket has 1 to 107 bytes".format(
                 "unix:" + "a" * 106 + "10"
             ),
-            id="a path that grows too long",
         ),
     ],
 )

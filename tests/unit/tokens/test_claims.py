@@ -10,6 +10,7 @@ from authz.model import Claims, Issuer
 from authz.tokens.claims import parse_claims, validity_error
 from authz.tokens.proof import TokenError
 from tests.support.examples import BACKEND, CLAIMS, ISSUER, OTHER_BACKEND
+from tests.support.tables import row
 
 REALMED: Final = replace(ISSUER, realms=frozenset({"saas"}))
 SHORTEST: Final[Mapping[str, object]] = {"iss": "i", "sub": "s", "aud": "a", "exp": 2, "iat": 1, "scopes": []}
@@ -159,24 +160,24 @@ def test_a_text_is_one_audience_and_no_list_of_letters() -> None:
 @pytest.mark.parametrize(
     ("value", "seats"),
     [
-        pytest.param(0, 0, id="none"),
-        pytest.param(50, 50, id="a number"),
-        pytest.param(10**12, 10**12, id="a number has no bound"),
-        pytest.param("50", 50, id="digits"),
-        pytest.param("000000007", 7, id="nine digits"),
-        pytest.param("1000000000", None, id="ten digits"),
-        pytest.param("", None, id="empty"),
-        pytest.param("-1", None, id="a sign"),
-        pytest.param("1.5", None, id="a point"),
-        pytest.param(" 1", None, id="a space"),
-        pytest.param("1\n", None, id="a line break"),
-        pytest.param("٣", None, id="a digit that is not ASCII"),
-        pytest.param("²", None, id="a superscript"),
-        pytest.param(-1, None, id="less than none"),
-        pytest.param(1.0, None, id="a fraction"),
-        pytest.param(True, None, id="true"),
-        pytest.param(None, None, id="null"),
-        pytest.param([5], None, id="a list"),
+        row("none", 0, 0),
+        row("a number", 50, 50),
+        row("a number has no bound", 10**12, 10**12),
+        row("digits", "50", 50),
+        row("nine digits", "000000007", 7),
+        row("ten digits", "1000000000", None),
+        row("empty", "", None),
+        row("a sign", "-1", None),
+        row("a point", "1.5", None),
+        row("a space", " 1", None),
+        row("a line break", "1\n", None),
+        row("a digit that is not ASCII", "٣", None),
+        row("a superscript", "²", None),
+        row("less than none", -1, None),
+        row("a fraction", 1.0, None),
+        row("true", True, None),
+        row("null", None, None),
+        row("a list", [5], None),
     ],
 )
 def test_seats_that_make_no_sense_are_unknown_and_refuse_no_token(value: object, seats: int | None) -> None:
@@ -191,46 +192,35 @@ LENIENT: Final = replace(ISSUER, expiry_leeway=30.0, start_leeway=30.0)
 @pytest.mark.parametrize(
     ("changes", "now", "error"),
     [
-        pytest.param({}, 1_999.999, None, id="just before it expires"),
-        pytest.param({}, 2_000.0, TokenError.EXPIRED, id="as it expires"),
-        pytest.param({"issuer": LENIENT}, 2_029.9, None, id="just before the leeway ends"),
-        pytest.param({"issuer": LENIENT}, 2_030.0, TokenError.EXPIRED, id="as the leeway ends"),
-        pytest.param({}, 990.0, None, id="issued ten seconds ahead"),
-        pytest.param({}, 989.9, TokenError.NOT_YET_VALID, id="issued further ahead"),
-        pytest.param({"issuer": LENIENT}, 970.0, None, id="issued ahead within the issuer's leeway"),
-        pytest.param({"issuer": LENIENT}, 969.9, TokenError.NOT_YET_VALID, id="issued ahead beyond it"),
-        pytest.param({"not_before": 1_510.0}, 1_500.0, None, id="not before ten seconds ahead"),
-        pytest.param({"not_before": 1_510.1}, 1_500.0, TokenError.NOT_YET_VALID, id="not before later"),
-        pytest.param({"issuer": LENIENT, "not_before": 1_530.0}, 1_500.0, None, id="not before, within the leeway"),
-        pytest.param({"expires": 4_600.0}, 1_500.0, None, id="as long as the issuer may say"),
-        pytest.param({"expires": 4_600.1}, 1_500.0, TokenError.LIFETIME_TOO_LONG, id="longer"),
-        pytest.param(
-            {"issuer": LENIENT, "expires": 4_600.1}, 1_500.0, TokenError.LIFETIME_TOO_LONG, id="no leeway there"
-        ),
-        pytest.param({"issuer": REALMED, "realm": "saas"}, 1_500.0, None, id="a realm of the issuer"),
-        pytest.param({"issuer": REALMED, "realm": "other"}, 1_500.0, TokenError.WRONG_REALM, id="another realm"),
-        pytest.param({"realm": "other"}, 1_500.0, None, id="any realm where the issuer lists none"),
-        pytest.param({"audiences": frozenset()}, 1_500.0, TokenError.WRONG_AUDIENCE, id="no audience"),
-        pytest.param(
-            {"audiences": frozenset({"aud-beta"})}, 1_500.0, TokenError.WRONG_AUDIENCE, id="another's audience"
-        ),
-        pytest.param({"audiences": frozenset({"aud-alpha", "aud-beta"})}, 1_500.0, None, id="one of several audiences"),
-        pytest.param(
-            {"audiences": frozenset({"aud-alph"})}, 1_500.0, TokenError.WRONG_AUDIENCE, id="half the audience"
-        ),
-        pytest.param({"audiences": frozenset({"alpha"})}, 1_500.0, TokenError.WRONG_AUDIENCE, id="the backend's name"),
-        pytest.param(
+        row("just before it expires", {}, 1_999.999, None),
+        row("as it expires", {}, 2_000.0, TokenError.EXPIRED),
+        row("just before the leeway ends", {"issuer": LENIENT}, 2_029.9, None),
+        row("as the leeway ends", {"issuer": LENIENT}, 2_030.0, TokenError.EXPIRED),
+        row("issued ten seconds ahead", {}, 990.0, None),
+        row("issued further ahead", {}, 989.9, TokenError.NOT_YET_VALID),
+        row("issued ahead within the issuer's leeway", {"issuer": LENIENT}, 970.0, None),
+        row("issued ahead beyond it", {"issuer": LENIENT}, 969.9, TokenError.NOT_YET_VALID),
+        row("not before ten seconds ahead", {"not_before": 1_510.0}, 1_500.0, None),
+        row("not before later", {"not_before": 1_510.1}, 1_500.0, TokenError.NOT_YET_VALID),
+        row("not before, within the leeway", {"issuer": LENIENT, "not_before": 1_530.0}, 1_500.0, None),
+        row("as long as the issuer may say", {"expires": 4_600.0}, 1_500.0, None),
+        row("longer", {"expires": 4_600.1}, 1_500.0, TokenError.LIFETIME_TOO_LONG),
+        row("no leeway there", {"issuer": LENIENT, "expires": 4_600.1}, 1_500.0, TokenError.LIFETIME_TOO_LONG),
+        row("a realm of the issuer", {"issuer": REALMED, "realm": "saas"}, 1_500.0, None),
+        row("another realm", {"issuer": REALMED, "realm": "other"}, 1_500.0, TokenError.WRONG_REALM),
+        row("any realm where the issuer lists none", {"realm": "other"}, 1_500.0, None),
+        row("no audience", {"audiences": frozenset()}, 1_500.0, TokenError.WRONG_AUDIENCE),
+        row("another's audience", {"audiences": frozenset({"aud-beta"})}, 1_500.0, TokenError.WRONG_AUDIENCE),
+        row("one of several audiences", {"audiences": frozenset({"aud-alpha", "aud-beta"})}, 1_500.0, None),
+        row("half the audience", {"audiences": frozenset({"aud-alph"})}, 1_500.0, TokenError.WRONG_AUDIENCE),
+        row("the backend's name", {"audiences": frozenset({"alpha"})}, 1_500.0, TokenError.WRONG_AUDIENCE),
+        row(
+            "a backend that the issuer may not mint for",
             {"issuer": replace(ISSUER, backend_services=frozenset({"beta"}))},
             1_500.0,
             TokenError.WRONG_AUDIENCE,
-            id="a backend that the issuer may not mint for",
         ),
-        pytest.param(
-            {"issuer": replace(ISSUER, backend_services=frozenset({"alpha"}))},
-            1_500.0,
-            None,
-            id="a backend that it may",
-        ),
+        row("a backend that it may", {"issuer": replace(ISSUER, backend_services=frozenset({"alpha"}))}, 1_500.0, None),
     ],
 )
 def test_well_formed_claims_are_judged_for_this_time_and_backend(

@@ -21,6 +21,7 @@ from tests.support import certificates
 from tests.support.certificates import Certificate, x5c
 from tests.support.examples import BACKEND, ISSUER, OTHER_BACKEND, USER_ISSUER
 from tests.support.signing import Key, encode, hmac_with, key
+from tests.support.tables import row
 
 RSA, SECOND_RSA, EC, ED = key("v-1"), key("v-2"), key("v-ec", "ES256"), key("v-ed", "EdDSA")
 NOW: Final = 1_500.0
@@ -190,16 +191,16 @@ def test_without_kid_every_fitting_key_is_tried_where_the_issuer_allows_it(signe
     assert isinstance(tried.verdict(minted(signer, header={"kid": None})), Claims)
 
 
-def test_without_kid_a_foreign_key_is_a_bad_signature() -> None:
-    assert bench(KIDLESS, RSA).verdict(minted(key("v-3"), header={"kid": None})) is TokenError.BAD_SIGNATURE
-
-
-def test_without_kid_and_without_a_fitting_key_the_key_is_unknown() -> None:
-    assert bench(KIDLESS, RSA).verdict(minted(EC, header={"kid": None})) is TokenError.UNKNOWN_KEY
-
-
-def test_a_kid_that_is_present_and_unknown_is_refused_even_there() -> None:
-    assert bench(KIDLESS, RSA).verdict(minted(header={"kid": "nobody"})) is TokenError.UNKNOWN_KEY
+@pytest.mark.parametrize(
+    ("token", "error"),
+    [
+        row("a foreign key", minted(key("v-3"), header={"kid": None}), TokenError.BAD_SIGNATURE),
+        row("no key of the algorithm", minted(EC, header={"kid": None}), TokenError.UNKNOWN_KEY),
+        row("a kid that is present and unknown", minted(header={"kid": "nobody"}), TokenError.UNKNOWN_KEY),
+    ],
+)
+def test_where_a_kid_may_be_absent_a_key_must_fit_all_the_same(token: str, error: TokenError) -> None:
+    assert bench(KIDLESS, RSA).verdict(token) is error
 
 
 def test_a_chain_is_refused_where_the_issuer_does_not_trust_chains_whatever_anchors_there_are() -> None:

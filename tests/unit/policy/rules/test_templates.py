@@ -3,15 +3,16 @@
 import pytest
 
 from authz.policy.rules.templates import MAX_SEGMENTS, Template, parse_prefix, parse_template
+from tests.support.tables import row
 
 
 @pytest.mark.parametrize(
     ("text", "segments"),
     [
-        pytest.param("/", (), id="the root"),
-        pytest.param("/ai", ("ai",), id="one segment"),
-        pytest.param("/a/b", ("a", "b"), id="two segments"),
-        pytest.param("/duo_workflow.DuoWorkflow", ("duo_workflow.DuoWorkflow",), id="a gRPC service"),
+        row("the root", "/", ()),
+        row("one segment", "/ai", ("ai",)),
+        row("two segments", "/a/b", ("a", "b")),
+        row("a gRPC service", "/duo_workflow.DuoWorkflow", ("duo_workflow.DuoWorkflow",)),
     ],
 )
 def test_a_prefix_is_literal_segments(text: str, segments: tuple[str, ...]) -> None:
@@ -21,11 +22,11 @@ def test_a_prefix_is_literal_segments(text: str, segments: tuple[str, ...]) -> N
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        pytest.param("", "a path begins with /", id="empty"),
-        pytest.param("ai", "a path begins with /", id="no slash"),
-        pytest.param("/ai/", "an empty segment", id="a slash at the end"),
-        pytest.param("/{name}", "a prefix has literal segments only", id="a free segment"),
-        pytest.param("/a/{rest=**}", "a prefix has literal segments only", id="a rest"),
+        row("empty", "", "a path begins with /"),
+        row("no slash", "ai", "a path begins with /"),
+        row("a slash at the end", "/ai/", "an empty segment"),
+        row("a free segment", "/{name}", "a prefix has literal segments only"),
+        row("a rest", "/a/{rest=**}", "a prefix has literal segments only"),
     ],
 )
 def test_anything_else_is_no_prefix(text: str, message: str) -> None:
@@ -36,20 +37,15 @@ def test_anything_else_is_no_prefix(text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "template", "names"),
     [
-        pytest.param("/x", Template(("p", "x"), rest=False), {}, id="literal"),
-        pytest.param("/x/{a}", Template(("p", "x", None), rest=False), {"a": (2, 3)}, id="one free segment"),
-        pytest.param(
-            "/{a}/x/{b_2}", Template(("p", None, "x", None), rest=False), {"a": (1, 2), "b_2": (3, 4)}, id="two of them"
+        row("literal", "/x", Template(("p", "x"), rest=False), {}),
+        row("one free segment", "/x/{a}", Template(("p", "x", None), rest=False), {"a": (2, 3)}),
+        row("two of them", "/{a}/x/{b_2}", Template(("p", None, "x", None), rest=False), {"a": (1, 2), "b_2": (3, 4)}),
+        row("a rest alone", "/{r=**}", Template(("p",), rest=True), {"r": (1, None)}),
+        row(
+            "a free segment and a rest", "/{a}/{r=**}", Template(("p", None), rest=True), {"a": (1, 2), "r": (2, None)}
         ),
-        pytest.param("/{r=**}", Template(("p",), rest=True), {"r": (1, None)}, id="a rest alone"),
-        pytest.param(
-            "/{a}/{r=**}",
-            Template(("p", None), rest=True),
-            {"a": (1, 2), "r": (2, None)},
-            id="a free segment and a rest",
-        ),
-        pytest.param("/...", Template(("p", "..."), rest=False), {}, id="three dots are a name"),
-        pytest.param("/a!$&'()*+,=:@-~.b", Template(("p", "a!$&'()*+,=:@-~.b"), rest=False), {}, id="every character"),
+        row("three dots are a name", "/...", Template(("p", "..."), rest=False), {}),
+        row("every character", "/a!$&'()*+,=:@-~.b", Template(("p", "a!$&'()*+,=:@-~.b"), rest=False), {}),
     ],
 )
 def test_a_path_is_below_its_prefix(text: str, template: Template, names: dict[str, tuple[int, int | None]]) -> None:
@@ -59,32 +55,32 @@ def test_a_path_is_below_its_prefix(text: str, template: Template, names: dict[s
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        pytest.param("x", "a path begins with /", id="no slash"),
-        pytest.param("", "a path begins with /", id="empty"),
-        pytest.param("/", "an empty segment .* can never match", id="only a slash"),
-        pytest.param("/x/", "an empty segment .* can never match", id="a slash at the end"),
-        pytest.param("/x//y", "an empty segment .* can never match", id="two slashes in a row"),
-        pytest.param("/{a}/{a}", "{a} appears twice", id="a name twice"),
-        pytest.param("/{a}/{a=**}", "{a} appears twice", id="a name twice, once for the rest"),
-        pytest.param("/{r=**}/x", r"{r=\*\*} takes the rest of a path: it must come last", id="a rest in the middle"),
-        pytest.param("/{Name}", "'{Name}' is neither {name} nor", id="an upper-case name"),
-        pytest.param("/{}", "'{}' is neither {name} nor", id="no name"),
-        pytest.param("/{a=*}", r"'{a=\*}' is neither {name} nor", id="one star"),
-        pytest.param("/x{a}", "'x{a}' is neither {name} nor", id="a part of a segment"),
-        pytest.param("/{a", "'{a' is neither {name} nor", id="an open brace"),
-        pytest.param("/a}", "'a}' is neither {name} nor", id="a closing brace"),
-        pytest.param("/.", r"segment '\.' has a character that no path has", id="a dot"),
-        pytest.param("/..", r"segment '\.\.' has a character that no path has", id="two dots"),
-        pytest.param("/a%20b", "segment 'a%20b' has a character that no path has", id="an escape"),
-        pytest.param("/a b", "segment 'a b' has a character that no path has", id="a space"),
-        pytest.param("/a;b", "segment 'a;b' has a character that no path has", id="a semicolon"),
-        pytest.param("/a/*", "'.' is no pattern: {name} matches one segment", id="a star, which newcomers write"),
-        pytest.param("/a/**", "{name=..} all that follow", id="two stars"),
-        pytest.param("/a?b", "segment 'a.b' has a character that no path has", id="a query"),
-        pytest.param("/a#b", "segment 'a#b' has a character that no path has", id="a fragment"),
-        pytest.param("/a\\b", "has a character that no path has", id="a backslash"),
-        pytest.param("/é", "has a character that no path has", id="not ASCII"),
-        pytest.param("/a\n", "has a character that no path has", id="a line break at the end"),
+        row("no slash", "x", "a path begins with /"),
+        row("empty", "", "a path begins with /"),
+        row("only a slash", "/", "an empty segment .* can never match"),
+        row("a slash at the end", "/x/", "an empty segment .* can never match"),
+        row("two slashes in a row", "/x//y", "an empty segment .* can never match"),
+        row("a name twice", "/{a}/{a}", "{a} appears twice"),
+        row("a name twice, once for the rest", "/{a}/{a=**}", "{a} appears twice"),
+        row("a rest in the middle", "/{r=**}/x", r"{r=\*\*} takes the rest of a path: it must come last"),
+        row("an upper-case name", "/{Name}", "'{Name}' is neither {name} nor"),
+        row("no name", "/{}", "'{}' is neither {name} nor"),
+        row("one star", "/{a=*}", r"'{a=\*}' is neither {name} nor"),
+        row("a part of a segment", "/x{a}", "'x{a}' is neither {name} nor"),
+        row("an open brace", "/{a", "'{a' is neither {name} nor"),
+        row("a closing brace", "/a}", "'a}' is neither {name} nor"),
+        row("a dot", "/.", r"segment '\.' has a character that no path has"),
+        row("two dots", "/..", r"segment '\.\.' has a character that no path has"),
+        row("an escape", "/a%20b", "segment 'a%20b' has a character that no path has"),
+        row("a space", "/a b", "segment 'a b' has a character that no path has"),
+        row("a semicolon", "/a;b", "segment 'a;b' has a character that no path has"),
+        row("a star, which newcomers write", "/a/*", "'.' is no pattern: {name} matches one segment"),
+        row("two stars", "/a/**", "{name=..} all that follow"),
+        row("a query", "/a?b", "segment 'a.b' has a character that no path has"),
+        row("a fragment", "/a#b", "segment 'a#b' has a character that no path has"),
+        row("a backslash", "/a\\b", "has a character that no path has"),
+        row("not ASCII", "/é", "has a character that no path has"),
+        row("a line break at the end", "/a\n", "has a character that no path has"),
     ],
 )
 def test_a_path_that_could_never_match_is_refused(text: str, message: str) -> None:

@@ -5,7 +5,7 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from cryptography import x509
@@ -95,65 +95,40 @@ def of_rsa(public: rsa.RSAPublicKey) -> x509.Certificate:
     return x509.CertificateBuilder(name, name, public, 1, NOW, NOW + timedelta(days=1)).sign(signer, SHA256())
 
 
+UNREADABLE: Final = "contains no PEM certificates that can be read"
+NO_CA: Final = "certificate 1 is no CA that may sign certificates"
+UNUSABLE: Final = "certificate 1 has a key that certificates are not verified with: "
+BROKEN: Final = "certificate 1 cannot be read: "
+
+
+def authority(**differences: Any) -> str:  # Any: as the fields of a certificate are
+    return pem([replace(ROOT, name="another", **differences)])
+
+
+def bent(old: str, new: str) -> str:
+    """Return the root with some octets exchanged, signed again."""
+    return pem_of(resigned(ROOT, lambda content: content.replace(bytes.fromhex(old), bytes.fromhex(new))))
+
+
 REFUSED: Final[dict[str, tuple[str, str]]] = {
-    "nothing": ("", "contains no PEM certificates that can be read"),
-    "junk": ("junk", "contains no PEM certificates that can be read"),
-    "junk inside": (pem_of(b"junk"), "contains no PEM certificates that can be read"),
-    "cut short": (pem([ROOT])[:-40], "contains no PEM certificates that can be read"),
-    "a leaf": (pem([Certificate("leaf")]), "certificate 1 is no CA that may sign certificates"),
+    "nothing": ("", UNREADABLE),
+    "junk": ("junk", UNREADABLE),
+    "junk inside": (pem_of(b"junk"), UNREADABLE),
+    "cut short": (pem([ROOT])[:-40], UNREADABLE),
+    "a leaf": (pem([Certificate("leaf")]), NO_CA),
     "a leaf behind a root": (pem([ROOT, Certificate("leaf")]), "certificate 2 is no CA that may sign certificates"),
-    "a certificate that does not say what it is": (
-        pem([Certificate("silent", ca=None, usages=("key_cert_sign",))]),
-        "certificate 1 is no CA that may sign certificates",
-    ),
-    "a root that may not certify": (
-        pem([Certificate("idle", ca=True, usages=("digital_signature",))]),
-        "certificate 1 is no CA that may sign certificates",
-    ),
-    "a root that does not say what it may": (
-        pem([Certificate("mute", ca=True, usages=None)]),
-        "certificate 1 is no CA that may sign certificates",
-    ),
-    "1024 bits": (
-        pem([Certificate("weak", ca=True, kind="RSA-1024")]),
-        f"certificate 1 has a key that certificates are not verified with: {KEYS}",
-    ),
-    "no authority that may certify all the same": (
-        pem([Certificate("half", ca=False, usages=("key_cert_sign",))]),
-        "certificate 1 is no CA that may sign certificates",
-    ),
-    "16384 bits": (
-        pem([Certificate("huge", ca=True, signed_by=ROOT, kind="RSA-16384")]),
-        "certificate 1 has a key that certificates are not verified with",
-    ),
-    "a curve that is not of NIST": (
-        pem([Certificate("odd", ca=True, kind="secp256k1")]),
-        "certificate 1 has a key that certificates are not verified with",
-    ),
-    "Ed25519": (
-        pem([Certificate("edwards", ca=True, kind="EdDSA")]),
-        "certificate 1 has a key that certificates are not verified with",
-    ),
-    "Ed448": (
-        pem([Certificate("Edwards", ca=True, kind="Ed448")]),
-        "certificate 1 has a key that certificates are not verified with",
-    ),
-    "a version that does not exist": (
-        pem_of(resigned(ROOT, lambda content: content.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x07"))),
-        "contains no PEM certificates that can be read",
-    ),
-    "an extension twice": (
-        pem_of(resigned(ROOT, lambda content: content.replace(b"\x55\x1d\x0e", b"\x55\x1d\x0f"))),
-        "certificate 1 cannot be read: ",
-    ),
-    "a kind of key that nobody knows": (
-        pem_of(
-            resigned(
-                ROOT, lambda content: content.replace(b"\x2a\x86\x48\xce\x3d\x02\x01", b"\x2a\x86\x48\xce\x3d\x02\x7f")
-            )
-        ),
-        "certificate 1 cannot be read: ",
-    ),
+    "a certificate that does not say what it is": (authority(ca=None, usages=("key_cert_sign",)), NO_CA),
+    "a root that may not certify": (authority(usages=("digital_signature",)), NO_CA),
+    "a root that does not say what it may": (authority(usages=None), NO_CA),
+    "no authority that may certify all the same": (authority(ca=False, usages=("key_cert_sign",)), NO_CA),
+    "1024 bits": (authority(kind="RSA-1024"), f"{UNUSABLE}{KEYS}"),
+    "16384 bits": (authority(signed_by=ROOT, kind="RSA-16384"), UNUSABLE),
+    "a curve that is not of NIST": (authority(kind="secp256k1"), UNUSABLE),
+    "Ed25519": (authority(kind="EdDSA"), UNUSABLE),
+    "Ed448": (authority(kind="Ed448"), UNUSABLE),
+    "a version that does not exist": (bent("a003020102", "a003020107"), UNREADABLE),
+    "an extension twice": (bent("551d0e", "551d0f"), BROKEN),
+    "a kind of key that nobody knows": (bent("2a8648ce3d0201", "2a8648ce3d027f"), BROKEN),
 }
 
 
