@@ -1,12 +1,12 @@
-# The service, and nothing that builds or installs: no compiler, no pip.
+# The image of the service. It holds nothing that builds or installs: no compiler, no pip.
 #
 #   docker build -t cloud-connector-authz .
 #
-# Only what every builder knows is used, the classic one too: no heredocs, no mounts in RUN. Wheels alone are installed,
-# each with the hash that requirements/ holds for it, so what was tested is what runs. dev/install.py does that here as
-# it does for make: pip installs uv, and uv the rest. A pip.conf in the base image names its mirror to both.
+# It uses only what every builder supports, the classic one too: no heredocs, no mounts in RUN. It installs only wheels, and
+# checks each against its hash in requirements/, so the tested versions are the ones that run. dev/install.py does that, as it
+# does for make: pip installs uv, and uv installs the rest. Both use the mirror that a pip.conf in the base image names.
 
-# Another image will do if its python3 is CPython 3.11 or newer with pip or ensurepip.
+# You can use another image if its python3 is CPython 3.11 or newer with pip or ensurepip.
 ARG PYTHON_IMAGE=python:3.13-slim-bookworm
 
 # ------------------------------------------------------------------------------------------------------------- build
@@ -40,8 +40,8 @@ RUN python3 /tmp/strip.py && rm /tmp/strip.py \
 COPY --from=build /opt/authz /opt/authz
 COPY deploy/image/ready.py /opt/authz/
 
-# What is written goes to run/authz (sockets) and /tmp (a snapshot of policy and keys); the rest may be read-only. Envoy finds
-# the sockets where they are here: mount run/authz at the same path in its container, or below the same working directory.
+# The service writes to run/authz (sockets) and /tmp (a snapshot of policy and keys); the rest may be read-only. Envoy looks for
+# the sockets at the same path: mount run/authz there in its container, or below the same working directory.
 ENV PATH=/opt/authz/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 10001:10001
 WORKDIR /srv
