@@ -57,7 +57,7 @@ def token() -> None:
     type=click.Choice([place.value for place in ChainPlace]),
     is_flag=False,
     flag_value="header",
-    help="Sign with a certificate in place of a packaged key, and carry its chain there; in the header where left out.",
+    help="Sign with a certificate, not with a packaged key, and put its chain into the header or the claims.",
 )
 def issue(
     policy: Path,
@@ -76,11 +76,11 @@ def issue(
 ) -> None:  # Any: click hands over what the options above have made
     """Print a signed token.
 
-    It grants what --scope names, or everything (--all-scopes), or what a customer is entitled to, whom --license-type,
-    --add-on, --operator and --gitlab-version describe.
+    The token grants the scopes of --scope, or all of them (--all-scopes), or those that a customer is entitled to.
+    Describe the customer with --license-type, --add-on, --operator and --gitlab-version.
 
-    Its bearer also sends X-Gitlab-Authentication-Type: oidc, and the headers bound to its claims: X-Gitlab-Realm,
-    X-Gitlab-Instance-Id, and X-Gitlab-Global-User-Id with a user token.
+    Send these headers with it: X-Gitlab-Authentication-Type: oidc, and those that must agree with its claims:
+    X-Gitlab-Realm, X-Gitlab-Instance-Id, and X-Gitlab-Global-User-Id with a user token.
     """
     catalog, issuer = _find(policy, issuer_name)
     _check_flags(issuer, user, chain)
@@ -161,5 +161,5 @@ def _entitled(catalog: Catalog, backend_service: str, flags: CustomerFlags) -> t
     scopes = entitled_scopes(catalog, backend_service, flags.customer(catalog), datetime.now(UTC))
     if not scopes:
         hint = "'authz catalog entitlements' with the same flags shows what it lacks"
-        raise click.ClickException(f"this customer is entitled to nothing of {backend_service}: {hint}")
+        raise click.ClickException(f"this customer is entitled to no unit primitive of {backend_service}: {hint}")
     return scopes

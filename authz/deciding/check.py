@@ -23,7 +23,7 @@ def observed_by_nobody(_observation: Observation) -> None:
 
 
 class Check:
-    """Answers every request by the judge of the moment: assign `judge` to swap the policy.
+    """Answers every request by the current judge: assign `judge` to swap the policy.
 
     `clock` gives seconds since the epoch; `report` gets the exceptions that are bugs of ours; `observe` gets every
     answer, once it is written.

@@ -1,4 +1,4 @@
-"""The judge: decides on a request by one policy. The checks stand here in their order; the first that fails answers."""
+"""Decides on a request by one policy. The checks are listed in their order; the first that fails answers."""
 
 import re
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _BEARER: Final = re.compile(r"bearer +([^\s,]+)", re.IGNORECASE | re.ASCII)
 
 
 class Judgement(NamedTuple):
-    """A decision and what it was made from, each part as far as the checks came.
+    """A decision and what the checks found before it was made, each part as far as they came.
 
     `demanded` are the unit primitives that the request needs; None where it needs none or does not say. `caller` is
     there once a token is proven, refused or not. A tuple is made in half the time of a frozen dataclass

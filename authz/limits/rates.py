@@ -61,7 +61,7 @@ def parse_rate(value: object) -> Rate:
     if unit not in _UNITS:
         raise ValueError(f"should end in one of {', '.join(f'/{each}' for each in _UNITS)}")
     if digits.startswith("-") or not digits.strip("0"):
-        raise ValueError("should allow at least 1 request: whom to refuse altogether is for rules and revocations")
+        raise ValueError("should allow at least 1 request: to refuse a caller, use rules or revocations")
     if len(digits) > len(str(MAX_REQUESTS)) or int(digits) > MAX_REQUESTS:
         raise ValueError(f"should allow at most {MAX_REQUESTS} requests, which is what the engines can count to")
     return Rate(int(digits), Unit(unit))

@@ -34,7 +34,7 @@ def schema(kind: str | None, folder: Path | None) -> None:
     """Print the JSON Schema of one kind of policy file, or of all of them by name."""
     if folder is not None:
         if kind is not None:
-            raise click.UsageError("--write writes all of them: leave the kind out")
+            raise click.UsageError("--write writes all schemas: do not name one")
         _write(folder)
     elif kind is not None:
         click.echo(schema_text(kind), nl=False)

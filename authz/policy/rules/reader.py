@@ -150,7 +150,9 @@ def _endpoints(placed: list[_PlacedRule], findings: Findings) -> Iterator[tuple[
             for method in each.rule.methods:
                 other = taken.setdefault(method, each)
                 if other is not each:
-                    _report_clash(each, other, f"{method} on this path has two rules of equal strength", findings)
+                    _report_clash(
+                        each, other, f"{method} on this path has two rules that are equally specific", findings
+                    )
         rules = [each.rule for each in same if not isinstance(each.rule, Choice)]
         choices = tuple(each.rule for each in same if isinstance(each.rule, Choice))
         by_method = dict(chain.from_iterable(((method, rule) for method in rule.methods) for rule in rules))

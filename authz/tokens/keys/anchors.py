@@ -56,7 +56,7 @@ def _anchor_problem(certificate: x509.Certificate) -> str | None:
     """Return why no chain could lead to this certificate, or None, so that the start fails and not the first token."""
     try:
         if not _may_certify(certificate):
-            return "is no CA that may sign certificates: a trust anchor is a root certificate, not a leaf"
+            return "is not a CA certificate that may sign others: use the root, not a leaf"
         if not strong_enough(certificate) or isinstance(certificate.public_key(), ed25519.Ed25519PublicKey):
             rsa_bits = f"RSA of {MIN_RSA_BITS} to {MAX_RSA_BITS} bits"
             return f"has a key that certificates are not verified with: {rsa_bits}, P-256, P-384 and P-521 are"

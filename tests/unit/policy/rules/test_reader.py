@@ -308,13 +308,13 @@ def test_all_problems_of_all_files_are_reported_at_once(tmp_path: Path) -> None:
 )
 def test_two_rules_of_equal_strength_for_one_method_clash(tmp_path: Path, first: str, second: str) -> None:
     _, problems = found(tmp_path, a=first, b=second)
-    assert problems == ["b.yml:4: GET on this path has two rules of equal strength; the other is a.yml:4"]
+    assert problems == ["b.yml:4: GET on this path has two rules that are equally specific; the other is a.yml:4"]
 
 
 def test_a_rule_clashes_with_a_later_one_of_its_own_file(tmp_path: Path) -> None:
     rule = "{path: /x, methods: [GET], public: true}"
     _, problems = found(tmp_path, a=f"{rule}\n{rule}")
-    assert problems == ["a.yml:5: GET on this path has two rules of equal strength; the other is a.yml:4"]
+    assert problems == ["a.yml:5: GET on this path has two rules that are equally specific; the other is a.yml:4"]
 
 
 def test_two_backends_cannot_share_a_path_whatever_their_methods(tmp_path: Path) -> None:
