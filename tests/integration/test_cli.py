@@ -18,12 +18,13 @@ from click.testing import CliRunner, Result
 from authz.cli import main
 from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from authz.deciding.check import Check
-from authz.deciding.decision import Allowed, Decision
+from authz.deciding.decision import Allowed, Decision, Identity
 from authz.deciding.judge import Judge
 from authz.deciding.request import to_request
 from authz.policy.load import load_policy
 from tests.support.cases.case_file import POLICY
 from tests.support.minting import INSTANCE, USER, client_headers, request
+from tests.support.tables import row
 from tests.support.tiers import tier_of
 
 ISSUERS: Final = {entry["name"]: entry for entry in yaml.safe_load((POLICY / "issuers.yml").read_text())["issuers"]}
@@ -43,6 +44,13 @@ def error_line(result: Result) -> str:
     assert result.stdout == ""
     assert "Traceback" not in result.stderr
     return result.stderr.splitlines()[-1]
+
+
+def refused(*arguments: str, code: int = 1) -> str:
+    """Return the last line of a command that fails with that code."""
+    result = run(*arguments)
+    assert result.exit_code == code
+    return error_line(result)
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +74,14 @@ def issued(keys: Path, issuer: str, *more: str) -> str:
 def decided(keys: Path, message: bytes, environment: str = "production") -> Decision:
     """Return what is decided on a message now."""
     return judge(keys, environment).judge(to_request(message), time.time()).decision
+
+
+def granted(keys: Path, message: bytes) -> Identity:
+    """Return whom a message is allowed for."""
+    decision = decided(keys, message)
+    assert isinstance(decision, Allowed)
+    assert decision.identity is not None
+    return decision.identity
 
 
 def judge(keys: Path, environment: str = "production") -> Judge:
@@ -139,9 +155,9 @@ def test_a_root_without_its_authority_is_not_replaced(
 @pytest.mark.parametrize("inside", ["", "keys", "keys/deeper", "../data/keys"])
 def test_keys_are_never_made_inside_the_package(inside: str) -> None:
     before = sorted(POLICY.rglob("*"))
-    result = run("keys", "generate", str(POLICY / inside))
-    assert result.exit_code == 2
-    assert error_line(result).endswith("is inside the package: private keys never belong there, name another folder")
+    assert refused("keys", "generate", str(POLICY / inside), code=2).endswith(
+        "is inside the package: private keys never belong there, name another folder"
+    )
     assert sorted(POLICY.rglob("*")) == before
 
 
@@ -174,9 +190,7 @@ def test_a_private_half_gets_its_lost_public_one_back(tmp_path: Path, keys: Path
 @pytest.mark.parametrize("folder", ["", "."])
 def test_keys_are_not_made_in_the_current_folder(folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    result = run("keys", "generate", folder)
-    assert result.exit_code == 2
-    assert error_line(result).endswith("private keys need a folder of their own, name one")
+    assert refused("keys", "generate", folder, code=2).endswith("private keys need a folder of their own, name one")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -205,9 +219,7 @@ def test_a_token_that_the_service_would_refuse_is_not_signed(keys: Path, flags: 
 
 
 def test_a_folder_that_cannot_be_written_is_one_clear_line() -> None:
-    result = run("keys", "generate", "/proc/1/keys")
-    assert result.exit_code == 1
-    assert error_line(result).startswith("Error: /proc/1/keys")
+    assert refused("keys", "generate", "/proc/1/keys").startswith("Error: /proc/1/keys")
 
 
 def test_a_broken_issuers_file_is_reported_with_its_line(tmp_path: Path) -> None:
@@ -253,21 +265,16 @@ def test_what_the_flags_say_is_what_the_token_says(keys: Path) -> None:
     rules = yaml.safe_load((POLICY / "rules/sast.yml").read_text())
     rule = next(rule for rule in rules["rules"] if "{" not in rule["path"] and "unit_primitives" in rule)
     message = request(rules["prefix"] + rule["path"], method=rule["methods"][0], token=token)
-    decision = decided(keys, message)
-    assert isinstance(decision, Allowed)
-    assert decision.identity is not None
-    claims = decision.identity.claims
-    assert (claims.seats, decision.identity.tier) == (150, tier_of(150))
+    identity = granted(keys, message)
+    claims = identity.claims
+    assert (claims.seats, identity.tier) == (150, tier_of(150))
     assert claims.scopes == {"security_scans", "duo_chat"}
     assert claims.expires - claims.issued == 3 * 86_400
     assert claims.instance_id == claims.subject == INSTANCE
 
 
 def test_all_scopes_are_those_of_the_backend(keys: Path) -> None:
-    decision = decided(keys, request(token=issued(keys, "customers-dot", "--all-scopes")))
-    assert isinstance(decision, Allowed)
-    assert decision.identity is not None
-    scopes = decision.identity.claims.scopes
+    scopes = granted(keys, request(token=issued(keys, "customers-dot", "--all-scopes"))).claims.scopes
     assert {"complete_code", "duo_chat"} <= scopes
     assert "security_scans" not in scopes
 
@@ -277,10 +284,7 @@ CUSTOMER: Final = ("--license-type", "ultimate", "--gitlab-version", "17.8")
 
 def entitled(keys: Path, *more: str, path: str = "/ai/v2/code/completions") -> frozenset[str]:
     """Return the scopes of a token for a customer."""
-    decision = decided(keys, request(path, token=issued(keys, "customers-dot", *CUSTOMER, *more)))
-    assert isinstance(decision, Allowed)
-    assert decision.identity is not None
-    return decision.identity.claims.scopes
+    return granted(keys, request(path, token=issued(keys, "customers-dot", *CUSTOMER, *more))).claims.scopes
 
 
 def test_a_customers_token_grants_what_it_is_entitled_to(keys: Path) -> None:
@@ -297,16 +301,19 @@ def test_several_add_ons_grant_what_each_does(keys: Path) -> None:
 
 def test_a_customers_token_is_for_one_backend(keys: Path) -> None:
     token = issued(keys, "customers-dot", *CUSTOMER, "--backend-service", "sast")
-    decision = decided(keys, request("/sast/scan", token=token, label="sast"))
-    assert isinstance(decision, Allowed)
-    assert decision.identity is not None
-    assert decision.identity.claims.scopes == {"security_scans"}
+    assert granted(keys, request("/sast/scan", token=token, label="sast")).claims.scopes == {"security_scans"}
 
 
 def test_a_customer_that_is_entitled_to_nothing_gets_no_token(keys: Path) -> None:
+<<<<<<< HEAD
     result = run("token", "issue", "--keys", str(keys), "--issuer", "customers-dot", "--license-type", "free")
     assert result.exit_code == 1
     assert "this customer is entitled to no unit primitive of ai_gateway" in error_line(result)
+=======
+    assert "this customer is entitled to nothing of ai_gateway" in refused(
+        "token", "issue", "--keys", str(keys), "--issuer", "customers-dot", "--license-type", "free"
+    )
+>>>>>>> slim3
 
 
 def test_a_token_needs_no_flag_beyond_issuer_and_scope(keys: Path) -> None:
@@ -318,74 +325,70 @@ def test_a_token_needs_no_flag_beyond_issuer_and_scope(keys: Path) -> None:
 
 
 INSTANCE_TOKEN: Final = ("--issuer", "customers-dot", "--scope", "complete_code")
-MISUSES: Final = {
-    "no issuer": (("--all-scopes",), "Missing option '--issuer'"),
-    "an unknown issuer": (("--issuer", "nobody", "--all-scopes"), "issuer 'nobody' is not in "),
-    "no scope": (("--issuer", "customers-dot"), "either --scope, once or more, or --all-scopes"),
-    "scopes and a customer": (
-        (*INSTANCE_TOKEN, "--license-type", "ultimate"),
-        "either --scope, once or more, or --all-scopes, or what a customer is entitled to",
-    ),
-    "all scopes and a customer": (
-        ("--issuer", "customers-dot", "--all-scopes", "--add-on", "duo_pro"),
-        "either --scope, once or more, or --all-scopes, or what a customer is entitled to",
-    ),
-    "a customer without a license": (
-        ("--issuer", "customers-dot", "--add-on", "duo_pro"),
-        "say which license the customer has: --license-type",
-    ),
-    "an unknown license": (
-        ("--issuer", "customers-dot", "--license-type", "gold"),
-        "license type 'gold' is not in the catalog; there are: free, premium, ultimate",
-    ),
-    "an unknown add-on": (
-        ("--issuer", "customers-dot", "--license-type", "premium", "--add-on", "duo_pr0"),
-        "add-on 'duo_pr0' is not in the catalog; there are: duo_amazon_q, duo_core, duo_enterprise, duo_pro",
-    ),
-    "an unknown operator": (
-        ("--issuer", "customers-dot", "--license-type", "premium", "--operator", "me"),
-        "operator 'me' is not in the catalog; there are: amazon_q_operator, gitlab_cloud_operator, self_",
-    ),
-    "a version that is none": (
-        ("--issuer", "customers-dot", "--license-type", "premium", "--gitlab-version", "seventeen"),
-        "'seventeen' should be a GitLab version such as '17.8'",
-    ),
-    "scopes in two ways": ((*INSTANCE_TOKEN, "--all-scopes"), "either --scope, once or more, or --all-scopes"),
-    "an unknown scope": ((*INSTANCE_TOKEN, "--scope", "fly"), "unit primitive 'fly' is not in the catalog"),
-    "an unknown backend": (
-        (*INSTANCE_TOKEN, "--backend-service", "moon"),
-        "backend service 'moon' is not in the catalog; there are: ",
-    ),
-    "a user for an instance's issuer": ((*INSTANCE_TOKEN, "--user", "u"), "issuer 'customers-dot' takes no --user"),
-    "no user for a user's issuer": (("--issuer", "ai-gateway", "--all-scopes"), "issuer 'ai-gateway' needs --user"),
-    "too long a life": (
-        (*INSTANCE_TOKEN, "--expires-in", "4d"),
-        "--expires-in is at most the max_lifetime of issuer 'customers-dot', 72h",
-    ),
-    "a life without unit": ((*INSTANCE_TOKEN, "--expires-in", "60"), "'60' should be a number and a unit"),
-    "seats below none": ((*INSTANCE_TOKEN, "--seats", "-1"), "-1 is not in the range x>=0"),
-    "seats that are no number": ((*INSTANCE_TOKEN, "--seats", "many"), "'many' is not a valid integer"),
-    "an unknown flag": ((*INSTANCE_TOKEN, "--scopes", "x"), "No such option"),
-}
+DOT: Final = "--issuer customers-dot"
+ONE: Final = f"{DOT} --scope complete_code"
+WHICH: Final = "either --scope, once or more, or --all-scopes, or what a customer is entitled to"
 
 
-@pytest.mark.parametrize(("arguments", "problem"), MISUSES.values(), ids=MISUSES.keys())
-def test_a_mistake_in_the_usage_is_reported(keys: Path, arguments: tuple[str, ...], problem: str) -> None:
-    result = run("token", "issue", "--keys", str(keys), *arguments)
-    assert result.exit_code == 2
-    assert problem in error_line(result)
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        row("no issuer", "--all-scopes", "Missing option '--issuer'"),
+        row("an unknown issuer", "--issuer nobody --all-scopes", "issuer 'nobody' is not in "),
+        row("no scope", DOT, "either --scope, once or more, or --all-scopes"),
+        row("scopes and a customer", f"{ONE} --license-type ultimate", WHICH),
+        row("all scopes and a customer", f"{DOT} --all-scopes --add-on duo_pro", WHICH),
+        row(
+            "a customer without a license", f"{DOT} --add-on duo_pro", "which license the customer has: --license-type"
+        ),
+        row(
+            "an unknown license",
+            f"{DOT} --license-type gold",
+            "license type 'gold' is not in the catalog; there are: free, premium, ultimate",
+        ),
+        row(
+            "an unknown add-on",
+            f"{DOT} --license-type premium --add-on duo_pr0",
+            "add-on 'duo_pr0' is not in the catalog; there are: duo_amazon_q, duo_core, duo_enterprise, duo_pro",
+        ),
+        row(
+            "an unknown operator",
+            f"{DOT} --license-type premium --operator me",
+            "operator 'me' is not in the catalog; there are: amazon_q_operator, gitlab_cloud_operator, self_",
+        ),
+        row(
+            "a version that is none",
+            f"{DOT} --license-type premium --gitlab-version seventeen",
+            "'seventeen' should be a GitLab version such as '17.8'",
+        ),
+        row("scopes in two ways", f"{ONE} --all-scopes", "either --scope, once or more, or --all-scopes"),
+        row("an unknown scope", f"{ONE} --scope fly", "unit primitive 'fly' is not in the catalog"),
+        row(
+            "an unknown backend",
+            f"{ONE} --backend-service moon",
+            "backend service 'moon' is not in the catalog; there ",
+        ),
+        row("a user for an instance's issuer", f"{ONE} --user u", "issuer 'customers-dot' takes no --user"),
+        row("no user for a user's issuer", "--issuer ai-gateway --all-scopes", "issuer 'ai-gateway' needs --user"),
+        row("too long a life", f"{ONE} --expires-in 4d", "is at most the max_lifetime of issuer 'customers-dot', 72h"),
+        row("a life without unit", f"{ONE} --expires-in 60", "'60' should be a number and a unit"),
+        row("seats below none", f"{ONE} --seats -1", "-1 is not in the range x>=0"),
+        row("seats that are no number", f"{ONE} --seats many", "'many' is not a valid integer"),
+        row("an unknown flag", f"{ONE} --scopes x", "No such option"),
+    ],
+)
+def test_a_mistake_in_the_usage_is_reported(keys: Path, arguments: str, problem: str) -> None:
+    assert problem in refused("token", "issue", "--keys", str(keys), *arguments.split(), code=2)
 
 
 def test_a_token_needs_the_folder_of_its_keys() -> None:
-    result = run("token", "issue", *INSTANCE_TOKEN)
-    assert result.exit_code == 2
-    assert "Missing option '--keys'" in error_line(result)
+    assert "Missing option '--keys'" in refused("token", "issue", *INSTANCE_TOKEN, code=2)
 
 
 def test_a_pair_that_was_not_made_is_reported_with_the_command_that_makes_it(tmp_path: Path) -> None:
-    result = run("token", "issue", "--keys", str(tmp_path / "none"), *INSTANCE_TOKEN)
-    assert result.exit_code == 1
-    assert error_line(result).endswith(f"'authz keys generate {tmp_path / 'none'}' makes it")
+    assert refused("token", "issue", "--keys", str(tmp_path / "none"), *INSTANCE_TOKEN).endswith(
+        f"'authz keys generate {tmp_path / 'none'}' makes it"
+    )
 
 
 @pytest.mark.parametrize("issuer", CHAINED)
@@ -407,9 +410,9 @@ def unverified(signed: str) -> dict[str, Any]:  # Any: JSON
 
 def test_an_issuer_that_trusts_no_chains_signs_none(keys: Path) -> None:
     who = ("--issuer", "ai-gateway", "--user", USER, "--scope", "duo_chat")
-    result = run("token", "issue", "--keys", str(keys), *who, "--chain")
-    assert result.exit_code == 2
-    assert error_line(result).endswith("takes no --chain: it does not list certificate_chain under trust")
+    assert refused("token", "issue", "--keys", str(keys), *who, "--chain", code=2).endswith(
+        "takes no --chain: it does not list certificate_chain under trust"
+    )
 
 
 @pytest.mark.parametrize(
@@ -420,9 +423,7 @@ def test_a_chain_that_is_missing_or_damaged_is_one_clear_line(tmp_path: Path, ke
     (folder / "private/customers-dot.chain.pem").unlink()
     if content is not None:
         (folder / "private/customers-dot.chain.pem").write_text(content)
-    result = run("token", "issue", "--keys", str(folder), *INSTANCE_TOKEN, "--chain")
-    assert result.exit_code == 1
-    assert "customers-dot.chain.pem" in error_line(result)
+    assert "customers-dot.chain.pem" in refused("token", "issue", "--keys", str(folder), *INSTANCE_TOKEN, "--chain")
 
 
 @pytest.mark.parametrize("half", ["private/customers-dot.pem", "customers-dot.jwks.json"])
@@ -430,9 +431,7 @@ def test_a_chain_that_is_missing_or_damaged_is_one_clear_line(tmp_path: Path, ke
 def test_a_pair_that_was_damaged_is_one_clear_line(tmp_path: Path, keys: Path, half: str, content: str) -> None:
     shutil.copytree(keys, tmp_path / "keys")
     (tmp_path / "keys" / half).write_text(content)
-    result = run("token", "issue", "--keys", str(tmp_path / "keys"), *INSTANCE_TOKEN)
-    assert result.exit_code == 1
-    assert error_line(result).startswith("Error: ")
+    assert refused("token", "issue", "--keys", str(tmp_path / "keys"), *INSTANCE_TOKEN).startswith("Error: ")
 
 
 @pytest.mark.parametrize("command", [(), ("serve",), ("keys",), ("keys", "generate"), ("token",), ("token", "issue")])
@@ -453,9 +452,7 @@ def test_help_names_every_flag_with_its_variable() -> None:
 
 @pytest.mark.parametrize("command", [("fly",), ("keys", "fly"), ("token", "fly")])
 def test_an_unknown_command_is_a_usage_error(command: tuple[str, ...]) -> None:
-    result = run(*command)
-    assert result.exit_code == 2
-    assert "No such command 'fly'" in error_line(result)
+    assert "No such command 'fly'" in refused(*command, code=2)
 
 
 def test_the_program_tells_its_version() -> None:

@@ -185,6 +185,10 @@ def test_everything_that_envoy_may_send_leaves_our_fields_readable() -> None:
     assert auth.CheckRequest.parse(ours.SerializeToString()) == theirs
 
 
+def option(name: str, value: str) -> core.HeaderValueOption:
+    return core.HeaderValueOption(header=core.HeaderValue(key=name, value=value))
+
+
 @pytest.mark.parametrize(
     "theirs",
     [
@@ -207,11 +211,9 @@ def test_everything_that_envoy_may_send_leaves_our_fields_readable() -> None:
         auth.CheckResponse(
             status=rpc.Status(),
             ok_response=auth.OkHttpResponse(
-                headers=[
-                    core.HeaderValueOption(header=core.HeaderValue(key="x-gitlab-authorized-realm", value="saas"))
-                ],
+                headers=[option("x-gitlab-authorized-realm", "saas")],
                 headers_to_remove=["a", "b"],
-                response_headers_to_add=[core.HeaderValueOption(header=core.HeaderValue(key="c", value="d"))],
+                response_headers_to_add=[option("c", "d")],
                 query_parameters_to_set=[core.QueryParameter(key="e", value="f")],
                 query_parameters_to_remove=["g"],
             ),

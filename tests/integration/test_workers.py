@@ -236,29 +236,6 @@ def alive(pid: int) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("flags", "message"),
-    [
-        (("--workers", "2"), "2 workers need an address each: write --listen 127.0.0.1:{9000+worker}"),
-        (("--workers", "0"), "0 is not in the range"),
-        (("--workers", "257"), "257 is not in the range"),
-        (("--max-age", "5"), "'5' should be a number and a unit, such as 500ms"),
-        (("--drain", "soon"), "'soon' should be a number and a unit"),
-        (("--max-in-flight", "0"), "0 is not in the range"),
-        (("--log-allow-sample", "1.1"), "1.1 is not in the range"),
-        (("--admin", "9091"), "'9091' is no address: write HOST:PORT"),
-        (("--otlp-endpoint", "collector:4318"), "'collector:4318' is no URL: write http://HOST:PORT"),
-        (("--endpoints-file", "run/endpoints"), "Envoy reads .json, .yaml, .yml"),
-        (("--endpoints-file", "e.json", "--listen", "localhost:0"), "'localhost' is no IP address"),
-    ],
-    ids=lambda value: value[0] if isinstance(value, tuple) else "",
-)
-def test_flags_that_make_no_sense_are_usage_errors(folder: Path, flags: tuple[str, ...], message: str) -> None:
-    code, error = refused(folder, "--keys", "keys", *flags)
-    assert code == 2
-    assert message in error
-
-
-@pytest.mark.parametrize(
     ("file", "message"),
     [
         ("none/e.json", "folder none does not exist: make it first"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path, PurePath
+from typing import Final
 
 import pytest
 
@@ -48,59 +49,48 @@ def test_what_was_just_rendered_does_not_differ(tmp_path: Path, files: Mapping[s
     assert differences(files, tmp_path) == []
 
 
+ANY_USER: Final = "alpha, tier any, per user"
+NOW: Final = "4/minute in envoy/limits.yaml:5"
+
+
 @pytest.mark.parametrize(
-    ("name", "old", "new", "label", "message"),
+    ("old", "new", "message"),
     [
         row(
             "a number",
-            USERS,
             "max_tokens: 4, tokens_per_fill: 4,",
             "max_tokens: 7, tokens_per_fill: 7,",
-            "alpha, tier any, per user",
-            "7/minute here, 4/minute in envoy/limits.yaml:5",
+            f"7/minute here, {NOW}",
         ),
-        row(
-            "a window",
-            USERS,
-            "fill_interval: 60s",
-            "fill_interval: 3600s",
-            "alpha, tier any, per user",
-            "4/hour here, 4/minute in envoy/limits.yaml:5",
-        ),
-        row(
-            "a window that limits.yaml cannot have",
-            USERS,
-            "fill_interval: 60s",
-            "fill_interval: 7s",
-            "alpha, tier any, per user",
-            "4/7s here, 4/minute in envoy/limits.yaml:5",
-        ),
+        row("a window", "fill_interval: 60s", "fill_interval: 3600s", f"4/hour here, {NOW}"),
+        row("a window that limits.yaml cannot have", "fill_interval: 60s", "fill_interval: 7s", f"4/7s here, {NOW}"),
         row(
             "something beside the number",
-            USERS,
             "tokens_per_fill: 4,",
             "tokens_per_fill: 5,",
-            "alpha, tier any, per user",
-            "counts something else than 4/minute in envoy/limits.yaml:5 means",
-        ),
-        row(
-            "shadow, of the shared engine",
-            TIERS,
-            "requests_per_unit: 300}",
-            "requests_per_unit: 301}\n    shadow_mode: true",
-            "alpha, tier small, in all",
-            "301/minute in shadow here, 300/minute in envoy/limits.yaml:6",
+            f"counts something else than {NOW} means",
         ),
     ],
 )
 def test_the_number_that_was_changed_by_hand_is_named(
-    tmp_path: Path, files: Mapping[str, RenderedFile], name: str, old: str, new: str, label: str, message: str
+    tmp_path: Path, files: Mapping[str, RenderedFile], old: str, new: str, message: str
 ) -> None:
-    edit(tmp_path / name, old, new)
-    line = next(
-        at for at, text in enumerate(files[name].text.splitlines(), 1) if text.partition("# ")[2].startswith(label)
-    )
-    assert differences(files, tmp_path) == [f"{name}:{line}: {label}: {message}{REMEDY}"]
+    edit(tmp_path / USERS, old, new)
+    assert differences(files, tmp_path) == [f"{USERS}:{line_of(files[USERS], ANY_USER)}: {ANY_USER}: {message}{REMEDY}"]
+
+
+def test_shadow_that_was_changed_by_hand_is_named_for_the_shared_engine_too(
+    tmp_path: Path, files: Mapping[str, RenderedFile]
+) -> None:
+    edit(tmp_path / TIERS, "requests_per_unit: 300}", "requests_per_unit: 301}\n    shadow_mode: true")
+    label = "alpha, tier small, in all"
+    message = "301/minute in shadow here, 300/minute in envoy/limits.yaml:6"
+    assert differences(files, tmp_path) == [f"{TIERS}:{line_of(files[TIERS], label)}: {label}: {message}{REMEDY}"]
+
+
+def line_of(file: RenderedFile, label: str) -> int:
+    """Return the line of the limit with that comment."""
+    return next(at for at, text in enumerate(file.text.splitlines(), 1) if text.partition("# ")[2].startswith(label))
 
 
 def test_a_number_that_was_edited_in_the_source_is_named_for_both_engines(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from authz.limits.rates import Rate, Unit
 from authz.limits.reader import read_limits
 from tests.support.files import shown
 from tests.support.limits import VOCABULARY, limits, problems, warnings
+from tests.support.tables import row
 
 MISTAKES: Final = yaml.safe_load(Path(__file__).with_name("mistakes.yaml").read_text("utf-8"))
 UNITS = ("addresses:\n", "    unit_primitives:\n      read:\n        tiers: UNITS\naddresses:\n")
@@ -136,29 +137,22 @@ def test_a_number_or_a_name_that_cannot_be_right_is_a_problem(tmp_path: Path, mi
 @pytest.mark.parametrize(
     ("tiers", "found"),
     [
-        pytest.param(
-            "{gold: {user: 1/minute}}", ["limits.yaml:10: tier 'gold' is not in the policy"], id="unknown tier"
-        ),
-        pytest.param(
+        row("unknown tier", "{gold: {user: 1/minute}}", "tier 'gold' is not in the policy"),
+        row(
+            "nothing",
             "{any: {}}",
-            [
-                "limits.yaml:10: backend_services.alpha.unit_primitives.read.tiers.any: limits nothing: give it a "
-                "share, an instance or a user limit, or remove it"
-            ],
-            id="nothing",
+            "backend_services.alpha.unit_primitives.read.tiers.any: limits nothing: give it a share, an instance or a "
+            "user limit, or remove it",
         ),
-        pytest.param(
+        row(
+            "a larger tier with the smaller share",
             "{any: {share: 5%}, large: {share: 4%}}",
-            [
-                "limits.yaml:10: tier 'large' has 4 %, less than the 5 % of 'any': larger customers keep the larger "
-                "share"
-            ],
-            id="a larger tier with the smaller share",
+            "tier 'large' has 4 %, less than the 5 % of 'any': larger customers keep the larger share",
         ),
     ],
 )
-def test_limits_of_a_unit_primitive_are_checked_too(tmp_path: Path, tiers: str, found: list[str]) -> None:
-    assert problems(tmp_path, with_unit(tiers)) == found
+def test_limits_of_a_unit_primitive_are_checked_too(tmp_path: Path, tiers: str, found: str) -> None:
+    assert problems(tmp_path, with_unit(tiers)) == [f"limits.yaml:10: {found}"]
 
 
 @pytest.mark.parametrize(
@@ -187,39 +181,34 @@ def test_a_unit_primitive_has_no_limits_for_a_tier_that_draws_from_the_default(t
     assert problems(tmp_path, left_out, equal) == []
 
 
+def excepted(limits: str = "alpha: {instance: 50/minute}", instance: str = "a") -> str:
+    return f"limited_instance_id: {instance}, reason: r, backend_services: {{{limits}}}"
+
+
 @pytest.mark.parametrize(
     ("entry", "found"),
     [
-        pytest.param(
-            "limited_instance_id: a, reason: r, backend_services: {alpha: {instance: 50/minute}}\n"
-            "limited_instance_id: A, reason: r, backend_services: {alpha: {instance: 60/minute}}",
-            ["limits.yaml:10: 'A' stands twice, first on line 9"],
-            id="twice",
+        row("twice", f"{excepted()}\n{excepted(instance='A')}", "10: 'A' stands twice, first on line 9"),
+        row("unknown", excepted(instance="unknown"), "9: 'unknown' is not an instance's id and has no instance limit"),
+        row(
+            "a user limit, which only tiers have",
+            excepted("alpha: {instance: 50/minute, user: 5/minute}"),
+            "9: unknown key 'user'",
         ),
-        pytest.param(
-            "limited_instance_id: unknown, reason: r, backend_services: {alpha: {instance: 50/minute}}",
-            ["limits.yaml:9: 'unknown' is not an instance's id and has no instance limit"],
-            id="unknown",
+        row(
+            "a backend without limits",
+            excepted("beta: {instance: 50/minute}"),
+            "9: backend service 'beta' has no limits to except from",
         ),
-        pytest.param(
-            "limited_instance_id: a, reason: r, backend_services: {alpha: {instance: 50/minute, user: 5/minute}}",
-            ["limits.yaml:9: unknown key 'user'"],
-            id="a user limit, which only tiers have",
-        ),
-        pytest.param(
-            "limited_instance_id: a, reason: r, backend_services: {beta: {instance: 50/minute}}",
-            ["limits.yaml:9: backend service 'beta' has no limits to except from"],
-            id="a backend without limits",
-        ),
-        pytest.param(
-            "limited_instance_id: 'a b', reason: r, backend_services: {alpha: {instance: 50/minute}}",
-            ["limits.yaml:9: exceptions[0].limited_instance_id: should match '^[A-Za-z0-9+/=_.:-]{1,256}$', not 'a b'"],
-            id="an id that no token carries",
+        row(
+            "an id that no token carries",
+            excepted(instance="'a b'"),
+            "9: exceptions[0].limited_instance_id: should match '^[A-Za-z0-9+/=_.:-]{1,256}$', not 'a b'",
         ),
     ],
 )
-def test_an_exception_that_cannot_be_right_is_a_problem(tmp_path: Path, entry: str, found: list[str]) -> None:
-    assert problems(tmp_path, with_exception(entry)) == found
+def test_an_exception_that_cannot_be_right_is_a_problem(tmp_path: Path, entry: str, found: str) -> None:
+    assert problems(tmp_path, with_exception(entry)) == [f"limits.yaml:{found}"]
 
 
 @pytest.mark.parametrize(
@@ -269,7 +258,7 @@ def test_idle_tiers_capacity_may_be_used_where_that_is_written(tmp_path: Path) -
             id="a unit primitive not below its backend",
         ),
         pytest.param(
-            (with_exception("limited_instance_id: a, reason: r, backend_services: {alpha: {instance: 601/minute}}"),),
+            (with_exception(excepted("alpha: {instance: 601/minute}")),),
             ["limits.yaml:9: 601/minute is never reached: no tier as a whole may send more than 600/minute to alpha"],
             id="an exception above every tier",
         ),

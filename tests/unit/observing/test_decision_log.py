@@ -22,6 +22,7 @@ from authz.tokens.proof import Proof
 from tests.support.issuers import PRODUCTION
 from tests.support.minting import INSTANCE, NOW, ROOT, USER, Minter, client_headers, request
 from tests.support.observing import LEAF, chained, observe, observed
+from tests.support.tables import row
 
 Line = dict[str, Any]  # Any: JSON
 
@@ -78,79 +79,46 @@ def test_an_allow_tells_everything(policy: Policy) -> None:
     }
 
 
+KEY: Final = PRODUCTION["customers-dot"].key.kid
+KNOWN: Final = {"issuer": "customers-dot", "tier": "small", "unit_primitives": ["complete_code"]}
+EXPIRED: Final = {"outcome": "denied", "reason": "invalid_token", "token_error": "expired", "instance_id": INSTANCE}
+UNKNOWN_ISSUER: Final = {"token_error": "unknown_issuer", **dict.fromkeys(("issuer", "key_id", "scopes", "tier"))}
+MISMATCH: Final = {"realm": "mismatch", "instance": "match", "user": "not_checked"}
+NO_RULE: Final = {"reason": "no_rule", "request_id": None, "backend_service": None, "issuer": None, "path": "/nowhere"}
+PUBLIC: Final = {"outcome": "allowed", "reason": "public", "unit_primitives": None, "issuer": None}
+PURPOSE: Final = "x-gitlab-unit-primitive"
+
+
 @pytest.mark.parametrize(
     ("seen", "expected"),
     [
-        pytest.param(
-            {"claims": {"exp": NOW - 1}},
-            {
-                "outcome": "denied",
-                "reason": "invalid_token",
-                "token_error": "expired",
-                "issuer": "customers-dot",
-                "instance_id": INSTANCE,
-                "tier": "small",
-                "unit_primitives": ["complete_code"],
-            },
-            id="an expired token was somebody's",
-        ),
-        pytest.param(
-            {"claims": {"iss": "https://evil.example"}},
-            {"token_error": "unknown_issuer", "issuer": None, "key_id": None, "scopes": None, "tier": None},
-            id="an unknown issuer is not named",
-        ),
-        pytest.param(
+        row("an expired token was somebody's", {"claims": {"exp": NOW - 1}}, {**EXPIRED, **KNOWN}),
+        row("an unknown issuer is not named", {"claims": {"iss": "https://evil.example"}}, UNKNOWN_ISSUER),
+        row(
+            "the key of odd claims",
             {"claims": {"sub": "no identifier"}},
-            {
-                "token_error": "invalid_claim",
-                "issuer": "customers-dot",
-                "key_id": PRODUCTION["customers-dot"].key.kid,
-                "instance_id": None,
-            },
-            id="the key of odd claims",
+            {"token_error": "invalid_claim", "issuer": "customers-dot", "key_id": KEY, "instance_id": None},
         ),
-        pytest.param(
+        row(
+            "a header that does not match",
             {"headers": {"x-gitlab-realm": "saas"}},
-            {
-                "reason": "header_mismatch",
-                "named": "X-Gitlab-Realm",
-                "headers": {"realm": "mismatch", "instance": "match", "user": "not_checked"},
-            },
-            id="a header that does not match",
+            {"reason": "header_mismatch", "named": "X-Gitlab-Realm", "headers": MISMATCH},
         ),
-        pytest.param(
-            {"headers": {"x-request-id": "no id"}, "path": "/nowhere"},
-            {"reason": "no_rule", "request_id": None, "backend_service": None, "issuer": None, "path": "/nowhere"},
-            id="an id that is none",
-        ),
-        pytest.param(
-            {"headers": {"x-gitlab-unit-primitive": "ask_build"}},
-            {"unit_primitive_header": "ask_build"},
-            id="the unit primitive that a header names",
-        ),
-        pytest.param(
-            {"headers": {"x-gitlab-unit-primitive": "Ask\nbuild"}},
-            {"unit_primitive_header": None},
-            id="what could be none",
-        ),
-        pytest.param(
-            {"headers": {"x-gitlab-global-user-id": "no user"}}, {"user_id": "unknown"}, id="no user that counts"
-        ),
-        pytest.param(
-            {"path": "/ai/monitoring/healthz", "method": "GET"},
-            {"outcome": "allowed", "reason": "public", "unit_primitives": None, "issuer": None},
-            id="a public endpoint",
-        ),
-        pytest.param({"method": "M" * 40}, {"reason": "method_not_allowed", "method": "M" * 32}, id="a long method"),
-        pytest.param(
+        row("an id that is none", {"headers": {"x-request-id": "no id"}, "path": "/nowhere"}, NO_RULE),
+        row("what a header names", {"headers": {PURPOSE: "ask_build"}}, {"unit_primitive_header": "ask_build"}),
+        row("what could be none", {"headers": {PURPOSE: "Ask\nbuild"}}, {"unit_primitive_header": None}),
+        row("no user that counts", {"headers": {"x-gitlab-global-user-id": "no user"}}, {"user_id": "unknown"}),
+        row("a public endpoint", {"path": "/ai/monitoring/healthz", "method": "GET"}, PUBLIC),
+        row("a long method", {"method": "M" * 40}, {"reason": "method_not_allowed", "method": "M" * 32}),
+        row(
+            "a subject of its own",
             {"claims": {"gitlab_instance_id": "claimed"}},
             {"instance_id": "claimed", "subject": INSTANCE},
-            id="a subject of its own",
         ),
-        pytest.param(
+        row(
+            "a date with a fraction",
             {"claims": {"exp": NOW + 60.5, "nbf": None}},
             {"expires": NOW + 60.5, "not_before": None},
-            id="a date with a fraction",
         ),
     ],
 )

@@ -1,6 +1,7 @@
 """Tiers: seats decide the bucket, and a file in which they would not is refused."""
 
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -8,6 +9,7 @@ from authz.documents.findings import Findings
 from authz.model import Tiers
 from authz.policy.tiers import read_tiers
 from tests.support.files import shown, write
+from tests.support.tables import row
 
 TIERS = "default: any\ntiers:\n  - {name: small, min_seats: 1}\n  - {name: medium, min_seats: 100}\n"
 
@@ -36,42 +38,41 @@ def test_a_policy_may_have_the_default_tier_alone(tmp_path: Path) -> None:
     assert findings.problems == []
 
 
+LIST: Final = "default: any\ntiers:\n  - "
+
+
 @pytest.mark.parametrize(
-    ("text", "problems"),
+    ("text", "problem"),
     [
-        pytest.param(
-            "default: any\ntiers:\n  - {name: a, min_seats: 1}\n  - {name: a, min_seats: 2}\n",
-            ["tiers.yml:4: tier 'a' appears twice"],
-            id="a name twice",
+        row(
+            "a name twice",
+            f"{LIST}{{name: a, min_seats: 1}}\n  - {{name: a, min_seats: 2}}\n",
+            "4: tier 'a' appears twice",
         ),
-        pytest.param(
-            "default: any\ntiers:\n  - {name: any, min_seats: 1}\n",
-            ["tiers.yml:3: tier 'any' appears twice"],
-            id="the default's name again",
+        row("the default's name again", f"{LIST}{{name: any, min_seats: 1}}\n", "3: tier 'any' appears twice"),
+        row(
+            "not rising",
+            f"{LIST}{{name: a, min_seats: 9}}\n  - name: b\n    min_seats: 9\n",
+            "5: tier 'b' needs more seats than 'a' before it: list tiers in rising order",
         ),
-        pytest.param(
-            "default: any\ntiers:\n  - {name: a, min_seats: 9}\n  - name: b\n    min_seats: 9\n",
-            ["tiers.yml:5: tier 'b' needs more seats than 'a' before it: list tiers in rising order"],
-            id="not rising",
+        row(
+            "for nobody's seats",
+            f"{LIST}{{name: a, min_seats: 0}}\n",
+            "3: tiers[0].min_seats: should be greater than or equal to 1, not 0",
         ),
-        pytest.param(
-            "default: any\ntiers:\n  - {name: a, min_seats: 0}\n",
-            ["tiers.yml:3: tiers[0].min_seats: should be greater than or equal to 1, not 0"],
-            id="for nobody's seats",
-        ),
-        pytest.param("tiers: []\n", ["tiers.yml:1: key 'default' is missing"], id="no default"),
-        pytest.param("default: any\n", ["tiers.yml:1: key 'tiers' is missing"], id="no list"),
-        pytest.param(
+        row("no default", "tiers: []\n", "1: key 'default' is missing"),
+        row("no list", "default: any\n", "1: key 'tiers' is missing"),
+        row(
+            "a name that is no bucket's",
             "default: Any\ntiers: []\n",
-            ["tiers.yml:1: default: should match '^[a-z][a-z0-9_-]{0,31}$', not 'Any'"],
-            id="a name that is no bucket's",
+            "1: default: should match '^[a-z][a-z0-9_-]{0,31}$', not 'Any'",
         ),
     ],
 )
-def test_a_file_that_makes_no_sense_is_refused(tmp_path: Path, text: str, problems: list[str]) -> None:
+def test_a_file_that_makes_no_sense_is_refused(tmp_path: Path, text: str, problem: str) -> None:
     findings = Findings()
     read_tiers(write(tmp_path / "tiers.yml", text), findings)
-    assert shown(findings.problems) == problems
+    assert shown(findings.problems) == [f"tiers.yml:{problem}"]
 
 
 def test_a_file_that_does_not_exist_is_a_problem(tmp_path: Path) -> None:

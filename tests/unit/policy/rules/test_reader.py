@@ -10,14 +10,19 @@ from authz.deciding.decision import Denied
 from authz.deciding.reasons import Reason
 from authz.deciding.rules import Rules
 from authz.documents.findings import Findings
-from authz.model import AllOf, AnyOf, ByHeader, PublicRule, TokenRule, TokenType
+from authz.model import Access, AllOf, AnyOf, ByHeader, PublicRule, TokenRule, TokenType
 from authz.policy.rules.reader import read_rules
-from tests.support.examples import BACKEND, CATALOG, UNIT_PRIMITIVE
+from tests.support.examples import BACKEND, CATALOG, RULE, UNIT_PRIMITIVE
 from tests.support.files import shown, write
+from tests.support.tables import row
 
-EVERYONE: Final = frozenset(TokenType)
+GET_RULE: Final = replace(RULE, methods=("GET",))
 GET_X: Final = "path: /x, methods: [GET]"
 GET_A: Final = 'path: "/x/{a}", methods: [GET]'
+
+
+def granting(access: Access) -> TokenRule:
+    return replace(GET_RULE, access=access)
 
 
 def found(folder: Path, **files: str) -> tuple[Rules, list[str]]:
@@ -33,33 +38,25 @@ def found(folder: Path, **files: str) -> tuple[Rules, list[str]]:
 @pytest.mark.parametrize(
     ("entry", "rule"),
     [
-        pytest.param("unit_primitives: [read]", TokenRule(BACKEND, ("GET",), AllOf(("read",)), EVERYONE, ()), id="one"),
-        pytest.param(
-            "unit_primitives: [write, read]",
-            TokenRule(BACKEND, ("GET",), AllOf(("write", "read")), EVERYONE, ()),
-            id="all of several, in order",
-        ),
-        pytest.param(
-            "unit_primitives: {any_of: [write, read]}",
-            TokenRule(BACKEND, ("GET",), AnyOf(("write", "read")), EVERYONE, ()),
-            id="one of several, in order",
-        ),
-        pytest.param(
+        row("one", "unit_primitives: [read]", GET_RULE),
+        row("all of several, in order", "unit_primitives: [write, read]", granting(AllOf(("write", "read")))),
+        row("one of several, in order", "unit_primitives: {any_of: [write, read]}", granting(AnyOf(("write", "read")))),
+        row(
+            "by header",
             "unit_primitives: {by_header: X-Purpose, allowed: [read, write]}",
-            TokenRule(BACKEND, ("GET",), ByHeader("x-purpose", frozenset({"read", "write"})), EVERYONE, ()),
-            id="by header",
+            granting(ByHeader("x-purpose", frozenset({"read", "write"}))),
         ),
-        pytest.param(
+        row(
+            "for some token types",
             "unit_primitives: [read], token_types: [instance]",
-            TokenRule(BACKEND, ("GET",), AllOf(("read",)), frozenset({TokenType.INSTANCE}), ()),
-            id="for some token types",
+            replace(GET_RULE, token_types=frozenset({TokenType.INSTANCE})),
         ),
-        pytest.param(
+        row(
+            "with headers, spelt and ordered as written",
             "unit_primitives: [read], required_headers: [X-B, X-a]",
-            TokenRule(BACKEND, ("GET",), AllOf(("read",)), EVERYONE, ("X-B", "X-a")),
-            id="with headers, spelt and ordered as written",
+            replace(GET_RULE, required_headers=("X-B", "X-a")),
         ),
-        pytest.param("public: true", PublicRule(BACKEND, ("GET",)), id="public"),
+        row("public", "public: true", PublicRule(BACKEND, ("GET",))),
     ],
 )
 def test_a_rule_has_one_of_these_forms(tmp_path: Path, entry: str, rule: TokenRule | PublicRule) -> None:
@@ -75,7 +72,7 @@ def test_the_words_of_a_path_choose(tmp_path: Path) -> None:
 {path: "/y/{r=**}", methods: [GET], unit_primitives: {by_path: r, values: {one/two: [read]}}}""",
     )
     assert problems == []
-    assert rules.match("GET", "/p/x/two") == TokenRule(BACKEND, ("GET",), AllOf(("read", "write")), EVERYONE, ())
+    assert rules.match("GET", "/p/x/two") == granting(AllOf(("read", "write")))
     assert rules.match("GET", "/p/x/three") == Denied(Reason.NO_RULE)
     assert isinstance(rules.match("GET", "/p/y/one/two"), TokenRule)
     assert rules.match("GET", "/p/y/one") == Denied(Reason.NO_RULE)
