@@ -9,6 +9,8 @@ A file `.installed` in the environment says what it holds, and is written last. 
 interrupted run), of another folder (a moved checkout) or of a Python that is gone is made again; what was downloaded
 stays in uv's cache. A lock file lets one process install at a time, and children hold it too.
 
+uv checks hashes when it downloads, not when it copies from its cache: who may write to the cache decides what runs.
+
 The user's settings for pip, uv, Python, virtual environments and conda decide nothing here: not what is installed, nor
 where. A few say how a registry is reached, and are honoured from the environment and from pip.conf: `HONOURED`. Hashes
 keep that safe. pip's setting counts for uv too, so that one setting is enough behind a mirror or a company's proxy.
@@ -264,7 +266,10 @@ def pip() -> tuple[str, ...]:
 
 
 def _make(program: Path, folder: Path) -> None:
-    """An empty environment in the place of whatever is there."""
+    """Make an empty environment in place of another one. Raises InstallError where something else is in the folder."""
+    ours = folder.parent == ROOT or (folder / "pyvenv.cfg").exists() or not folder.exists() or not any(folder.iterdir())
+    if not ours:
+        raise InstallError(f"{folder} holds something that is not an environment: name a new folder")
     shutil.rmtree(folder, ignore_errors=True)
     make = ("venv", "--no-project", "--no-python-downloads", "--python", sys.executable, str(folder))
     _run("uv", (str(program), *make), uv_settings())
@@ -415,7 +420,8 @@ def uv_settings() -> dict[str, str]:
         variables["UV_SYSTEM_CERTS"] = "true"
     if "UV_INDEX" in variables:  # a file from any index, as pip has it; hashes say which one it must be
         variables["UV_INDEX_STRATEGY"] = "unsafe-best-match"
-    fixed = {"UV_NO_CONFIG": "1", "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
+    # A copy: with links, an edit in one environment would change uv's cache, and so what the next one gets.
+    fixed = {"UV_NO_CONFIG": "1", "UV_NO_PROGRESS": "1", "NO_COLOR": "1", "UV_LINK_MODE": "copy"}
     return {**_bare(), "UV_HTTP_RETRIES": FEWER_RETRIES, **fixed, **variables}
 
 

@@ -530,3 +530,12 @@ def test_a_folder_with_spaces_will_do(
         assert done.returncode == 0, done.stderr
     assert there.authz().startswith("runs")
     assert json.loads((folder / ".venv" / install.STAMP).read_text())["folder"] == str(folder / ".venv")
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
+    """2026-11-29: `--into` removed whatever the folder held."""
+    notes = tmp_path / "notes"
+    notes.touch()
+    with pytest.raises(install.InstallError, match="holds something that is not an environment"):
+        install._make(Path("uv"), tmp_path)
+    assert notes.exists()

@@ -113,11 +113,14 @@ def _copied(sources: Sources, folder: Path) -> Sources:
 
 def _copy(original: Path, copy: Path) -> None:
     """Copy the files that a policy is read from. All else is there by its name, so that the same is wrong with it."""
+    if _is_locked(original):
+        copy.symlink_to(original.absolute())
     for folder in folders(original):
         inside = copy / folder.relative_to(original)
         inside.mkdir(exist_ok=True)
         for name in os.listdir(folder):  # noqa: PTH208  names suffice
-            if os.path.isdir(folder / name):  # noqa: PTH112  Path.is_dir raises where links lead in a circle
+            is_folder = os.path.isdir(folder / name)  # noqa: PTH112  Path.is_dir raises where links lead in a circle
+            if is_folder and not _is_locked(folder / name):
                 (inside / name).mkdir(exist_ok=True)
             else:
                 # Reading it meets the same obstacle: no permission, or a link that leads nowhere.
@@ -125,6 +128,12 @@ def _copy(original: Path, copy: Path) -> None:
     for file, content in files(original):
         (copy / file).unlink()
         (copy / file).write_bytes(content)
+
+
+def _is_locked(folder: Path) -> bool:
+    """Return whether this is a folder that this process may not read."""
+    # Path.is_dir raises where links lead in a circle.
+    return os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK, effective_ids=True)  # noqa: PTH112
 
 
 def _loaded(sources: Sources, copies: Sources, folder: Path) -> Snapshot:

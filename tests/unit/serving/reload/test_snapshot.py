@@ -1,12 +1,16 @@
 """A snapshot is one moment of policy and keys, and what cannot be loaded is none."""
 
+import os
 import pickle
 import re
 import shutil
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
 
 import pytest
 
@@ -18,6 +22,8 @@ from authz.serving.reload.snapshot import Snapshot, Sources, take
 from tests.support.cases.case_file import POLICY
 from tests.support.issuers import PRODUCTION
 from tests.support.minting import write_keys
+
+NOBODY: Final = 65_534
 
 
 @pytest.fixture
@@ -110,6 +116,35 @@ def test_a_file_that_cannot_be_read_is_a_problem_and_never_missing_from_the_copy
             file.symlink_to("nowhere")
     found = problems(sources, tmp_path / "copy")
     assert any(problem.startswith(f"{file}: cannot be read: ") for problem in found)
+
+
+@contextmanager
+def without_rights() -> Iterator[None]:
+    """Give up root's right to read everything, where the tests run as root."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+@pytest.mark.parametrize("locked", ["keys", "policy/rules", "policy/catalog/services"])
+def test_a_folder_that_cannot_be_read_is_a_problem_and_never_empty_in_the_copy(locked: str, sources: Sources) -> None:
+    """2026-11-29: it was an empty folder in the copy, so that a service could start without any key."""
+    with TemporaryDirectory() as name:
+        top = Path(name)
+        top.chmod(0o777)
+        shutil.copytree(sources.policy, top / "policy")
+        shutil.copytree(sources.keys, top / "keys")
+        moved = replace(sources, policy=top / "policy", keys=top / "keys", allow_empty_issuers=True)
+        (top / locked).chmod(0)
+        with without_rights():
+            found = problems(moved, top / "copy")
+        (top / locked).chmod(0o700)
+    assert any(problem.startswith(f"{top / locked}") and "ermission denied" in problem for problem in found)
 
 
 @pytest.mark.parametrize("name", ["isuers.yml", "tiers.yaml", "revocations.YML", "rulez/"])

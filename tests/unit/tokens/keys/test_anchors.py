@@ -96,7 +96,7 @@ def of_rsa(public: rsa.RSAPublicKey) -> x509.Certificate:
 
 
 UNREADABLE: Final = "contains no PEM certificates that can be read"
-NO_CA: Final = "certificate 1 is no CA that may sign certificates"
+NO_CA: Final = "certificate 1 is not a CA certificate that may sign others"
 UNUSABLE: Final = "certificate 1 has a key that certificates are not verified with: "
 BROKEN: Final = "certificate 1 cannot be read: "
 
@@ -116,7 +116,10 @@ REFUSED: Final[dict[str, tuple[str, str]]] = {
     "junk inside": (pem_of(b"junk"), UNREADABLE),
     "cut short": (pem([ROOT])[:-40], UNREADABLE),
     "a leaf": (pem([Certificate("leaf")]), NO_CA),
-    "a leaf behind a root": (pem([ROOT, Certificate("leaf")]), "certificate 2 is no CA that may sign certificates"),
+    "a leaf behind a root": (
+        pem([ROOT, Certificate("leaf")]),
+        "certificate 2 is not a CA certificate that may sign others",
+    ),
     "a certificate that does not say what it is": (authority(ca=None, usages=("key_cert_sign",)), NO_CA),
     "a root that may not certify": (authority(usages=("digital_signature",)), NO_CA),
     "a root that does not say what it may": (authority(usages=None), NO_CA),
