@@ -32,6 +32,7 @@ from tests.integration.test_up import (
 )
 from tests.support.e2e.processes import SHIPPED, edit
 from tests.support.repository import ROOT as REPOSITORY
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.shared
 
@@ -117,7 +118,8 @@ def test_it_says_where_to_look_and_that_is_true(door: Opened, shared: SharedChec
     assert f"{enforced}/rlconfig" in door.printed
     assert f"{metrics}/metrics" in door.printed
     assert "users.backend_service_ai_gateway" in send(httpx.Request("GET", f"{enforced}/rlconfig")).text
-    assert "ratelimit_service_config_load_success" in send(httpx.Request("GET", f"{metrics}/metrics")).text
+    # The service hands its counters to the exporter every few seconds.
+    until(lambda: "ratelimit_service_config_load_success" in send(httpx.Request("GET", f"{metrics}/metrics")).text)
 
 
 def test_everything_listens_on_loopback(door: Opened) -> None:
