@@ -204,7 +204,7 @@ def _start_envoy(
 ) -> None:
     processes.start("envoy", envoy_program.command(running.started))
     processes.wait_until(Admin(ports.admin).is_live, "Envoy", START_SECONDS)
-    edited = "which reads" if running.routes.parent.is_symlink() else "which make apply gives what is edited in"
+    edited = "which reads" if running.routes.parent.is_symlink() else "updated by make apply from"
     screen.step("envoy", f"{running.started}, {edited} {source.routes.parent}/")
 
 
