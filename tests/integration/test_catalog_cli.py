@@ -516,7 +516,7 @@ def test_schemas_are_written_to_a_folder(tmp_path: Path) -> None:
 
 def test_a_mistake_about_schemas_is_reported(tmp_path: Path) -> None:
     assert "'keys' is not one of 'issuers', " in refused("schema", "keys")
-    assert "--write writes all of them" in refused("schema", "rules", "--write", str(tmp_path))
+    assert "--write writes all schemas" in refused("schema", "rules", "--write", str(tmp_path))
     (tmp_path / "file").write_text("")
     assert "Not a directory" in refused("schema", "--write", str(tmp_path / "file/inside"), code=1)
 

@@ -35,6 +35,9 @@ OLD_PIP: Final = Path(__file__).with_name("old_pip.txt")
 PROJECT: Final = "cloud-connector-authz"
 COMMAND: Final = 'from importlib.metadata import version\ndef main(): print("runs", version("cloud-connector-authz"))\n'
 
+USERS: Final = ("PIP_", "UV_", "PYTHON", "XDG_", "MAKE", "MFLAGS")
+"""Variables that must not reach the installer: a user's settings, and those of the make that runs the tests."""
+
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
@@ -115,9 +118,7 @@ def checkout_in(folder: Path, index: PackageIndex, locks: Mapping[str, str]) -> 
         (folder / part).write_text(text)
     home = folder / "home"
     home.mkdir()
-    others = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_", "PYTHON", "XDG_"))
-    }
+    others = {name: value for name, value in os.environ.items() if not name.startswith(USERS)}
     own = {"HOME": str(home), "PIP_INDEX_URL": index.url, "NO_PROXY": "127.0.0.1"}
     return Checkout(folder, others | own)
 
