@@ -115,7 +115,7 @@ def no_worker_can_start(attempts: int, cause: str) -> None:
 
 @_event("error")
 def swap_failed(worker: int, revision: str) -> None:
-    """A worker was told to use a revision that it has not loaded. This is a bug; the worker is replaced."""
+    """A worker got the order to use a revision that it has not loaded. This is a bug; the worker is replaced."""
 
 
 @_event("error")

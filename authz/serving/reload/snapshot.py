@@ -1,5 +1,6 @@
 """A snapshot: policy and keys as they were at one moment, loaded once, in a file that every worker starts from."""
 
+import errno
 import os
 import pickle
 import shutil
@@ -116,7 +117,7 @@ def _copy(original: Path, copy: Path) -> None:
     if _is_locked(original):
         copy.symlink_to(original.absolute())
     for folder in folders(original):
-        inside = copy / folder.relative_to(original)
+        inside = _within(copy, folder.relative_to(original))
         inside.mkdir(exist_ok=True)
         for name in os.listdir(folder):  # noqa: PTH208  names suffice
             is_folder = os.path.isdir(folder / name)  # noqa: PTH112  Path.is_dir raises where links lead in a circle
@@ -126,8 +127,20 @@ def _copy(original: Path, copy: Path) -> None:
                 # Reading it meets the same obstacle: no permission, or a link that leads nowhere.
                 (inside / name).symlink_to((folder / name).absolute())
     for file, content in files(original):
-        (copy / file).unlink()
-        (copy / file).write_bytes(content)
+        target = _within(copy, file.parent) / file.name
+        target.unlink()
+        target.write_bytes(content)
+
+
+def _within(copy: Path, folder: Path) -> Path:
+    """Return a folder of the copy. Raises FileExistsError where a link leads from it to the originals.
+
+    That folder was locked a moment ago and is not any more: nothing may be written through the link.
+    """
+    inside = copy / folder
+    if not inside.resolve().is_relative_to(copy.parent.resolve() / copy.name):
+        raise FileExistsError(errno.EEXIST, "was locked a moment ago", str(inside))
+    return inside
 
 
 def _is_locked(folder: Path) -> bool:

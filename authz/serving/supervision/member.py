@@ -29,7 +29,7 @@ class Member:
     """What the supervisor knows of one worker. Times are seconds of one monotonic clock.
 
     `due` is when its time is up, or when it starts. `last_load` is the last snapshot it was sent, `ready` the revision
-    that it has loaded, `failed` why it could not, `revision` the one that it was told to decide by. `loading` holds the
+    that it has loaded, `failed` why it could not, `revision` the one by which it is to decide. `loading` holds the
     snapshots that it has not answered for yet, in the order in which it will. `ending` means that it is being killed.
     """
 
@@ -78,7 +78,7 @@ class Member:
         return not self.loading
 
     def serve(self, addresses: tuple[str, ...], now: float) -> None:
-        """Note that it listens. If it was told to drain meanwhile, it stays in that phase."""
+        """Note that it listens. If it got the order to drain meanwhile, it stays in that phase."""
         self.addresses, self.failed_starts = addresses, 0
         if self.phase is Phase.STARTING:
             self.phase, self.since = Phase.SERVING, now

@@ -55,7 +55,7 @@ class Rollout:
             self.stop_retrying()
         self._retry = None
         self._coming, self._due, self._swapping = snapshot, now + LOAD_SECONDS, None
-        # Workers still loading this snapshot are not told twice.
+        # Workers that still load this snapshot get no second order.
         new = [member for member in self._participants() if snapshot not in member.loading]
         return [member.load(snapshot) for member in new] + self._swap_once_loaded(now)
 

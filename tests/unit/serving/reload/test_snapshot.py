@@ -16,8 +16,10 @@ import pytest
 
 from authz.deciding.policy_data import PolicyData
 from authz.documents.findings import ConfigurationError
+from authz.policy.files import folders
 from authz.policy.rules.templates import MAX_SEGMENTS
 from authz.serving.messages import Load
+from authz.serving.reload import snapshot as snapshot_module
 from authz.serving.reload.snapshot import Snapshot, Sources, take
 from tests.support.cases.case_file import POLICY
 from tests.support.issuers import PRODUCTION
@@ -145,6 +147,24 @@ def test_a_folder_that_cannot_be_read_is_a_problem_and_never_empty_in_the_copy(l
             found = problems(moved, top / "copy")
         (top / locked).chmod(0o700)
     assert any(problem.startswith(f"{top / locked}") and "ermission denied" in problem for problem in found)
+
+
+@pytest.mark.parametrize("unlocked", ["keys", "policy", "policy/rules"])
+def test_a_folder_that_is_unlocked_while_it_is_read_is_never_written_to(
+    unlocked: str, sources: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """2026-11-29: the copy of a locked folder is a link, through which originals could be deleted and written again."""
+    before = {file: file.stat() for file in tmp_path.rglob("*") if file.is_file()}
+    locked = tmp_path / unlocked
+    monkeypatch.setattr(snapshot_module, "_is_locked", lambda folder: folder == locked)
+    monkeypatch.setattr(
+        snapshot_module, "folders", lambda top: [each for each in folders(top) if not each.is_relative_to(locked)]
+    )
+    assert "changes while it is read" in problems(sources, tmp_path / "copy")[0]
+    after = {file: file.stat() for file in tmp_path.rglob("*") if file.is_file()}
+    assert {file: (stat.st_ino, stat.st_mtime_ns) for file, stat in after.items()} == {
+        file: (stat.st_ino, stat.st_mtime_ns) for file, stat in before.items()
+    }
 
 
 @pytest.mark.parametrize("name", ["isuers.yml", "tiers.yaml", "revocations.YML", "rulez/"])
