@@ -21,8 +21,8 @@ help: ## list the targets
 # PYTHON is needed only where there is something to install.
 install-%:
 	@[ ! -x $(BIN)/python ] || ! $(BIN)/python -I dev/install.py $* --check || exit 0; \
-	  command -v "$(PYTHON)" >/dev/null \
-	  || { echo "make: there is no program $(PYTHON); name a Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }; \
+	  "$(PYTHON)" -c "" 2>/dev/null \
+	  || { echo "make: '$(PYTHON)' is not a Python that runs; name a Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }; \
 	  "$(PYTHON)" -I dev/install.py $*
 
 up: install-up ## start everything on this machine: Envoy, the service, sample backends; Ctrl-C ends it

@@ -469,7 +469,7 @@ def _section(file: Path, section: str) -> dict[str, str]:
 
 
 def _bare() -> dict[str, str]:
-    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    kept = {name: os.environ[name] for name in KEPT if os.environ.get(name)}
     return {name: value for name, value in os.environ.items() if not name.startswith(DROPPED)} | kept
 
 

@@ -15,10 +15,7 @@ _COMMANDS: Final = {
     "serve": ("authz.cli.serve:serve", "Answer Envoy's checks until SIGTERM."),
     "catalog": ("authz.cli.catalog:catalog", "See and change the catalog of unit primitives."),
     "keys": ("authz.cli.keys:keys", "Make key pairs and certificates for development."),
-    "limits": (
-        "authz.cli.limits:limits",
-        "Render the limits for Envoy and the rate limit service, and check that this has been done.",
-    ),
+    "limits": ("authz.cli.limits:limits", "Render limits for Envoy and the rate limit service."),
     "token": ("authz.cli.token:token", "Sign tokens for development."),
 }
 

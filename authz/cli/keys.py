@@ -24,7 +24,7 @@ def keys() -> None:
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @POLICY
 def generate(folder: Path, policy: Path) -> None:
-    """Make a key pair for every issuer that has none in DIR yet, and a certificate for each that trusts chains.
+    """Make a key pair for every issuer that has none in DIR. An issuer that trusts chains gets a certificate too.
 
     Public halves go to DIR/<issuer>.jwks.json and the root of all certificates to DIR/<issuer>.ca.pem, where
     `authz serve --keys DIR` finds them; everything private to DIR/private, which only its owner can read.

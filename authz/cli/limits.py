@@ -48,13 +48,13 @@ _SOURCES: Final = all_of(
 
 @click.group(context_settings={"show_default": True})
 def limits() -> None:
-    """Render the limits for Envoy and the rate limit service, and check that this has been done."""
+    """Render limits for Envoy and the rate limit service. Check that this has been done."""
 
 
 @limits.command()
 @_SOURCES
 def render(source: Path, bootstrap: Path, into: Path, policy: Path) -> None:
-    """Write what both engines read, everything or nothing, and print the files that changed.
+    """Write what both engines read. Write all of it or nothing, and print the files that changed.
 
     A running Envoy of the embedded engine loads moved files at once. A changed filter starts again with full buckets.
     """
@@ -79,7 +79,7 @@ def render(source: Path, bootstrap: Path, into: Path, policy: Path) -> None:
 @limits.command()
 @_SOURCES
 def check(source: Path, bootstrap: Path, into: Path, policy: Path) -> None:
-    """Fail if the rendered files are not what the limits say, and name the numbers; else print what is enforced."""
+    """Fail if the rendered files differ from the limits. Name the numbers that differ, or print what is enforced."""
     findings = Findings()
     read, files = _rendering(source, bootstrap, into, policy, findings)
     compare(files, into, source, findings)

@@ -57,16 +57,19 @@ SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     "--max-in-flight",
     type=click.IntRange(1, 1_000_000),
     default=1_000,
-    help="Unanswered checks that a worker holds; beyond it Envoy is sent to another worker at once.",
+    help="Unanswered checks that a worker takes; further ones are refused at once, and Envoy asks another worker.",
 )
 @setting(
     "--max-age",
     type=DURATION,
     default="500ms",
-    help="How long a check may wait; then Envoy is sent to another worker.",
+    help="How long a check may wait; then it is refused, and Envoy asks another worker.",
 )
 @setting(
-    "--drain", type=DURATION, default="5s", help="Time between SIGTERM, when health turns NOT_SERVING, and the end."
+    "--drain",
+    type=DURATION,
+    default="5s",
+    help="How long it still answers after SIGTERM; its health says NOT_SERVING meanwhile.",
 )
 @setting(
     "--endpoints-file",

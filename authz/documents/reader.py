@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from authz.documents.findings import Findings
-from authz.documents.hints import did_you_mean
+from authz.documents.hints import did_you_mean, nearest
 from authz.documents.schema import Schema, allowed_keys
 
 Where = tuple[str | int, ...]
@@ -92,7 +92,7 @@ def read_bytes(raw: bytes, file: Path, schema: type[S], findings: Findings) -> D
     try:
         content = schema.model_validate(data)
     except ValidationError as error:
-        for details in error.errors(include_url=False, include_context=False):
+        for details in _without_echoes(error.errors(include_url=False, include_context=False)):
             findings.problem(file, *_explain(details, lines, schema))
         for key in data if isinstance(data, dict) and not issubclass(schema, Schema) else ():
             if key not in allowed_keys(schema, ()):
@@ -197,6 +197,17 @@ _WORDS: Final = {
     "too_short": "should have at least one entry",
     "string_too_short": "should not be empty",
 }
+
+
+def _without_echoes(found: list[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """Leave out a missing key that stands there misspelt: the unknown key says which one was meant."""
+    missing = {details["loc"] for details in found if details["type"] == "missing"}
+    for details in found:
+        *where, last = details["loc"] or ("",)
+        if details["type"] == "extra_forbidden":
+            near = nearest(str(last), (str(each[-1]) for each in missing if each[:-1] == tuple(where)))
+            missing.discard((*where, near or ""))
+    yield from (details for details in found if details["type"] != "missing" or details["loc"] in missing)
 
 
 def _explain(details: ErrorDetails, lines: Mapping[Where, int], schema: type[BaseModel]) -> tuple[int, str]:

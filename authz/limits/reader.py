@@ -78,7 +78,10 @@ class _Reader:
         where: Where = ("backend_services", name)
         default = self._vocabulary.tiers.default
         if default not in entry.tiers:
-            self._report((*where, "tiers"), f"tier '{default}' is missing: it is the default, from which others draw")
+            self._report(
+                (*where, "tiers"),
+                f"tier '{default}' is missing: it is the default tier, which stands in for tiers without a share",
+            )
         self._known("tier", entry.tiers, self._vocabulary.tier_names, (*where, "tiers"))
         units = entry.unit_primitives or {}
         for unit, unit_entry in units.items():
@@ -149,7 +152,7 @@ class _Reader:
             instance, line = entry.limited_instance_id, self._document.line(where)
             first = seen.setdefault(instance.lower(), line)
             if first != line:
-                self._report((*where, "limited_instance_id"), f"'{instance}' stands twice, first on line {first}")
+                self._report((*where, "limited_instance_id"), f"'{instance}' is here twice, first on line {first}")
             if instance == "unknown":
                 self._report(
                     (*where, "limited_instance_id"), "'unknown' is not an instance's id and has no instance limit"

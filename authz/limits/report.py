@@ -23,13 +23,14 @@ def report(limits: Limits) -> Iterator[str]:
         yield f"  keeps          {_buckets(limits, name, count)}"
     yield "shared: the rate limit service counts for all Envoys together"
     for what, limit in (("failed authentications", addresses.failed_authentications), ("refusals", addresses.refusals)):
-        yield f"  enforces       {what} per address: {limit}{_exempt(limits)}; one more gets through"
+        yield f"  enforces       {what} per address: {limit}{_exempt(limits)}; Envoy lets one more through"
     yield from _quotas(limits)
-    yield "  cannot         attempts per address: what it counts there is answers"
+    yield "  cannot         attempts per address: it counts them after the answer, so it cannot refuse one"
     then = "503" if service.on_failure is OnFailure.DENY else "requests go on, unlimited"
     yield f"  without answer from {service.host}:{service.port} within {service.timeout * 1000:g} ms: {then}"
-    yield "both: instances have a limit in realm self-managed only; users under an instance token are as many as the"
-    yield "      instance says, since nothing proves that header: limits per instance and tier hold all the same"
+    yield "both: only instances of realm self-managed have a limit of their own"
+    yield "both: with an instance token, the instance itself says which user asks, and may claim to be many:"
+    yield "      the limits per instance and per tier hold all the same"
 
 
 def _quotas(limits: Limits) -> Iterator[str]:

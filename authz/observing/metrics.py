@@ -46,14 +46,14 @@ def _of_answers(totals: Totals) -> Iterator[Metric]:
     text = "Answers by reason, backend service, unit primitives and tier; empty: not known by then."
     labels = ("reason", "backend_service", "unit_primitive", "tier")
     yield _counter("authz_decisions", text, totals.decisions, *labels)
-    text = "Refused tokens by what was wrong with them and by the issuer they name (unknown: none of ours)."
+    text = "Refused tokens by what was wrong with them and by the issuer they name (unknown: not in issuers.yml)."
     yield _counter("authz_token_errors", text, totals.token_errors, "token_error", "issuer")
     buckets = zip([*map(str, BOUNDS), "+Inf"], map(float, accumulate(totals.durations.counts)), strict=True)
-    text = "What an answer took, from the request's bytes to its own."
+    text = "Time from reading a request to writing its answer."
     yield HistogramMetricFamily("authz_check_duration_seconds", text, list(buckets), totals.durations.total)
-    text = "Answers where the header X-Gitlab-Duo-Seat-Count said otherwise than the token, which is what counts."
+    text = "Answers where the header X-Gitlab-Duo-Seat-Count differs from the token; the token counts."
     yield _counter("authz_seat_count_mismatches", text, totals.seat_mismatches, "issuer")
-    text = "Answers on tokens without a number of seats that can be read: they are in the default tier."
+    text = "Answers on tokens without a readable number of seats; they are in the default tier."
     yield _counter("authz_unknown_seat_counts", text, totals.unknown_seats, "issuer")
 
 
@@ -62,29 +62,34 @@ def _of_caches(totals: Totals) -> Iterator[Metric]:
         {name: getattr(use, count) for name, use in totals.caches.items()}
         for count in ("hits", "misses", "evictions", "entries")
     )
-    yield _counter("authz_cache_hits", "Look-ups of tokens and chains that were in the cache.", hits, "cache")
-    yield _counter("authz_cache_misses", "Look-ups of tokens and chains that were not in the cache.", misses, "cache")
-    yield _counter("authz_cache_evictions", "Proofs that were evicted because the cache was full.", evictions, "cache")
-    yield _gauge("authz_cache_entries", "Proofs in the caches of all workers.", entries, "cache")
+    yield _counter("authz_cache_hits", "Lookups of tokens and chains that were in the cache.", hits, "cache")
+    yield _counter("authz_cache_misses", "Lookups of tokens and chains that were not in the cache.", misses, "cache")
+    yield _counter(
+        "authz_cache_evictions",
+        "Verified tokens and chains that were removed because the cache was full.",
+        evictions,
+        "cache",
+    )
+    yield _gauge("authz_cache_entries", "Verified tokens and chains in the caches of all workers.", entries, "cache")
 
 
 def _of_workers(workers: WorkerCounts, totals: Totals, version: str) -> Iterator[Metric]:
     yield _gauge("authz_build_info", "The version that runs.", {version: 1}, "version")
     yield _gauge("authz_workers_running", "Workers that answer.", workers.running)
-    yield _gauge("authz_workers_wanted", "Workers that there should be.", workers.wanted)
+    yield _gauge("authz_workers_wanted", "Workers that should run.", workers.wanted)
     yield _counter("authz_worker_restarts", "Workers that were replaced.", workers.restarts)
     yield _gauge("authz_checks_in_flight", "Checks that wait for their answer.", totals.in_flight)
     text = "Checks refused at once because too many were open (UNAVAILABLE)."
     yield _counter("authz_overload_refusals", text, totals.overloads)
-    text = "Lines that were not written, by cause: too many waited, or the log could not be written."
+    text = "Log lines that were not written, by cause: too many waited, or the log could not be written."
     yield _counter("authz_log_lines_dropped", text, totals.lines_dropped, "cause")
-    yield _counter("authz_spans_dropped", "Spans that the collector of traces did not take.", totals.spans_dropped)
+    yield _counter("authz_spans_dropped", "Spans that the trace collector did not take.", totals.spans_dropped)
 
 
 def _of_policy(policy: PolicyState) -> Iterator[Metric]:
     yield _gauge("authz_policy_info", "The policy in force, by its digest.", {policy.revision: 1}, "revision")
     yield _gauge("authz_policy_loaded_timestamp_seconds", "When the policy in force was loaded.", policy.loaded_at)
-    text = "Reloads that put a changed policy into force, and those that failed and left the old one."
+    text = "Reloads by outcome; after a failure the old policy stays in force."
     reloads = {"success": policy.reloads, "failure": policy.reload_failures}
     yield _counter("authz_policy_reloads", text, reloads, "outcome")
     text = "1 if the newest policy is in force, 0 if it could not be loaded."
@@ -98,14 +103,14 @@ def _of_trust(policy: PolicyState, totals: Totals) -> Iterator[Metric]:
     text = "When a packaged key was made, where its file says so (created_at)."
     yield _gauge("authz_key_created_timestamp_seconds", text, dated, "issuer", "key_id")
     used = {name: used for name, used in totals.key_uses.items() if name in keys}
-    text = "When a packaged key last proved a token."
+    text = "When a packaged key last verified a token."
     yield _gauge("authz_key_last_used_timestamp_seconds", text, used, "issuer", "key_id")
     anchors = {(anchor.issuer, anchor.thumbprint): anchor.ends for anchor in policy.trusted.anchors}
     text = "When a trust anchor expires."
     yield _gauge("authz_anchor_expiry_timestamp_seconds", text, anchors, "issuer", "thumbprint")
     newest = sorted(totals.leaves.items(), key=lambda item: item[1].last, reverse=True)[:MAX_LEAVES_SHOWN]
     leaves = {name: use.ends for name, use in newest}
-    text = "When a certificate that signed tokens lately expires, or one above it; at most 64 of them."
+    text = "Earliest expiry in the chain of a certificate that signed tokens lately; the 64 used last."
     yield _gauge("authz_leaf_expiry_timestamp_seconds", text, leaves, "issuer", "key_id")
 
 

@@ -21,13 +21,15 @@ Nonempty = Annotated[str, Field(min_length=1)]
 
 def _lifetime(seconds: float) -> float:
     if not 0 < seconds <= MAX_LIFETIME:
-        raise ValueError("should be more than 0s and at most 366d: a leaked token is good until it expires")
+        raise ValueError("should be more than 0s and at most 366d: a stolen token works until it expires")
     return seconds
 
 
 def _leeway(seconds: float) -> float:
     if seconds > MAX_LEEWAY:
-        raise ValueError("should be at most 5m: it is for clocks that differ, and expired tokens live that much longer")
+        raise ValueError(
+            "should be at most 5m: it allows for clocks that differ, and lets a token live that much longer"
+        )
     return seconds
 
 

@@ -25,7 +25,7 @@ def make_free(address: str) -> None:
     except OSError as error:
         raise AddressUnusableError(f"cannot listen on {address}: {_mend(error)}") from None
     except UnicodeError:  # what the resolver's encoding makes of `a..b`
-        raise AddressUnusableError(f"cannot listen on {address}: the host is no name") from None
+        raise AddressUnusableError(f"cannot listen on {address}: the host is not a valid name") from None
 
 
 def _free_path(path: Path) -> None:
@@ -36,7 +36,7 @@ def _free_path(path: Path) -> None:
     if not os.path.lexists(path):
         return
     if not stat.S_ISSOCK(path.lstat().st_mode):
-        raise OSError(errno.EEXIST, "a file that is no socket stands there: remove it or name another path")
+        raise OSError(errno.EEXIST, "a file that is not a socket is in the way: remove it or name another path")
     with closing(socket.socket(socket.AF_UNIX)) as probe:
         probe.settimeout(1)
         try:

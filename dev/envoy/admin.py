@@ -4,6 +4,7 @@ import http.client
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 TIMEOUT_SECONDS = 5.0
 NO_DOOR = "no door runs; start it with make up (or make up-shared), which reads the edited files"
@@ -26,9 +27,9 @@ class Admin:
         except AdminError:
             return False
 
-    def require(self) -> None:
-        """Raise AdminError if no Envoy answers; one that warms up or drains does answer."""
-        self._ask("GET", "/server_info")
+    def bootstrap(self) -> Path:
+        """Return the file that this Envoy was started with, also while it warms up or drains. Raises AdminError."""
+        return Path(json.loads(self._ask("GET", "/server_info"))["command_line_options"]["config_path"])
 
     def counters(self, pattern: str) -> Mapping[str, int]:
         """Return counters and gauges whose name matches the regular expression. Raises AdminError."""

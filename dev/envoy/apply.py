@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.envoy.admin import Admin
+from dev.envoy.admin import NO_DOOR, Admin
 from dev.envoy.documents import Tree, read
 from dev.envoy.files import Engine, EnvoyFiles, rendered, replace
 from dev.envoy.routes import forwarding, targets
@@ -58,7 +58,7 @@ def apply(source: EnvoyFiles, running: EnvoyFiles, ports: Mapping[int, int] = _N
     if not running.started.is_file():
         raise ApplyError(f"no Envoy reads {running.folder}; start one with make up, or name its folder with --to")
     admin = Admin(_admin_port(running.started))
-    admin.require()  # the files are still there after Envoy has ended
+    _require_envoy(admin, running)
     edits = _edits(source, running, ((source.clusters, running.clusters), (source.routes, running.routes)), ports)
     limits = _edited_limits(source, running)
     yield from needs_a_restart(source, running)
@@ -73,6 +73,13 @@ def apply(source: EnvoyFiles, running: EnvoyFiles, ports: Mapping[int, int] = _N
         yield f"{target}: Envoy uses it now{reset}"
     if not edits and not limits and not applied:
         yield f"{running.folder}: nothing to apply"
+
+
+def _require_envoy(admin: Admin, running: EnvoyFiles) -> None:
+    """Raise if the folder's Envoy has ended: its files are still there, and another one may listen on its port."""
+    other = admin.bootstrap()
+    if other.is_absolute() and not (other.exists() and other.samefile(running.started)):
+        raise ApplyError(f"{NO_DOOR}; the Envoy on admin port {admin.port} is another one, it reads {other}")
 
 
 def _edits(

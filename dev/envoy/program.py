@@ -29,7 +29,7 @@ def command(bootstrap: Path, threads: int = 2, access_log_flush_ms: int = 200) -
     return [
         str(binary()),
         "--config-path",
-        str(bootstrap),
+        str(bootstrap.absolute()),
         "--reject-unknown-dynamic-fields",
         "--disable-hot-restart",
         "--concurrency",

@@ -112,7 +112,7 @@ def open_door(processes: ProcessGroup, ports: Ports, screen: Screen) -> Proofs:
     source, running = (EnvoyFiles(folder, ports.engine) for folder in (SHIPPED, RUNNING))
     backends = _planned_backends(source, ports)
     sampled = (NeededPort(port, each.name) for each in backends for port in each.ports())
-    check_free((*ports.needed(), *sampled), ports.command)
+    check_free((*ports.needed(), *sampled), ports.command, ports.offset)
     counting = up_shared.prepare(source, screen) if ports.engine is Engine.SHARED else None
     with ThreadPoolExecutor() as beside:
         # What takes processor time runs side by side: most of it is a program of its own.

@@ -3,7 +3,7 @@
 import errno
 import os
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,10 +65,14 @@ def sample_ports(clusters: Path) -> tuple[int, ...]:
     return tuple(port for each in sample_backends(clusters) for port in each.ports())
 
 
-def check_free(needed: Iterable[NeededPort], command: str = "make up") -> None:
-    """Raise PlanError with a line for each port that is in use or needed twice, and the command to type."""
+def check_free(needed: Iterable[NeededPort], command: str = "make up", offset: int = 0) -> None:
+    """Raise PlanError with a line for each port that is in use or needed twice, and the command to type.
+
+    `offset` is what was added to each port already, so that the advice is another one.
+    """
     owners: dict[int, str] = {}
     problems: list[str] = []
+    taken: list[tuple[NeededPort, str]] = []
     for port in needed:
         if not 0 < port.number < PORTS:
             problems.append(f"port {port.number}, for {port.owner}, is none: choose another {OFFSET}")
@@ -82,18 +86,28 @@ def check_free(needed: Iterable[NeededPort], command: str = "make up") -> None:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind((LOOPBACK, port.number))
         except OSError as problem:
-            problems.append(_refusal(port, problem, command))
-    if problems:
-        raise PlanError("\n".join(problems))
+            taken.append((port, _refusal(port, problem)))
+    if problems or taken:
+        raise PlanError("\n".join((*problems, *_advice(taken, command, offset))))
 
 
-def _refusal(port: NeededPort, problem: OSError, command: str) -> str:
+def _refusal(port: NeededPort, problem: OSError) -> str:
     reason = "is in use" if problem.errno == errno.EADDRINUSE else f"cannot be used ({os.strerror(problem.errno or 0)})"
-    chosen = f"{command} {port.setting}={_another(port.number)}"
-    correction = chosen if port.setting else f"move every port: {command} {OFFSET}=1000"
-    return (
-        f"port {port.number} {reason}, and {port.owner} needs it: end the program that listens there, or {correction}"
-    )
+    return f"port {port.number} {reason}, and {port.owner} needs it"
+
+
+def _advice(taken: Sequence[tuple[NeededPort, str]], command: str, offset: int) -> Iterator[str]:
+    """Yield a line for each port; the last one also says what to do about all of them."""
+    everything = f"move every port: {command} {OFFSET}={_another(offset)}"
+    match taken:
+        case []:
+            return
+        case [(port, refusal)]:
+            instead = f"{command} {port.setting}={_another(port.number)}" if port.setting else everything
+            yield f"{refusal}: end the program that listens there, or {instead}"
+        case _:
+            yield from (refusal for _, refusal in taken)
+            yield f"end the programs that listen there, or {everything}"
 
 
 def _another(port: int) -> int:

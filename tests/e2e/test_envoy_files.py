@@ -1,6 +1,8 @@
 """`python -m dev.envoy check` and `apply` report problems with file and line, found by the real Envoy."""
 
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -105,3 +107,18 @@ def test_apply_checks_first_and_then_reports_the_files_that_envoy_uses(
 def test_apply_reloads_what_was_edited_in_place(door: Door) -> None:
     """In a linked folder, as `make up` uses, the running file is the edited one, and Envoy has not noticed the edit."""
     assert main(["apply", str(door.envoy.files.folder), "--to", str(door.envoy.files.folder)]) == 0
+
+
+def test_apply_leaves_another_folders_envoy_alone(
+    door: Door, files: EnvoyFiles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two checkouts have the same ports. Where this one's Envoy has ended, the other one may answer in its place."""
+    ended = tmp_path / "ended"
+    shutil.copytree(door.envoy.files.folder, ended)
+    before = door.envoy.files.routes.read_text("utf-8")
+    edit(files.routes, [("timeout: 60s", "timeout: 59s")])
+    assert main(["apply", str(files.folder), "--to", str(ended)]) == 1
+    other = rf"the Envoy on admin port \d+ is another one, it reads {door.envoy.files.started}"
+    assert re.search(rf"no door runs; start it with make up .*; {other}", capsys.readouterr().err)
+    assert "timeout: 59s" not in EnvoyFiles(ended).routes.read_text("utf-8")
+    assert door.envoy.files.routes.read_text("utf-8") == before

@@ -431,7 +431,7 @@ def test_a_file_that_is_not_the_locked_one_is_one_line(bare_checkout: Checkout) 
 
 def test_a_python_that_is_not_there_is_one_line(checkout: Checkout) -> None:
     assert refusal(checkout.make("install-up", "PYTHON=nonexist")) == (
-        "there is no program nonexist; name a Python 3.11 or newer: make PYTHON=python3.12 install-up"
+        "'nonexist' is not a Python that runs; name a Python 3.11 or newer: make PYTHON=python3.12 install-up"
     )
 
 

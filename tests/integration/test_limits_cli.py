@@ -105,10 +105,7 @@ def test_every_mistake_is_reported_with_its_line_and_nothing_is_written(envoy: P
     before = contents(envoy)
     for command in ("render", "check"):
         reported = refused(command)
-        assert (
-            reported[0]
-            == "envoy/envoy.yaml: the line '# limits: clusters' is missing: nothing shows where limits belong"
-        )
+        assert reported[0] == "envoy/envoy.yaml: the line '# limits: clusters' is missing: it marks where the limits go"
         assert reported[-1] == f"authz: {len(reported) - 1} problems to fix"
         assert any("backend service 'scast' is not in the policy; did you mean 'sast'?" in each for each in reported)
         assert any("the shares of ai_gateway add up to 101 %" in each for each in reported)

@@ -189,7 +189,7 @@ def test_an_address_in_use_is_one_clear_line_and_the_first_service_goes_on(folde
     [
         ("unix:none/a.sock", "folder none does not exist: make it first"),
         ("unix:/proc/1/a.sock", "folder /proc/1 is not writable"),
-        ("unix:keys", "a file that is no socket stands there: remove it or name another path"),
+        ("unix:keys", "a file that is not a socket is in the way: remove it or name another path"),
         ("192.0.2.1:9000", "Cannot assign requested address"),
     ],
 )
@@ -235,15 +235,25 @@ def lacking(profile: Profile) -> Iterator[str]:
 
 
 def test_missing_keys_are_reported_for_each_issuer(folder: Path) -> None:
-    code, error = refused(folder, "--keys", "nowhere", "--listen", "unix:a.sock")
+    (folder / "empty").mkdir()
+    code, error = refused(folder, "--keys", "empty", "--listen", "unix:a.sock")
     assert code == 1
     assert error.splitlines() == [
         *(
-            f"nowhere: issuer '{name}' has {' and '.join(lacking(profile))}: put one there, "
+            f"empty: issuer '{name}' has {' and '.join(lacking(profile))}: put one there, "
             "or start with --allow-empty-issuers to refuse this issuer's tokens"
             for name, profile in sorted(PRODUCTION.items())
         ),
         f"authz: {len(PRODUCTION)} problems to fix",
+    ]
+
+
+def test_a_missing_folder_of_keys_is_reported_once(folder: Path) -> None:
+    code, error = refused(folder, "--keys", "nowhere", "--listen", "unix:a.sock")
+    assert code == 1
+    assert error.splitlines() == [
+        "nowhere: this folder of keys does not exist: name the right one with --keys, or make it",
+        "authz: 1 problem to fix",
     ]
 
 

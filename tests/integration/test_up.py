@@ -379,7 +379,16 @@ def test_every_port_in_use_is_told_at_once(checkout: Checkout) -> None:
         for port in taken:
             held.enter_context(socket.create_server(("127.0.0.1", port)))
         said, _ = checkout.up().communicate(timeout=PATIENCE_SECONDS)
-    assert re.findall(r"port (\d+) is in use", said) == list(map(str, taken))
+    *lines, advice = said.splitlines()
+    assert [re.findall(r"port (\d+) is in use", line) for line in lines] == [[str(port)] for port in taken]
+    assert advice == "end the programs that listen there, or move every port: make up PORT_OFFSET=1000"
+
+
+def test_who_has_moved_the_ports_is_told_to_move_them_further() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
+        taken = [NeededPort(each.getsockname()[1], "Envoy") for each in (one, two)]
+        with pytest.raises(PlanError, match=r"move every port: make up PORT_OFFSET=2000$"):
+            check_free(taken, offset=1000)
 
 
 @pytest.mark.parametrize("setting", ["PORT=abc", "TLS_PORT=0", "ADMIN_PORT=65536", "PORT_OFFSET=1e3", "PORT=-1"])

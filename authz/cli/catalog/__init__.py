@@ -10,20 +10,14 @@ __all__ = ["catalog"]
 
 _COMMANDS: Final = {
     "list": ("authz.cli.catalog.show:list_", "List unit primitives."),
-    "show": ("authz.cli.catalog.show:show", "Show one unit primitive: what its file says, and what uses it."),
+    "show": ("authz.cli.catalog.show:show", "Show one unit primitive and what uses it."),
     "add": ("authz.cli.catalog.change:add", "Add a unit primitive to the catalog."),
     "update": ("authz.cli.catalog.change:update", "Change a unit primitive."),
     "deprecate": ("authz.cli.catalog.change:deprecate", "Mark a unit primitive as deprecated."),
-    "remove": ("authz.cli.catalog.change:remove", "Remove a unit primitive that no rule and no legacy service uses."),
-    "entitlements": (
-        "authz.cli.catalog.show:entitlements",
-        "Show what a customer is entitled to, and what it lacks for the rest.",
-    ),
+    "remove": ("authz.cli.catalog.change:remove", "Remove a unit primitive that nothing uses."),
+    "entitlements": ("authz.cli.catalog.show:entitlements", "Show what a customer is entitled to, and what it lacks."),
     "export-legacy": ("authz.cli.catalog.show:export_legacy", "Print the catalog as legacy services."),
-    "schema": (
-        "authz.cli.catalog.schemas:schema",
-        "Print the JSON Schema of one kind of policy file, or of all of them by name.",
-    ),
+    "schema": ("authz.cli.catalog.schemas:schema", "Print the JSON Schema of one kind of file, or of all."),
 }
 
 

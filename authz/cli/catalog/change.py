@@ -108,7 +108,7 @@ def deprecate(name: str, policy: Path, message: str | None, url: str | None) -> 
 @click.argument("name")
 @POLICY
 def remove(name: str, policy: Path) -> None:
-    """Remove a unit primitive that no rule and no legacy service uses."""
+    """Remove a unit primitive that nothing uses. One that a rule or a legacy service uses is refused."""
     opened = open_catalog(policy)
     file, used_by = opened.unit(name).file, opened.uses(name)
     if used_by:

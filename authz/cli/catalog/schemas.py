@@ -31,7 +31,7 @@ SCHEMAS: Final[dict[str, type[BaseModel]]] = {
 @click.argument("kind", type=click.Choice(tuple(SCHEMAS)), required=False)
 @click.option("--write", "folder", type=click.Path(file_okay=False, path_type=Path), help="Write all of them to DIR.")
 def schema(kind: str | None, folder: Path | None) -> None:
-    """Print the JSON Schema of one kind of policy file, or of all of them by name."""
+    """Print the JSON Schema of one kind of file, or of all. All of them are one object, by name."""
     if folder is not None:
         if kind is not None:
             raise click.UsageError("--write writes all schemas: do not name one")

@@ -70,7 +70,7 @@ def list_(
 @_AT
 @FORMAT
 def show(name: str, policy: Path, at: datetime | None, as_json: bool) -> None:
-    """Show one unit primitive: what its file says, and what uses it."""
+    """Show one unit primitive and what uses it."""
     opened, now = open_catalog(policy), at or datetime.now(UTC)
     file = opened.unit(name).file
     unit = opened.catalog.unit_primitives[name]
@@ -93,7 +93,7 @@ def show(name: str, policy: Path, at: datetime | None, as_json: bool) -> None:
 def entitlements(
     policy: Path, backend_service: str | None, at: datetime | None, as_json: bool, **customer_flags: Any
 ) -> None:  # Any: click hands over what the options have made
-    """Show what a customer is entitled to, and what it lacks for the rest."""
+    """Show what a customer is entitled to, and what it lacks."""
     catalog, now = open_catalog(policy).catalog, at or datetime.now(UTC)
     customer = CustomerFlags(**customer_flags).customer(catalog)
     if backend_service is not None:

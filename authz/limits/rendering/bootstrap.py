@@ -50,12 +50,12 @@ def read_bootstrap(file: Path, findings: Findings) -> str:
         name = marked["name"]
         if name not in names:
             near = nearest(name, names, cutoff=0)
-            findings.problem(file, number, f"'# limits: {name}' marks nothing; did you mean '# limits: {near}'?")
+            findings.problem(file, number, f"'# limits: {name}' is not a known mark; did you mean '# limits: {near}'?")
         elif lines.setdefault(name, number) != number:
-            findings.problem(file, number, f"'# limits: {name}' stands twice, first on line {lines[name]}")
+            findings.problem(file, number, f"'# limits: {name}' is here twice, first on line {lines[name]}")
     for name in names:
         if name not in lines:
-            findings.problem(file, 0, f"the line '# limits: {name}' is missing: nothing shows where limits belong")
+            findings.problem(file, 0, f"the line '# limits: {name}' is missing: it marks where the limits go")
     return text
 
 

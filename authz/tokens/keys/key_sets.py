@@ -30,7 +30,7 @@ def read_key_set(file: Path, issuer: Issuer, findings: Findings) -> Mapping[str,
         return {}
     entries = content.get("keys") if isinstance(content, dict) else None
     if not isinstance(entries, list):
-        findings.problem(file, 0, "is no key set: it needs a list under 'keys' (RFC 7517, section 5)")
+        findings.problem(file, 0, "is not a key set: it needs a list under 'keys' (RFC 7517, section 5)")
         return {}
     keys: dict[str, VerificationKey] = {}
     for position, entry in enumerate(entries, start=1):

@@ -59,6 +59,9 @@ def read_keys(folder: Path, issuers: Sequence[Issuer], *, allow_empty: bool, fin
     """
     keys: dict[str, Mapping[str, VerificationKey]] = {}
     anchors: dict[str, tuple[Certificate, ...]] = {}
+    if issuers and not allow_empty and _is_missing(folder):
+        findings.problem(folder, 0, "this folder of keys does not exist: name the right one with --keys, or make it")
+        allow_empty = True
     for issuer in issuers:
         before = len(findings.problems)
         keys[issuer.name] = MappingProxyType(_trusted(folder, issuer, Trust.PACKAGED_KEYS, read_key_set, {}, findings))
@@ -72,6 +75,14 @@ def read_keys(folder: Path, issuers: Sequence[Issuer], *, allow_empty: bool, fin
             findings.problem(folder, 0, f"issuer '{issuer.name}' has {' and '.join(files)}: {advice}")
     _report_shared(folder, keys, findings)
     return KeyRing(MappingProxyType(keys), MappingProxyType(anchors))
+
+
+def _is_missing(folder: Path) -> bool:
+    try:
+        folder.stat()
+    except OSError as error:
+        return isinstance(error, FileNotFoundError)
+    return False
 
 
 def _trusted(
@@ -96,5 +107,6 @@ def _report_shared(folder: Path, keys: Mapping[str, Mapping[str, VerificationKey
     for key in (key for ring in keys.values() for key in ring.values()):
         other = owners.setdefault(spki(key.material), key)
         if other.issuer != key.issuer:
-            message = f"key '{key.kid}' is also key '{other.kid}' of issuer '{other.issuer}': one key, one issuer"
+            other_key = f"key '{other.kid}' of issuer '{other.issuer}'"
+            message = f"key '{key.kid}' is also {other_key}: a key may belong to one issuer only"
             findings.problem(folder / f"{key.issuer}.jwks.json", 0, message)

@@ -164,7 +164,7 @@ def observed(message: bytes, token_error: str | None) -> dict[str, object]:
 
 def _headers(options: Iterable[HeaderValueOption]) -> Texts:
     pairs = [(option.header.key, option.header.value) for option in options]
-    assert len(dict(pairs)) == len(pairs), f"a header stands twice: {pairs}"
+    assert len(dict(pairs)) == len(pairs), f"a header is there twice: {pairs}"
     return dict(pairs)
 
 

@@ -188,7 +188,7 @@ def excepted(limits: str = "alpha: {instance: 50/minute}", instance: str = "a") 
 @pytest.mark.parametrize(
     ("entry", "found"),
     [
-        row("twice", f"{excepted()}\n{excepted(instance='A')}", "10: 'A' stands twice, first on line 9"),
+        row("twice", f"{excepted()}\n{excepted(instance='A')}", "10: 'A' is here twice, first on line 9"),
         row("unknown", excepted(instance="unknown"), "9: 'unknown' is not an instance's id and has no instance limit"),
         row(
             "a user limit, which only tiers have",
@@ -273,7 +273,7 @@ def test_a_limit_that_is_never_reached_is_a_warning(
 def test_a_backend_without_any_tier_that_exists_is_a_problem(tmp_path: Path) -> None:
     beta = "  beta:\n    capacity: 10/second\n    tiers: {gold: {share: 10%, instance: 1/second, user: 1/second}}\n"
     assert problems(tmp_path, ("addresses:\n", f"{beta}addresses:\n")) == [
-        "limits.yaml:10: tier 'any' is missing: it is the default, from which others draw",
+        "limits.yaml:10: tier 'any' is missing: it is the default tier, which stands in for tiers without a share",
         "limits.yaml:10: tier 'gold' is not in the policy",
     ]
 

@@ -22,15 +22,16 @@ def test_the_report_says_what_each_engine_can(tmp_path: Path) -> None:
         "  keeps          6 buckets for each limit of instances, 2 times as many as are expected: 0 MB if every one is "
         "used",
         "shared: the rate limit service counts for all Envoys together",
-        "  enforces       failed authentications per address: 20/minute; one more gets through",
-        "  enforces       refusals per address: 30/hour; one more gets through",
+        "  enforces       failed authentications per address: 20/minute; Envoy lets one more through",
+        "  enforces       refusals per address: 30/hour; Envoy lets one more through",
         "  enforces       users: 3 limits",
         "  enforces       instances: 3 limits",
         "  enforces       tiers as a whole: 3 limits",
-        "  cannot         attempts per address: what it counts there is answers",
+        "  cannot         attempts per address: it counts them after the answer, so it cannot refuse one",
         "  without answer from limits.example:8081 within 50 ms: requests go on, unlimited",
-        "both: instances have a limit in realm self-managed only; users under an instance token are as many as the",
-        "      instance says, since nothing proves that header: limits per instance and tier hold all the same",
+        "both: only instances of realm self-managed have a limit of their own",
+        "both: with an instance token, the instance itself says which user asks, and may claim to be many:",
+        "      the limits per instance and per tier hold all the same",
     ]
 
 

@@ -56,19 +56,19 @@ def test_a_file_that_is_no_socket_is_kept_and_named(folder: Path) -> None:
     precious.write_text("precious")
     message = refusal("unix:a.sock")
     assert message == (
-        "cannot listen on unix:a.sock: a file that is no socket stands there: remove it or name another path"
+        "cannot listen on unix:a.sock: a file that is not a socket is in the way: remove it or name another path"
     )
     assert precious.read_text() == "precious"
 
 
 def test_a_folder_in_the_sockets_place_is_kept_and_named(folder: Path) -> None:
     (folder / "a.sock").mkdir()
-    assert "a file that is no socket stands there" in refusal("unix:a.sock")
+    assert "a file that is not a socket is in the way" in refusal("unix:a.sock")
 
 
 def test_a_link_to_nothing_is_named(folder: Path) -> None:
     (folder / "a.sock").symlink_to("nowhere")
-    assert "a file that is no socket stands there" in refusal("unix:a.sock")
+    assert "a file that is not a socket is in the way" in refusal("unix:a.sock")
     assert (folder / "a.sock").is_symlink()
 
 
@@ -118,4 +118,4 @@ def test_an_address_of_another_machine_is_named() -> None:
 
 
 def test_a_host_that_is_no_name_is_named() -> None:
-    assert refusal("a..b:9000") == "cannot listen on a..b:9000: the host is no name"
+    assert refusal("a..b:9000") == "cannot listen on a..b:9000: the host is not a valid name"

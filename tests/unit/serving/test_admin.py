@@ -87,13 +87,13 @@ def test_it_is_ready_when_a_worker_serves_a_policy(ready: bool, status: int) -> 
 
 
 def test_a_reload_that_failed_is_reported_with_what_to_correct() -> None:
-    failure = FailedReload(3_000.0, (Problem(Path("policy/tiers.yml"), 3, "tier 'small' stands twice"),))
+    failure = FailedReload(3_000.0, (Problem(Path("policy/tiers.yml"), 3, "tier 'small' is here twice"),))
     with served(Still(loaded=replace(LOADED, last_failure=failure))) as address:
         status, body = get_json(address, "/readyz")
     assert status == 200, "the old one serves on"
     assert body["last_reload_failure"] == {
         "at": "1970-01-01T00:50:00.000000Z",
-        "problems": [{"file": "policy/tiers.yml", "line": 3, "message": "tier 'small' stands twice"}],
+        "problems": [{"file": "policy/tiers.yml", "line": 3, "message": "tier 'small' is here twice"}],
     }
 
 

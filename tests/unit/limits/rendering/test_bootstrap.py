@@ -35,19 +35,19 @@ def test_a_bootstrap_has_every_marker_once(tmp_path: Path) -> None:
         pytest.param(
             "# limits: clusters  \n",
             "",
-            ["envoy.yaml:0: the line '# limits: clusters' is missing: nothing shows where limits belong"],
+            ["envoy.yaml:0: the line '# limits: clusters' is missing: it marks where the limits go"],
             id="missing",
         ),
         pytest.param(
             "a: 1",
             "# limits: clusters\na: 1",
-            ["envoy.yaml:6: '# limits: clusters' stands twice, first on line 1"],
+            ["envoy.yaml:6: '# limits: clusters' is here twice, first on line 1"],
             id="twice",
         ),
         pytest.param(
             "a: 1",
             "# limits: befor authz\na: 1",
-            ["envoy.yaml:1: '# limits: befor authz' marks nothing; did you mean '# limits: before authz'?"],
+            ["envoy.yaml:1: '# limits: befor authz' is not a known mark; did you mean '# limits: before authz'?"],
             id="misspelt",
         ),
     ],

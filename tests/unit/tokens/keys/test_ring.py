@@ -232,7 +232,8 @@ def test_one_public_key_under_two_issuers_is_refused(tmp_path: Path) -> None:
     key_set(tmp_path, {**RSA.jwk(), "kid": "by-another-name"}, issuer="second")
     _, problems = found(tmp_path, EVERY, replace(EVERY, name="second"))
     assert problems == [
-        "second.jwks.json:0: key 'by-another-name' is also key 'rsa-1' of issuer 'first': one key, one issuer"
+        "second.jwks.json:0: key 'by-another-name' is also key 'rsa-1' of issuer 'first': "
+        "a key may belong to one issuer only"
     ]
 
 
@@ -276,8 +277,11 @@ def test_an_issuer_without_a_key_is_refused_unless_that_is_allowed(tmp_path: Pat
     assert dict(ring.by_issuer) == {"first": {}}
 
 
-def test_a_folder_that_does_not_exist_holds_no_keys(tmp_path: Path) -> None:
-    assert found(tmp_path / "none")[1] == [f"none:0: {NO_KEY}: {MEND}"]
+def test_a_folder_that_does_not_exist_is_one_problem_however_many_issuers_there_are(tmp_path: Path) -> None:
+    mend = "this folder of keys does not exist: name the right one with --keys, or make it"
+    second = replace(EVERY, name="second")
+    assert found(tmp_path / "none", EVERY, second)[1] == [f"none:0: {mend}"]
+    assert found(tmp_path / "none", EVERY, second, allow_empty=True)[1] == []
 
 
 def test_being_allowed_to_be_empty_excuses_no_broken_file(tmp_path: Path) -> None:
@@ -330,10 +334,10 @@ def test_keys_that_fit_are_at_most_four_whatever_was_read(tmp_path: Path) -> Non
         pytest.param(b'{"keys": [NaN]}', "0: is not JSON that can be read: has NaN", id="NaN"),
         pytest.param(b'{"keys": ["\xff"]}', "0: is not JSON that can be read: ", id="not UTF-8"),
         pytest.param(b"[" * 100_000, "0: is not JSON that can be read: ", id="nested 100,000 deep"),
-        pytest.param(b"[]", "0: is no key set: it needs a list under 'keys'", id="a list"),
-        pytest.param(b"{}", "0: is no key set: it needs a list under 'keys' (RFC 7517, section 5)", id="no keys"),
-        pytest.param(b'{"keys": {}}', "0: is no key set: it needs a list under 'keys'", id="keys that are no list"),
-        pytest.param(b'{"kty": "RSA"}', "0: is no key set: it needs a list under 'keys'", id="one key alone"),
+        pytest.param(b"[]", "0: is not a key set: it needs a list under 'keys'", id="a list"),
+        pytest.param(b"{}", "0: is not a key set: it needs a list under 'keys' (RFC 7517, section 5)", id="no keys"),
+        pytest.param(b'{"keys": {}}', "0: is not a key set: it needs a list under 'keys'", id="keys that are no list"),
+        pytest.param(b'{"kty": "RSA"}', "0: is not a key set: it needs a list under 'keys'", id="one key alone"),
         pytest.param(b"-----BEGIN PUBLIC KEY-----", "is not JSON that can be read: ", id="PEM"),
     ],
 )
