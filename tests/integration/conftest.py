@@ -1,6 +1,8 @@
-"""The folder in which a service runs."""
+"""The folder in which a service runs, and signals as a terminal's programs get them."""
 
 import shutil
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,3 +20,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (made / "run").mkdir()
     (made / "tmp").mkdir()
     return made
+
+
+@pytest.fixture(autouse=True)
+def heeded_interrupt() -> Iterator[None]:
+    """What a shell starts in the background ignores SIGINT, and what it starts would inherit that."""
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, inherited)

@@ -380,7 +380,7 @@ def test_every_port_in_use_is_told_at_once(checkout: Checkout) -> None:
             held.enter_context(socket.create_server(("127.0.0.1", port)))
         said, _ = checkout.up().communicate(timeout=PATIENCE_SECONDS)
     *lines, advice = said.splitlines()
-    assert [re.findall(r"port (\d+) is in use", line) for line in lines] == [[str(port)] for port in taken]
+    assert re.findall(r"port (\d+) is in use", "\n".join(lines)) == list(map(str, taken))
     assert advice == "end the programs that listen there, or move every port: make up PORT_OFFSET=1000"
 
 
@@ -442,15 +442,6 @@ def refusal(checkout: Checkout) -> str:
     return said
 
 
-@pytest.fixture
-def heeded_interrupt() -> Iterator[None]:
-    """What a shell starts in the background ignores the signal, and what it starts would inherit that."""
-    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, inherited)
-
-
-@pytest.mark.usefixtures("heeded_interrupt")
 def test_an_interrupt_of_make_alone_ends_all_of_it(checkout: Checkout) -> None:
     """GNU make catches it and then waits for its children, which have heard nothing."""
     plain, tls, admin, authz = checkout.door
