@@ -22,9 +22,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def heeded_interrupt() -> Iterator[None]:
-    """What a shell starts in the background ignores SIGINT, and what it starts would inherit that."""
+    """What a shell starts in the background ignores SIGINT, and what it starts would inherit that.
+
+    Once for all tests: a running `make up` ends when the process above it stops to catch the signal.
+    """
     inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, inherited)
