@@ -3,6 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final, assert_never
+
+SELF_MANAGED: Final = "self-managed"
+"""The realm of customers' own instances."""
 
 
 class TokenType(StrEnum):
@@ -64,36 +68,90 @@ class AnyOf:
 
 
 @dataclass(frozen=True, slots=True)
+class Authenticated:
+    """A valid token for the backend is enough; it needs no unit primitive."""
+
+
+Demand = AllOf | AnyOf | Authenticated
+"""What the scopes of a token must hold."""
+
+
+@dataclass(frozen=True, slots=True)
 class ByHeader:
-    """The unit primitive that the named header (lower-case) asks for, if it is one of those allowed."""
+    """The value of the named header (lower-case) decides what is demanded; values that are not listed are refused.
+
+    `known` are the unit primitives of the catalog: a refusal may name them, because the policy does.
+    """
 
     header: str
-    allowed: frozenset[str]
+    demands: Mapping[str, AllOf | AnyOf]
+    known: frozenset[str]
 
 
-Access = AllOf | AnyOf | ByHeader
+Access = Demand | ByHeader
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A header that must equal a claim, where the token has that claim. `spelt` is the header as clients read it."""
+
+    header: str
+    spelt: str
+    claim: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """An endpoint's end: from `at` (seconds since the epoch) it answers 410 with `text`."""
+
+    at: float
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class PublicRule:
-    """An endpoint that anyone may use; a token is ignored."""
+    """An endpoint that anyone may use; a token is ignored. `shadow` is as in `TokenRule`."""
 
     backend: BackendService
     methods: tuple[str, ...]
+    gone: Gone | None = None
+    shadow: "Rule | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class GoneRule:
+    """An endpoint that exists no longer, whatever the date."""
+
+    backend: BackendService
+    methods: tuple[str, ...]
+    gone: Gone
+    shadow: "Rule | None" = None
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRule:
-    """What an endpoint demands of a token. `required_headers` are spelt as clients read them."""
+    """What an endpoint demands of a token.
+
+    `required_headers` are spelt as clients read them. `claims` are claims and the texts that each may be. `denied` is
+    the text of every 403, empty for the usual one; `{unit_primitive}` in it is the one that is missing. `shadow` is a
+    rule that may replace this one: it is decided and logged, and changes no answer.
+    """
 
     backend: BackendService
     methods: tuple[str, ...]
     access: Access
     token_types: frozenset[TokenType]
     required_headers: tuple[str, ...]
+    not_issuers: frozenset[str] = frozenset()
+    needs_authentication_type: bool = True
+    claims: tuple[tuple[str, frozenset[str]], ...] = ()
+    bind: tuple[Bound, ...] = ()
+    denied: str = ""
+    gone: Gone | None = None
+    shadow: "Rule | None" = None
 
 
-Rule = PublicRule | TokenRule
+Rule = PublicRule | GoneRule | TokenRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +174,7 @@ class Issuer:
     allow_missing_kid: bool
     trust: frozenset[Trust]
     certificate_identity: str
+    bind: tuple[Bound, ...] = ()
 
     def mints_for(self, backend: BackendService) -> bool:
         """Whether this issuer may issue tokens for that backend."""
@@ -126,7 +185,8 @@ class Issuer:
 class Claims:
     """The claims of a token with a valid signature. Dates are seconds since the epoch; an absent text is empty.
 
-    `seats` is None if the claim is absent or not a number.
+    `seats` is None if the claim is absent or not a number. `named` are the claims that the policy names, as text;
+    absent and empty ones are left out.
     """
 
     issuer: Issuer
@@ -139,20 +199,85 @@ class Claims:
     realm: str
     instance_id: str
     token_id: str
+    root_namespace_id: str
     seats: int | None
+    named: Mapping[str, str]
+
+    @property
+    def counted_realm(self) -> str:
+        """The realm that limits count; a token that names none is of a self-managed instance."""
+        return self.realm or SELF_MANAGED
+
+    @property
+    def instance(self) -> str:
+        """The instance that the token speaks for; empty where it names none."""
+        if self.instance_id or self.issuer.token_type is TokenType.USER:
+            return self.instance_id
+        return self.subject
+
+
+class TierBy(StrEnum):
+    """What an assignment to a tier looks at."""
+
+    INSTANCE = "instances"
+    ROOT_NAMESPACE = "root_namespaces"
+    REALM = "realm"
+    ISSUER = "issuer"
+    CLAIM = "claim"
+    LEAST = "min"
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Callers that belong to a tier: those whose value is one of `values`, or a number of `least` or more.
+
+    `claim` names the claim whose value counts, for the last two of `TierBy`; else it is empty.
+    """
+
+    tier: str
+    by: TierBy
+    values: frozenset[str] = frozenset()
+    claim: str = ""
+    least: int = 0
+
+    def covers(self, claims: Claims) -> bool:
+        """Whether the bearer of these claims belongs to the tier."""
+        match self.by:
+            case TierBy.INSTANCE:
+                return claims.instance in self.values
+            case TierBy.ROOT_NAMESPACE:
+                return claims.root_namespace_id in self.values
+            case TierBy.REALM:
+                return claims.counted_realm in self.values
+            case TierBy.ISSUER:
+                return claims.issuer.name in self.values
+            case TierBy.CLAIM:
+                return claims.named.get(self.claim) in self.values
+            case TierBy.LEAST:
+                number = claims.named.get(self.claim, "")
+                return number.isdecimal() and number.isascii() and int(number) >= self.least
+            case _ as unreachable:
+                assert_never(unreachable)
 
 
 @dataclass(frozen=True, slots=True)
 class Tiers:
-    """The default tier, and the others with their least number of seats, largest first."""
+    """Which tier a caller belongs to: the first assignment that covers it, else its seats, else the default.
+
+    `descending` are tiers with their least number of seats, largest first.
+    """
 
     default: str
     descending: tuple[tuple[int, str], ...]
+    assign: tuple[Assignment, ...] = ()
 
-    def of(self, seats: int | None) -> str:
-        """Return the tier for that many seats; None is a customer whose seats are not known."""
-        if seats is not None:
+    def of(self, claims: Claims) -> str:
+        """Return the tier of the bearer of these claims."""
+        for assignment in self.assign:
+            if assignment.covers(claims):
+                return assignment.tier
+        if claims.seats is not None:
             for least, name in self.descending:
-                if seats >= least:
+                if claims.seats >= least:
                     return name
         return self.default

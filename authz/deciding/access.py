@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from itertools import product
 from typing import Final, NamedTuple, assert_never
 
 from authz.deciding import facts
-from authz.deciding.decision import UNKNOWN, Allowed, Decision, Denied, Identity
+from authz.deciding.decision import UNKNOWN, Allowed, Decision, Denied, Identity, Mismatch
 from authz.deciding.reasons import Reason
-from authz.model import AllOf, AnyOf, ByHeader, Claims, TokenRule, TokenType
+from authz.model import AllOf, AnyOf, Authenticated, ByHeader, Claims, Demand, TokenRule, TokenType
 
 _USER_ID: Final = re.compile(r"[A-Za-z0-9+/=_.:-]{1,128}")
 
@@ -65,43 +66,64 @@ def identify(headers: Mapping[str, str], claims: Claims, tier: str) -> Caller:
     return Caller(instance_id, user_id, tier, bindings)
 
 
-def demand(rule: TokenRule, headers: Mapping[str, str]) -> AllOf | AnyOf | Reason:
-    """Return the unit primitives that a request needs, or why it cannot say.
+def demand(rule: TokenRule, headers: Mapping[str, str]) -> Demand | Denied:
+    """Return what a request needs of a token's scopes, or the refusal of one that cannot say.
 
-    All of them stand in the policy, so that a client cannot make up another.
+    All unit primitives come from the policy, so that a client cannot make up another.
     """
     match rule.access:
-        case AllOf() | AnyOf() as access:
+        case AllOf() | AnyOf() | Authenticated() as access:
             return access
-        case ByHeader(header, allowed):
-            named = headers.get(header)
-            if not named:
-                return Reason.UNIT_PRIMITIVE_HEADER_MISSING
-            return AllOf((named,)) if named in allowed else Reason.UNIT_PRIMITIVE_NOT_SERVED
+        case ByHeader() as access:
+            return _demand_by_header(rule, access, headers.get(access.header))
         case _ as unreachable:
             assert_never(unreachable)
 
 
-def decide(
-    headers: Mapping[str, str], rule: TokenRule, demanded: AllOf | AnyOf | Reason, claims: Claims, caller: Caller
-) -> Decision:
-    """Decide on a request whose token is valid for the rule's backend: bound headers, purpose, token type, scopes."""
+def _demand_by_header(rule: TokenRule, access: ByHeader, named: str | None) -> Demand | Denied:
     backend = rule.backend.name
-    mismatch = _first_mismatch(caller.bindings)
-    if mismatch is not None:
-        return Denied(Reason.HEADER_MISMATCH, mismatch, backend, signature_valid=True)
-    if isinstance(demanded, Reason):
-        return Denied(demanded, backend_service=backend, signature_valid=True)
-    if claims.issuer.token_type not in rule.token_types:
-        return Denied(Reason.TOKEN_TYPE_NOT_ALLOWED, demanded.unit_primitives[0], backend, signature_valid=True)
+    if not named:
+        return Denied(Reason.UNIT_PRIMITIVE_HEADER_MISSING, backend_service=backend, signature_valid=True)
+    demanded = access.demands.get(named)
+    if demanded is not None:
+        return demanded
+    if named not in access.known:
+        return Denied(Reason.UNIT_PRIMITIVE_NOT_SERVED, backend_service=backend, signature_valid=True)
+    text = f"This endpoint cannot be used for {named} purpose"
+    return Denied(Reason.UNIT_PRIMITIVE_NOT_SERVED, named, backend, signature_valid=True, text=text)
+
+
+def decide(
+    headers: Mapping[str, str], rule: TokenRule, demanded: Demand | Denied, claims: Claims, caller: Caller
+) -> Decision:
+    """Decide on a request whose token is valid for the rule's backend.
+
+    The checks are the bound headers, the purpose, the token type, the issuer, the claims, the scopes and the headers
+    that must be there.
+    """
+    backend = rule.backend.name
+    if caller.bindings not in _BINDINGS_THAT_HOLD:
+        return _mismatched(headers, rule, claims, caller)
+    for bound in (*claims.issuer.bind, *rule.bind):
+        claim = claims.named.get(bound.claim)
+        if claim is not None and headers.get(bound.header) != claim:
+            mismatch = Mismatch(headers.get(bound.header, ""), claim)
+            return Denied(Reason.HEADER_MISMATCH, bound.spelt, backend, signature_valid=True, mismatch=mismatch)
+    if isinstance(demanded, Denied):
+        return demanded
+    issuer = claims.issuer
+    if issuer.token_type not in rule.token_types or issuer.name in rule.not_issuers:
+        return _forbidden(Reason.TOKEN_TYPE_NOT_ALLOWED, rule, _first(demanded))
+    for name, allowed in rule.claims:
+        if claims.named.get(name) not in allowed:
+            return _forbidden(Reason.CLAIM_NOT_ALLOWED, rule, _first(demanded))
     granted = _granted(demanded, claims)
     if granted is None:
-        return Denied(Reason.MISSING_SCOPE, _first_missing(demanded, claims), backend, signature_valid=True)
+        return _forbidden(Reason.MISSING_SCOPE, rule, _first_missing(demanded, claims))
     for header in rule.required_headers:
         if not headers.get(header.lower()):
             return Denied(Reason.MISSING_HEADER, header, backend, signature_valid=True)
-    issuer = claims.issuer.name
-    return Allowed(backend, Identity(granted, issuer, caller.tier, caller.instance_id, caller.user_id, claims))
+    return Allowed(backend, Identity(granted, issuer.name, caller.tier, caller.instance_id, caller.user_id, claims))
 
 
 def _compare(header: str | None, claims: Iterable[str]) -> Binding:
@@ -115,22 +137,51 @@ def _compare(header: str | None, claims: Iterable[str]) -> Binding:
     return outcome
 
 
-_HOLDS: Final = frozenset({Binding.MATCH, Binding.NOT_CHECKED})
-_SPELLINGS: Final = ("X-Gitlab-Realm", "X-Gitlab-Instance-Id", "X-Gitlab-Global-User-Id")
-"""How messages to clients spell the headers of `Bindings`, in its order."""
+_HOLDS: Final = (Binding.MATCH, Binding.NOT_CHECKED)
+_BINDINGS_THAT_HOLD: Final = frozenset(Bindings(*each) for each in product(_HOLDS, repeat=len(Bindings._fields)))
+_BOUND_HEADERS: Final = (
+    (facts.REALM_HEADER, "X-Gitlab-Realm"),
+    (facts.INSTANCE_HEADER, "X-Gitlab-Instance-Id"),
+    (facts.USER_HEADER, "X-Gitlab-Global-User-Id"),
+)
+"""The headers of `Bindings`, in its order, and how messages to clients spell them."""
 
 
-def _first_mismatch(bindings: Bindings) -> str | None:
-    return next((spelt for spelt, each in zip(_SPELLINGS, bindings, strict=True) if each not in _HOLDS), None)
+def _mismatched(headers: Mapping[str, str], rule: TokenRule, claims: Claims, caller: Caller) -> Denied:
+    """Return the refusal for the first bound header that does not hold."""
+    position = next(index for index, binding in enumerate(caller.bindings) if binding not in _HOLDS)
+    header, spelt = _BOUND_HEADERS[position]
+    said = headers.get(header, "")
+    candidates = ((claims.realm,), (claims.instance_id, claims.subject), (claims.subject,))[position]
+    claimed = next(claim for claim in candidates if claim and claim != said)
+    mismatch = Mismatch(said, claimed)
+    return Denied(Reason.HEADER_MISMATCH, spelt, rule.backend.name, signature_valid=True, mismatch=mismatch)
 
 
-def _granted(demanded: AllOf | AnyOf, claims: Claims) -> str | None:
+def _forbidden(reason: Reason, rule: TokenRule, named: str) -> Denied:
+    """Return a 403 in the rule's own words, if it has any. Where no unit primitive is demanded, it names none."""
+    text = rule.denied.replace("{unit_primitive}", named) if rule.denied else "" if named else "Forbidden"
+    return Denied(reason, named, rule.backend.name, signature_valid=True, text=text)
+
+
+def _granted(demanded: Demand, claims: Claims) -> str | None:
     """Return the granted unit primitives as the backend reads them, or None if the scopes do not suffice."""
-    names = demanded.unit_primitives
-    if isinstance(demanded, AnyOf):
-        return next((name for name in names if name in claims.scopes), None)
-    return ",".join(names) if claims.scopes.issuperset(names) else None
+    match demanded:
+        case AllOf(names):
+            return ",".join(names) if claims.scopes.issuperset(names) else None
+        case AnyOf(names):
+            return next((name for name in names if name in claims.scopes), None)
+        case Authenticated():
+            return ""
+        case _ as unreachable:
+            assert_never(unreachable)
 
 
-def _first_missing(demanded: AllOf | AnyOf, claims: Claims) -> str:
-    return next(name for name in demanded.unit_primitives if name not in claims.scopes)
+def _first(demanded: Demand) -> str:
+    return "" if isinstance(demanded, Authenticated) else demanded.unit_primitives[0]
+
+
+def _first_missing(demanded: Demand, claims: Claims) -> str:
+    """Return the first unit primitive that the token lacks. An endpoint that demands none refuses no scopes."""
+    names = () if isinstance(demanded, Authenticated) else demanded.unit_primitives
+    return next(name for name in names if name not in claims.scopes)

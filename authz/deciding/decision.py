@@ -1,7 +1,7 @@
 """The decision: allowed or denied, and what Envoy and the client learn about it."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from authz.deciding.reasons import ANSWERS, Answer, Reason
 from authz.model import Claims
@@ -10,11 +10,19 @@ from authz.tokens.proof import TokenError
 UNKNOWN: Final = "unknown"
 
 
+class Mismatch(NamedTuple):
+    """What a header said, and what the claim that binds it says. For logs; a client never learns it."""
+
+    said: str
+    claimed: str
+
+
 @dataclass(frozen=True, slots=True)
 class Denied:
     """A refusal. `named` fills the message and comes from the rule, never from the client.
 
-    `methods` are those that a 405 offers; `signature_valid` says that a known issuer signed the token.
+    `text` is the rule's own message, empty for the usual one of the reason. `methods` are those that a 405 offers;
+    `signature_valid` says that a known issuer signed the token; `mismatch` is there for a `header_mismatch`.
     """
 
     reason: Reason
@@ -23,6 +31,8 @@ class Denied:
     methods: tuple[str, ...] = ()
     token_error: TokenError | None = None
     signature_valid: bool = False
+    text: str = ""
+    mismatch: Mismatch | None = None
 
     @property
     def answer(self) -> Answer:
@@ -31,15 +41,16 @@ class Denied:
 
     @property
     def message(self) -> str:
-        """The fixed text that the client reads."""
-        return self.answer.message.format(self.named)
+        """The text that the client reads."""
+        return self.text or self.answer.message.format(self.named)
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Who a token proves the caller to be, and which limits count for it; values from the token alone.
 
-    The one exception is `user_id` under an instance token: it is the header's value, information and not proof.
+    `unit_primitive` is empty where the endpoint demands none. The one exception is `user_id` under an instance token:
+    it is the header's value, information and not proof.
     """
 
     unit_primitive: str

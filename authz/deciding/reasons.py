@@ -13,6 +13,7 @@ class Reason(StrEnum):
     PUBLIC = "public"
     AMBIGUOUS_PATH = "ambiguous_path"
     NO_RULE = "no_rule"
+    GONE = "gone"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     BACKEND_DISAGREEMENT = "backend_disagreement"
     MISSING_AUTHORIZATION = "missing_authorization"
@@ -23,6 +24,7 @@ class Reason(StrEnum):
     UNIT_PRIMITIVE_HEADER_MISSING = "unit_primitive_header_missing"
     UNIT_PRIMITIVE_NOT_SERVED = "unit_primitive_not_served"
     TOKEN_TYPE_NOT_ALLOWED = "token_type_not_allowed"  # noqa: S105  the name of a reason
+    CLAIM_NOT_ALLOWED = "claim_not_allowed"
     MISSING_SCOPE = "missing_scope"
     MISSING_HEADER = "missing_header"
     NOT_READY = "not_ready"
@@ -35,6 +37,7 @@ class GrpcCode(IntEnum):
     INVALID_ARGUMENT = 3
     NOT_FOUND = 5
     PERMISSION_DENIED = 7
+    UNIMPLEMENTED = 12
     UNAVAILABLE = 14
     UNAUTHENTICATED = 16
 
@@ -51,6 +54,7 @@ class Answer:
 ANSWERS: Final[Mapping[Reason, Answer]] = {
     Reason.AMBIGUOUS_PATH: Answer(400, GrpcCode.INVALID_ARGUMENT, "Invalid path"),
     Reason.NO_RULE: Answer(404, GrpcCode.NOT_FOUND, "Not found"),
+    Reason.GONE: Answer(410, GrpcCode.UNIMPLEMENTED, "Gone"),
     Reason.METHOD_NOT_ALLOWED: Answer(405, GrpcCode.INVALID_ARGUMENT, "Method not allowed"),
     Reason.BACKEND_DISAGREEMENT: Answer(403, GrpcCode.PERMISSION_DENIED, "Forbidden"),
     Reason.MISSING_AUTHORIZATION: Answer(401, GrpcCode.UNAUTHENTICATED, "No authorization header presented"),
@@ -67,6 +71,7 @@ ANSWERS: Final[Mapping[Reason, Answer]] = {
         400, GrpcCode.INVALID_ARGUMENT, "This endpoint cannot be used for this purpose"
     ),
     Reason.TOKEN_TYPE_NOT_ALLOWED: Answer(403, GrpcCode.PERMISSION_DENIED, "Unauthorized to access {}"),
+    Reason.CLAIM_NOT_ALLOWED: Answer(403, GrpcCode.PERMISSION_DENIED, "Unauthorized to access {}"),
     Reason.MISSING_SCOPE: Answer(403, GrpcCode.PERMISSION_DENIED, "Unauthorized to access {}"),
     Reason.MISSING_HEADER: Answer(400, GrpcCode.INVALID_ARGUMENT, "Missing {} header"),
     Reason.NOT_READY: Answer(503, GrpcCode.UNAVAILABLE, "Service unavailable"),

@@ -9,7 +9,7 @@ from authz.deciding._proto.base_pb2 import HeaderValue, HeaderValueOption
 from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from authz.deciding.decision import UNKNOWN, Allowed, Decision, Denied, Identity
 from authz.deciding.reasons import Reason
-from authz.model import TokenType
+from authz.model import SELF_MANAGED, TokenType
 
 _UNAUTHORIZED: Final = 401
 _CHALLENGED: Final = frozenset({Reason.INVALID_TOKEN, Reason.HEADER_MISMATCH})
@@ -30,7 +30,7 @@ def _write_denial(response: CheckResponse, denied: Denied, request_id: str | Non
     answer, message = denied.answer, denied.message
     response.status.code = answer.code.value
     response.status.message = message
-    body = {"error": message, "reason": denied.reason.value}
+    body = {"error": message, "detail": message, "reason": denied.reason.value}
     if request_id is not None:
         body["request_id"] = request_id
     http = response.denied_response
@@ -66,22 +66,26 @@ def _write_metadata(response: CheckResponse, allowed: Allowed) -> None:
     identity = allowed.identity
     if identity is None:
         return
-    realm = identity.claims.realm or facts.SELF_MANAGED
-    metadata[facts.UNIT_PRIMITIVE].string_value = identity.unit_primitive
+    realm = identity.claims.counted_realm
+    if identity.unit_primitive:
+        metadata[facts.UNIT_PRIMITIVE].string_value = identity.unit_primitive
     metadata[facts.TOKEN_TYPE].string_value = identity.claims.issuer.token_type.value
     metadata[facts.ISSUER].string_value = identity.issuer
     metadata[facts.REALM].string_value = realm
     metadata[facts.TIER].string_value = identity.tier
     metadata[facts.INSTANCE_ID].string_value = identity.instance_id
     metadata[facts.USER_ID].string_value = identity.user_id
-    if realm == facts.SELF_MANAGED and identity.instance_id != UNKNOWN:
+    if realm == SELF_MANAGED and identity.instance_id != UNKNOWN:
         metadata[facts.LIMITED_INSTANCE_ID].string_value = identity.instance_id
+    if realm == facts.SAAS and identity.claims.root_namespace_id:
+        metadata[facts.LIMITED_NAMESPACE_ID].string_value = identity.claims.root_namespace_id
 
 
 def _identity_headers(identity: Identity | None) -> Iterable[HeaderValueOption]:
     if identity is None:
         return
-    yield _option(facts.AUTHORIZED_UNIT_PRIMITIVE, identity.unit_primitive)
+    if identity.unit_primitive:
+        yield _option(facts.AUTHORIZED_UNIT_PRIMITIVE, identity.unit_primitive)
     if identity.instance_id != UNKNOWN:
         yield _option(facts.AUTHORIZED_INSTANCE_ID, identity.instance_id)
     if identity.claims.issuer.token_type is TokenType.USER:

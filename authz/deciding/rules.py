@@ -1,12 +1,16 @@
 """Matches a request to its rule: a tree, walked once per path segment however many rules there are."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from authz.deciding.decision import Denied
 from authz.deciding.paths import segments
 from authz.deciding.reasons import Reason
 from authz.model import BackendService, Rule
+
+_SHOWN_VALUE: Final = re.compile(r"[A-Za-z0-9_/.-]{1,128}")
 
 Span = tuple[int, int | None]
 """The segments that a name in a path stands for, as slice bounds; None is the end of the path."""
@@ -14,12 +18,20 @@ Span = tuple[int, int | None]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Rules that the path chooses between (`by_path`): the segments of `span`, joined by `/`, name the rule."""
+    """Rules that the path chooses between (`by_path`): the segments of `span`, joined by `/`, name the rule.
+
+    `unknown` is the text of the 404 for a value without a rule, empty for the usual one; `{value}` in it is the value.
+    """
 
     backend: BackendService
     methods: tuple[str, ...]
     span: Span
     rules: Mapping[str, Rule]
+    unknown: str = ""
+
+    def value(self, path: Sequence[str]) -> str:
+        """Return the value in a decoded path."""
+        return "/".join(path[slice(*self.span)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +48,19 @@ class Endpoint:
             return self.by_method
         found = dict(self.by_method)
         for choice in self.choices:
-            rule = choice.rules.get("/".join(path[slice(*choice.span)]))
+            rule = choice.rules.get(choice.value(path))
             if rule is not None:
                 found.update(dict.fromkeys(choice.methods, rule))
         return found
+
+    def unserved(self, path: Sequence[str]) -> Denied:
+        """Return the refusal of a path that no rule serves. It repeats a value only if that is a plain name."""
+        choice = next((choice for choice in self.choices if choice.unknown), None)
+        if choice is None:
+            return Denied(Reason.NO_RULE)
+        value = choice.value(path)
+        shown = "{value}" not in choice.unknown or _SHOWN_VALUE.fullmatch(value)
+        return Denied(Reason.NO_RULE, text=choice.unknown.replace("{value}", value) if shown else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +90,10 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Every rule of a policy."""
+    """Every rule of a policy. `claims` are the claims that rules name, beside those that every token has."""
 
     root: Branch
+    claims: frozenset[str] = frozenset()
 
     def match(self, method: str, target: str) -> Rule | Denied:
         """Return the one rule for a method and request target, or the refusal of its path or method."""
@@ -80,8 +102,10 @@ class Rules:
             return Denied(Reason.AMBIGUOUS_PATH)
         endpoint = self.root.find(path, 0) if path[-1] else None
         by_method = endpoint.rules(path) if endpoint is not None else None
-        if endpoint is None or not by_method:
+        if endpoint is None:
             return Denied(Reason.NO_RULE)
+        if not by_method:
+            return endpoint.unserved(path)
         rule = by_method.get(method)
         if rule is None:
             backend = endpoint.backend.name

@@ -1,6 +1,7 @@
 """The base of every policy file's schema, the types of values that several share, and the keys that one allows."""
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, time
 from functools import cache
 from typing import Annotated, Any, ClassVar
 
@@ -29,6 +30,29 @@ Duration = Annotated[
     BeforeValidator(seconds, json_schema_input_type=Annotated[str, Field(pattern=r"^[0-9]{1,9}(ms|s|m|h|d)$")]),
 ]
 """Seconds, written as a number and a unit."""
+
+
+def moment(value: object) -> datetime:
+    """Read a date as YAML has it, or as upstream writes it: `2024-10-17 00:00:00 UTC`. Raises ValueError."""
+    try:
+        if isinstance(value, str):
+            text = value.removesuffix(" UTC")
+            read = datetime.fromisoformat(text)
+            value = None if read.tzinfo and text != value else read
+        elif isinstance(value, date) and not isinstance(value, datetime):
+            value = datetime.combine(value, time())
+        if isinstance(value, datetime):
+            return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError("should be a date such as 2024-10-17 00:00:00 UTC")
+
+
+Moment = Annotated[
+    datetime,
+    BeforeValidator(moment, json_schema_input_type=Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}")]),
+]
+"""A date in UTC, with or without a time."""
 
 
 def allowed_keys(schema: type[BaseModel], where: tuple[str | int, ...]) -> frozenset[str]:

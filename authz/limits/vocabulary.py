@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from authz.deciding.rules import Branch, Endpoint, Rules
-from authz.model import ByHeader, PublicRule, Tiers
+from authz.model import Authenticated, ByHeader, Rule, Tiers, TokenRule
 from authz.policy.catalog.model import Catalog
 
 
@@ -31,10 +31,16 @@ def answers(rules: Rules) -> Mapping[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
     for endpoint in _endpoints(rules.root):
         for rule in chain(endpoint.by_method.values(), *(choice.rules.values() for choice in endpoint.choices)):
-            names = found.setdefault(rule.backend.name, set())
-            if not isinstance(rule, PublicRule):
-                names.update(rule.access.allowed if isinstance(rule.access, ByHeader) else rule.access.unit_primitives)
+            found.setdefault(rule.backend.name, set()).update(_answers(rule))
     return {backend: frozenset(names) for backend, names in found.items()}
+
+
+def _answers(rule: Rule) -> Iterator[str]:
+    if isinstance(rule, TokenRule):
+        demands = rule.access.demands.values() if isinstance(rule.access, ByHeader) else (rule.access,)
+        for demanded in demands:
+            if not isinstance(demanded, Authenticated):
+                yield from demanded.unit_primitives
 
 
 def _endpoints(branch: Branch) -> Iterator[Endpoint]:

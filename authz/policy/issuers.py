@@ -11,6 +11,7 @@ from authz.documents.reader import read
 from authz.documents.schema import Duration, Schema
 from authz.model import Algorithm, Issuer, TokenType, Trust
 from authz.policy.catalog.model import Catalog
+from authz.policy.claims import ClaimName, Header, bound
 
 MAX_LIFETIME: Final = 366 * 86_400.0
 MAX_LEEWAY: Final = 300.0
@@ -53,6 +54,9 @@ class IssuerEntry(Schema):
         Field(min_length=1, default_factory=lambda: ["packaged_keys"]),
     ]
     certificate_identity: Nonempty | None = None
+    bind: Annotated[dict[Header, ClaimName], Field(min_length=1)] | None = Field(
+        None, description="Headers, and the claim that each must equal where the token has it."
+    )
 
     def built(self) -> Issuer:
         """Return the issuer, every default written out."""
@@ -70,6 +74,7 @@ class IssuerEntry(Schema):
             allow_missing_kid=self.allow_missing_kid,
             trust=frozenset(map(Trust, self.trust)),
             certificate_identity=self.certificate_identity or self.issuer,
+            bind=bound(self.bind or {}),
         )
 
 

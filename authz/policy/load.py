@@ -53,9 +53,9 @@ def load_policy(
         findings.conclude()
     report_misnamed(folder, findings)
     catalog = read_catalog(folder, findings)
-    rules = read_rules(folder / "rules", catalog, findings)
-    tiers = read_tiers(folder / "tiers.yml", findings)
     every = read_issuers(folder / "issuers.yml", catalog, findings)
+    rules = read_rules(folder / "rules", catalog, findings, every or None)
+    tiers = read_tiers(folder / "tiers.yml", findings, every or None)
     names = frozenset(issuer.name for issuer in every)
     issuers = tuple(issuer for issuer in every if issuer.environment == environment)
     if every and not issuers:

@@ -1,17 +1,24 @@
-"""The schema and the reader of `tiers.yml`: which tier a customer's purchased seats lead to."""
+"""The schema and the reader of `tiers.yml`: which tier a caller belongs to."""
 
+from collections.abc import Collection
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from authz.documents.findings import Findings
-from authz.documents.reader import read
+from authz.documents.hints import did_you_mean
+from authz.documents.reader import Document, read
 from authz.documents.schema import Schema
-from authz.model import Tiers
+from authz.model import Assignment, Issuer, TierBy, Tiers
+from authz.policy.claims import ClaimName
+
+_BY: Final = ("instances", "root_namespaces", "realm", "issuer", "claim")
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+Text = Annotated[str, Field(min_length=1, max_length=256)]
+Texts = Annotated[list[Text], Field(min_length=1)]
 
 
 class TierEntry(Schema):
@@ -21,15 +28,52 @@ class TierEntry(Schema):
     min_seats: Annotated[int, Field(ge=1)]
 
 
+class AssignEntry(Schema):
+    """Callers that belong to a tier, whatever their seats."""
+
+    tier: Name
+    instances: Texts | None = Field(None, description="Instance ids.")
+    root_namespaces: Texts | None = Field(None, description="The claim gitlab_root_namespace_id, as text.")
+    realm: Text | None = Field(None, description="The claim gitlab_realm, such as saas.")
+    issuer: Text | None = Field(None, description="An issuer's name in issuers.yml.")
+    claim: ClaimName | None = Field(None, description="A claim that has one of 'values', or at least 'min'.")
+    values: Texts | None = None
+    min: Annotated[int, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _check_one(self) -> "AssignEntry":
+        given = [name for name in _BY if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"should have one of {', '.join(_BY)}, not {' and '.join(given) or 'none of them'}")
+        if (self.claim is not None) != ((self.values is None) != (self.min is None)):
+            raise ValueError("should have 'values' or 'min' beside 'claim', and only there")
+        return self
+
+    def built(self) -> Assignment:
+        """Return the value."""
+        if self.claim is not None:
+            by = TierBy.CLAIM if self.min is None else TierBy.LEAST
+            return Assignment(self.tier, by, frozenset(self.values or ()), self.claim, self.min or 0)
+        by = next(by for by in TierBy if getattr(self, by) is not None)
+        listed = getattr(self, by)
+        return Assignment(self.tier, by, frozenset([listed] if isinstance(listed, str) else listed))
+
+
 class TiersFile(Schema):
     """The keys of `tiers.yml`."""
 
     default: Name
+    assign: list[AssignEntry] = Field(
+        default_factory=list, description="Tiers of certain callers. The first entry that fits counts, before seats."
+    )
     tiers: list[TierEntry]
 
 
-def read_tiers(file: Path, findings: Findings) -> Tiers:
-    """Read `tiers.yml`; problems go to `findings`."""
+def read_tiers(file: Path, findings: Findings, issuers: Collection[Issuer] | None = None) -> Tiers:
+    """Read `tiers.yml`; problems go to `findings`.
+
+    The names of issuers are looked up among `issuers`, those of every environment; without them they are not looked up.
+    """
     document = read(file, TiersFile, findings)
     if document is None:
         return Tiers("any", ())
@@ -42,4 +86,22 @@ def read_tiers(file: Path, findings: Findings) -> Tiers:
         if upper.min_seats <= lower.min_seats:
             message = f"tier '{upper.name}' needs more seats than '{lower.name}' before it: list tiers in rising order"
             document.problem(("tiers", position, "min_seats"), message, findings)
-    return Tiers(document.content.default, tuple((entry.min_seats, entry.name) for entry in reversed(entries)))
+    _check_assignments(document, names, issuers, findings)
+    return Tiers(
+        document.content.default,
+        tuple((entry.min_seats, entry.name) for entry in reversed(entries)),
+        tuple(entry.built() for entry in document.content.assign),
+    )
+
+
+def _check_assignments(
+    document: Document[TiersFile], tiers: Collection[str], issuers: Collection[Issuer] | None, findings: Findings
+) -> None:
+    known = None if issuers is None else {issuer.name for issuer in issuers}
+    for position, entry in enumerate(document.content.assign):
+        if entry.tier not in tiers:
+            message = f"tier '{entry.tier}' is not under tiers{did_you_mean(entry.tier, tiers)}"
+            document.problem(("assign", position, "tier"), message, findings)
+        if entry.issuer is not None and known is not None and entry.issuer not in known:
+            message = f"issuer '{entry.issuer}' is not in issuers.yml{did_you_mean(entry.issuer, known)}"
+            document.problem(("assign", position, "issuer"), message, findings)

@@ -1,7 +1,7 @@
 """The claims of a token, checked one by one: a table of what each may be."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from authz.model import BackendService, Claims, Issuer
@@ -11,15 +11,23 @@ _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9+/=_.:-]{1,256}")
 _REALM: Final = re.compile(r"[a-z-]{0,32}")
 _SEATS: Final = re.compile(r"[0-9]{1,9}")
 _LATEST: Final = 2**53
+_MAX_TEXT: Final = 256
 
 
-def parse_claims(members: Mapping[str, object], issuer: Issuer) -> Claims | TokenError:
-    """Return an issuer's claims as typed values, or the error: first what is missing, then what is invalid."""
+def parse_claims(members: Mapping[str, object], issuer: Issuer, names: Collection[str] = ()) -> Claims | TokenError:
+    """Return an issuer's claims as typed values, or the error: first what is missing, then what is invalid.
+
+    `names` are the further claims that the policy names.
+    """
     required = (*_REQUIRED, "gitlab_realm") if issuer.realms else _REQUIRED
     if any(name not in members for name in required):
         return TokenError.MISSING_CLAIM
     try:
-        claims = Claims(issuer, **{field: read(members.get(name, absent)) for field, name, read, absent in _TABLE})
+        claims = Claims(
+            issuer,
+            **{field: read(members.get(name, absent)) for field, name, read, absent in _TABLE},
+            named={name: text for name in names if (text := _text(members.get(name)))},
+        )
     except ValueError:
         return TokenError.INVALID_CLAIM
     if issuer.realms and not claims.realm:
@@ -64,6 +72,21 @@ def _optional_identifier(value: object) -> str:
     return "" if value == "" else _identifier(value)
 
 
+def _text(value: object) -> str:
+    """Read a claim that a policy compares: a text, or a whole number; absent, null and empty are the same."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LATEST and value == int(value):
+        return str(int(value))
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > _MAX_TEXT:
+        raise ValueError("is no text")
+    return value
+
+
+def _namespace(value: object) -> str:
+    return _optional_identifier(_text(value))
+
+
 def _realm(value: object) -> str:
     if not isinstance(value, str) or not _REALM.fullmatch(value):
         raise ValueError("is no realm")
@@ -101,5 +124,6 @@ _TABLE: Final[
     ("realm", "gitlab_realm", _realm, ""),
     ("instance_id", "gitlab_instance_id", _optional_identifier, ""),
     ("token_id", "jti", _optional_identifier, ""),
+    ("root_namespace_id", "gitlab_root_namespace_id", _namespace, None),
     ("seats", "duo_seat_count", _seats, None),
 )

@@ -26,6 +26,7 @@ class TokenError(StrEnum):
     LIFETIME_TOO_LONG = "lifetime_too_long"
     UNTRUSTED_CERTIFICATE = "untrusted_certificate"
     REVOKED = "revoked"
+    SENDER_CONSTRAINED = "sender_constrained"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,17 +24,25 @@ _ALGORITHMS: Final = {algorithm: jwt.get_algorithm_by_name(algorithm.value) for 
 class Verifier:
     """Verifies tokens of the given issuers; reads no clock and no network.
 
+    `claims` are the claims that the policy names, beside those that every token has.
+
     Proofs are cached by the SHA-256 of the complete token; refusals are never cached.
     """
 
     def __init__(
-        self, issuers: Collection[Issuer], signers: Signers, revocations: Revocations, cache: Cache[Proof]
+        self,
+        issuers: Collection[Issuer],
+        signers: Signers,
+        revocations: Revocations,
+        cache: Cache[Proof],
+        claims: Collection[str] = (),
     ) -> None:
         self._issuers = {issuer.identifier: issuer for issuer in issuers}
         self._max_length = max(map(_max_length, issuers), default=MAX_LENGTH)
         self._signers = signers
         self._revocations = revocations
         self._cache = cache
+        self._claims = claims
 
     def verify(self, token: str, backend: BackendService, now: float) -> Proof | Refusal:
         """Return the proof of a token that is valid for a backend at `now`, in seconds since the epoch."""
@@ -77,7 +85,9 @@ class Verifier:
         signer = next((signer for signer in signers if _signed(jws, signer.key)), None)
         if signer is None:
             return Refusal(TokenError.BAD_SIGNATURE, issuer)
-        claims = parse_claims(jws.claims, issuer)
+        if "cnf" in jws.claims:
+            return Refusal(TokenError.SENDER_CONSTRAINED, issuer, signer)
+        claims = parse_claims(jws.claims, issuer, self._claims)
         if isinstance(claims, TokenError):
             return Refusal(claims, issuer, signer)
         return Proof(claims, signer, signer.valid_from, min(claims.expires, signer.valid_until))

@@ -12,10 +12,10 @@ from authz.cli.catalog.text import FORMAT, json_text, table
 from authz.cli.customer import CustomerFlags, check_known, customer_options
 from authz.cli.options import POLICY, Parsed
 from authz.documents.editor import dumped
+from authz.documents.schema import moment
 from authz.policy.catalog.entitlement import Customer, Lack, lacks
 from authz.policy.catalog.legacy import REALMS, legacy_services
 from authz.policy.catalog.model import Catalog, UnitPrimitive
-from authz.policy.catalog.schema import moment
 
 _AT: Final = click.option(
     "--at", type=Parsed("date", moment), help="Show access at another time than now, such as '2024-10-17 00:00:00 UTC'."

@@ -2,32 +2,15 @@
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, time
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from authz.documents.schema import OpenSchema
+from authz.documents.schema import Moment, OpenSchema
 from authz.model import BackendService
 from authz.policy.catalog.model import Operator, Service, UnitPrimitive
 from authz.policy.catalog.versions import Version
-
-
-def moment(value: object) -> datetime:
-    """Read a date as YAML has it, or as upstream writes it: `2024-10-17 00:00:00 UTC`. Raises ValueError."""
-    try:
-        if isinstance(value, str):
-            text = value.removesuffix(" UTC")
-            read = datetime.fromisoformat(text)
-            value = None if read.tzinfo and text != value else read
-        elif isinstance(value, date) and not isinstance(value, datetime):
-            value = datetime.combine(value, time())
-        if isinstance(value, datetime):
-            return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        pass
-    raise ValueError("should be a date such as 2024-10-17 00:00:00 UTC")
 
 
 def _matching(pattern: str, message: str) -> Callable[[str], str]:
@@ -58,10 +41,6 @@ Name = Annotated[
 ]
 Text = Annotated[str, Field(min_length=1)]
 Names = Annotated[list[Name], Field(default_factory=list)]
-Moment = Annotated[
-    datetime,
-    BeforeValidator(moment, json_schema_input_type=Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}")]),
-]
 VersionText = Annotated[
     str, BeforeValidator(_version, json_schema_input_type=Annotated[str, Field(pattern=r"^v?[0-9]+\.[0-9]+")])
 ]

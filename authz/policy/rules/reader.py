@@ -1,17 +1,33 @@
 """Reads the rule files, and checks them against the catalog and against each other."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from authz.deciding.rules import Choice, Endpoint, Rules, Span
 from authz.documents.findings import Findings
+from authz.documents.hints import did_you_mean
 from authz.documents.reader import Document, Where, read_folder
-from authz.model import Access, AllOf, AnyOf, BackendService, ByHeader, PublicRule, Rule, TokenRule, TokenType
+from authz.model import (
+    Access,
+    AllOf,
+    AnyOf,
+    Authenticated,
+    BackendService,
+    ByHeader,
+    Gone,
+    GoneRule,
+    Issuer,
+    PublicRule,
+    Rule,
+    TokenRule,
+    TokenType,
+)
 from authz.policy.catalog.model import Catalog, UnitPrimitive
-from authz.policy.rules.schema import AnyOfEntry, ByHeaderEntry, ByPathEntry, RuleEntry, RulesFile
+from authz.policy.claims import bound
+from authz.policy.rules.schema import AccessEntry, AnyOfEntry, ByHeaderEntry, ByPathEntry, RuleEntry, RulesFile
 from authz.policy.rules.templates import Template, parse_prefix, parse_template
 from authz.policy.rules.tree import build_rules
 
@@ -28,26 +44,38 @@ class _PlacedRule:
     line: int
 
 
-def read_rules(folder: Path, catalog: Catalog, findings: Findings) -> Rules:
-    """Read every file of `rules/` into one tree; problems go to `findings`."""
+def read_rules(folder: Path, catalog: Catalog, findings: Findings, issuers: Collection[Issuer] | None = None) -> Rules:
+    """Read every file of `rules/` into one tree; problems go to `findings`.
+
+    The names of issuers are looked up among `issuers`, those of every environment; without them they are not looked up.
+    """
     before = len(findings.problems)
     placed = [
         placed_rule
         for document in read_folder(folder, RulesFile, findings)
-        for placed_rule in _RuleReader(document, catalog, findings).rules()
+        for placed_rule in _RuleReader(document, catalog, issuers, findings).rules()
     ]
     if not placed and len(findings.problems) == before:
         findings.problem(folder, 0, "has no rules: every request would be refused")
-    return build_rules(_endpoints(placed, findings))
+    claims = frozenset(name for each in placed for rule in _every(each.rule) for name in _named_claims(rule))
+    return build_rules(_endpoints(placed, findings), claims)
 
 
 class _RuleReader:
     """Turns one document into rules, and reports names that do not exist."""
 
-    def __init__(self, document: Document[RulesFile], catalog: Catalog, findings: Findings) -> None:
+    def __init__(
+        self,
+        document: Document[RulesFile],
+        catalog: Catalog,
+        issuers: Collection[Issuer] | None,
+        findings: Findings,
+    ) -> None:
         self._document = document
         self._catalog = catalog
+        self._issuers = issuers
         self._findings = findings
+        self._known_names = frozenset(catalog.unit_primitives)
 
     def rules(self) -> Iterator[_PlacedRule]:
         content = self._document.content
@@ -62,44 +90,69 @@ class _RuleReader:
             prefix = ()
         for position, entry in enumerate(content.rules):
             where: Where = ("rules", position)
-            self._check_names(entry, where)
+            self._once(entry.methods, (*where, "methods"))
             try:
                 template, spans = parse_template(prefix, entry.path)
             except ValueError as error:
                 self._report((*where, "path"), f"path '{entry.path}': {error}")
-                continue
-            rule = self._built(entry, backend or BackendService(content.backend_service, ""), spans, where)
-            yield _PlacedRule(template, rule, self._document.file, self._document.line(where))
+                template, spans = None, {}
+            endpoint = _Endpoint(backend or BackendService(content.backend_service, ""), entry, spans)
+            rule = self._built(entry, endpoint, where)
+            if template is not None:
+                yield _PlacedRule(template, rule, self._document.file, self._document.line(where))
 
-    def _check_names(self, entry: RuleEntry, where: Where) -> None:
-        self._once(entry.methods, (*where, "methods"))
+    def _built(self, entry: RuleEntry, endpoint: "_Endpoint", where: Where) -> Rule | Choice:
+        """Return the rule that answers, with the one that is tried in its shadow."""
+        rule = self._access(entry, endpoint, where)
+        if entry.instead_of is None:
+            return rule
+        answering = self._access(entry.instead_of, endpoint, (*where, "instead_of"))
+        if not isinstance(rule, Choice):
+            return answering if isinstance(answering, Choice) else replace(answering, shadow=rule)
+        if not isinstance(answering, Choice):
+            return answering
+        shadowed = {value: replace(each, shadow=rule.rules[value]) for value, each in answering.rules.items()}
+        return replace(answering, rules=shadowed)
+
+    def _access(self, entry: AccessEntry, endpoint: "_Endpoint", where: Where) -> Rule | Choice:
+        self._check_names(entry, where)
+        match entry.unit_primitives:
+            case None if entry.public:
+                return PublicRule(endpoint.backend, endpoint.methods, endpoint.gone)
+            case None if entry.authenticated:
+                return _token_rule(entry, endpoint, Authenticated())
+            case None:
+                return GoneRule(endpoint.backend, endpoint.methods, endpoint.gone or Gone(0.0, ""))
+            case list() | AnyOfEntry() as demands:
+                return _token_rule(entry, endpoint, _demand(demands))
+            case ByHeaderEntry(by_header=header) as by_header:
+                demanded = {value: _demand(demands) for value, demands in by_header.demands().items()}
+                return _token_rule(entry, endpoint, ByHeader(header.lower(), demanded, self._known_names))
+            case ByPathEntry(by_path=name, values=values):
+                span = self._span(name, values, endpoint.spans, (*where, "unit_primitives"))
+                rules = {value: _token_rule(entry, endpoint, _demand(names), value) for value, names in values.items()}
+                return Choice(endpoint.backend, endpoint.methods, span, rules, entry.unknown or "")
+
+    def _check_names(self, entry: AccessEntry, where: Where) -> None:
         self._once(entry.required_headers or [], (*where, "required_headers"))
         for inside, names in entry.named_unit_primitives():
             self._known(names, (*where, *inside))
+        self._check_issuers(entry.not_issuers or [], (*where, "not_issuers"))
 
-    def _built(
-        self, entry: RuleEntry, backend: BackendService, spans: Mapping[str, Span], where: Where
-    ) -> Rule | Choice:
-        methods = tuple(entry.methods)
-        token_types = frozenset(map(TokenType, entry.token_types or TokenType))
-        headers = tuple(entry.required_headers or ())
-
-        def token_rule(access: Access) -> TokenRule:
-            return TokenRule(backend, methods, access, token_types, headers)
-
-        match entry.unit_primitives:
-            case None:
-                return PublicRule(backend, methods)
-            case list() as names:
-                return token_rule(AllOf(tuple(names)))
-            case AnyOfEntry(any_of=names):
-                return token_rule(AnyOf(tuple(names)))
-            case ByHeaderEntry(by_header=header, allowed=names):
-                return token_rule(ByHeader(header.lower(), frozenset(names)))
-            case ByPathEntry(by_path=name, values=values):
-                span = self._span(name, values, spans, (*where, "unit_primitives"))
-                rules = {value: token_rule(AllOf(tuple(names))) for value, names in values.items()}
-                return Choice(backend, methods, span, rules)
+    def _check_issuers(self, names: list[str], where: Where) -> None:
+        """Report unknown issuers, and one that is left out although it signs with a listed `iss` elsewhere."""
+        self._once(names, where)
+        if self._issuers is None:
+            return
+        identifiers = {issuer.name: issuer.identifier for issuer in self._issuers}
+        for position, name in enumerate(names):
+            if name not in identifiers:
+                message = f"issuer '{name}' is not in issuers.yml{did_you_mean(name, identifiers)}"
+                self._report((*where, position), message)
+        listed = {identifiers[name] for name in names if name in identifiers}
+        for name, identifier in identifiers.items():
+            if identifier in listed and name not in names:
+                self._report(where, f"'{name}' is the same issuer in another environment: list it too")
 
     def _span(self, name: str, values: Iterable[str], spans: Mapping[str, Span], where: Where) -> Span:
         span = spans.get(name)
@@ -135,6 +188,61 @@ class _RuleReader:
 
     def _report(self, where: Where, message: str) -> None:
         self._document.problem(where, message, self._findings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Endpoint:
+    """What the rules of one entry have in common."""
+
+    backend: BackendService
+    entry: RuleEntry
+    spans: Mapping[str, Span]
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        return tuple(self.entry.methods)
+
+    @property
+    def gone(self) -> Gone | None:
+        day = self.entry.gone
+        return None if day is None else Gone(day.timestamp(), f"This endpoint was removed on {day:%Y-%m-%d}")
+
+
+def _every(rule: Rule | Choice) -> Iterator[Rule]:
+    """Yield a rule, or those of a choice, and the ones in their shadow."""
+    if isinstance(rule, Choice):
+        for each in rule.rules.values():
+            yield from _every(each)
+        return
+    yield rule
+    if rule.shadow is not None:
+        yield from _every(rule.shadow)
+
+
+def _named_claims(rule: Rule) -> Iterator[str]:
+    if isinstance(rule, TokenRule):
+        yield from (name for name, _ in rule.claims)
+        yield from (bound.claim for bound in rule.bind)
+
+
+def _token_rule(entry: AccessEntry, endpoint: _Endpoint, access: Access, value: str = "") -> TokenRule:
+    return TokenRule(
+        endpoint.backend,
+        endpoint.methods,
+        access,
+        token_types=frozenset(map(TokenType, entry.token_types or TokenType)),
+        required_headers=tuple(entry.required_headers or ()),
+        not_issuers=frozenset(entry.not_issuers or ()),
+        needs_authentication_type=entry.authentication_type is None,
+        claims=tuple((name, frozenset(texts)) for name, texts in (entry.claims or {}).items()),
+        bind=bound(entry.bind or {}),
+        denied=(entry.denied or "").replace("{value}", value),
+        gone=endpoint.gone,
+    )
+
+
+def _demand(demands: list[str] | AnyOfEntry) -> AllOf | AnyOf:
+    return AnyOf(tuple(demands.any_of)) if isinstance(demands, AnyOfEntry) else AllOf(tuple(demands))
 
 
 def _endpoints(placed: list[_PlacedRule], findings: Findings) -> Iterator[tuple[Template, Endpoint]]:

@@ -3,16 +3,47 @@
 from collections.abc import Iterator
 from typing import Annotated, Final, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from authz.documents.hints import did_you_mean
-from authz.documents.schema import Schema
+from authz.documents.reader import Where
+from authz.documents.schema import Moment, Schema
+from authz.policy.claims import ClaimName, Header
 
 _FORMS: Final = ("any_of", "by_path", "by_header")
+_OF_TOKENS: Final = (
+    "unit_primitives",
+    "authenticated",
+    "token_types",
+    "not_issuers",
+    "required_headers",
+    "authentication_type",
+    "claims",
+    "bind",
+    "denied",
+    "unknown",
+)
 
 Names = Annotated[list[str], Field(min_length=1)]
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-Header = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,128}$")]
+
+
+def _placeholders(*known: str) -> AfterValidator:
+    def check(text: str) -> str:
+        rest = text
+        for name in known:
+            rest = rest.replace(f"{{{name}}}", "")
+        if "{" in rest or "}" in rest:
+            raise ValueError(f"should have no other braces than {' and '.join(f'{{{name}}}' for name in known)}")
+        return text
+
+    return AfterValidator(check)
+
+
+# Clients read these in a header too (grpc-message), where % begins an escape.
+Text = Annotated[str, Field(pattern=r"^[ -$&-~]{1,200}$")]
+DeniedText = Annotated[Text, _placeholders("unit_primitive", "value")]
+UnknownText = Annotated[Text, _placeholders("value")]
 
 
 class AnyOfEntry(Schema):
@@ -21,31 +52,51 @@ class AnyOfEntry(Schema):
     any_of: Names
 
 
-class ByPathEntry(Schema):
-    """`{by_path: name, values: {...}}`: a part of the path decides."""
-
-    by_path: str
-    values: Annotated[dict[str, Names], Field(min_length=1)]
-
-
-class ByHeaderEntry(Schema):
-    """`{by_header: name, allowed: [...]}`: the client names its purpose."""
-
-    by_header: Header
-    allowed: Names
-
-
 def _shape(value: object) -> str:
     """Return which form is meant, in brackets so that problems do not name it as a key of the file."""
     keys = value.keys() if isinstance(value, dict) else ()
     return next((f"<{key}>" for key in _FORMS if key in keys), "<list>")
 
 
-def _form(value: object) -> object:
-    if isinstance(value, dict) and value.keys().isdisjoint(_FORMS):
-        hint = next((hint for key in value if (hint := did_you_mean(str(key), _FORMS))), "")
-        raise ValueError(f"should be a list, or have one of {', '.join(_FORMS)}{hint}")
-    return value
+def _form(*forms: str) -> BeforeValidator:
+    def check(value: object) -> object:
+        if isinstance(value, dict) and value.keys().isdisjoint(forms):
+            hint = next((hint for key in value if (hint := did_you_mean(str(key), forms))), "")
+            raise ValueError(f"should be a list, or have one of {', '.join(forms)}{hint}")
+        return value
+
+    return BeforeValidator(check)
+
+
+Demands = Annotated[
+    Annotated[Names, Tag("<list>")] | Annotated[AnyOfEntry, Tag("<any_of>")], Discriminator(_shape), _form("any_of")
+]
+"""All of the listed unit primitives, or one of them."""
+
+
+class ByPathEntry(Schema):
+    """`{by_path: name, values: {...}}`: a part of the path decides."""
+
+    by_path: str
+    values: Annotated[dict[str, Demands], Field(min_length=1)]
+
+
+class ByHeaderEntry(Schema):
+    """`{by_header: name, allowed: [...]}`: the client names its purpose; `values` instead of `allowed` says more."""
+
+    by_header: Header
+    allowed: Names | None = None
+    values: Annotated[dict[str, Demands], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _check_one(self) -> "ByHeaderEntry":
+        if (self.allowed is None) == (self.values is None):
+            raise ValueError("should have one of 'allowed' (unit primitives) and 'values' (what each value demands)")
+        return self
+
+    def demands(self) -> dict[str, Demands]:
+        """Return what each value of the header demands."""
+        return self.values if self.values is not None else {name: [name] for name in self.allowed or ()}
 
 
 UnitPrimitives = Annotated[
@@ -54,44 +105,101 @@ UnitPrimitives = Annotated[
     | Annotated[ByPathEntry, Tag("<by_path>")]
     | Annotated[ByHeaderEntry, Tag("<by_header>")],
     Discriminator(_shape),
-    BeforeValidator(_form),
+    _form(*_FORMS),
 ]
 
 
-class RuleEntry(Schema):
+class AccessEntry(Schema):
+    """Who may use an endpoint, and what the others are told."""
+
+    unit_primitives: UnitPrimitives | None = Field(None, description="What the token's scopes must hold.")
+    authenticated: Literal[True] | None = Field(None, description="A valid token is enough, whatever its scopes.")
+    public: Literal[True] | None = Field(None, description="Anyone may use it, without a token.")
+    token_types: Annotated[list[Literal["instance", "user"]], Field(min_length=1)] | None = Field(
+        None, description="The token types that may use it; left out: all."
+    )
+    not_issuers: Names | None = Field(None, description="Names of issuers whose tokens may not use it.")
+    required_headers: Annotated[list[Header], Field(min_length=1)] | None = Field(
+        None, description="Headers that must be there; what they say is not looked at."
+    )
+    authentication_type: Literal["optional"] | None = Field(
+        None, description="Allows a client to leave the header X-Gitlab-Authentication-Type out."
+    )
+    claims: Annotated[dict[ClaimName, Names], Field(min_length=1)] | None = Field(
+        None, description="Claims of the token, and the texts that each may be."
+    )
+    bind: Annotated[dict[Header, ClaimName], Field(min_length=1)] | None = Field(
+        None, description="Headers, and the claim that each must equal where the token has it."
+    )
+    denied: DeniedText | None = Field(
+        None,
+        description="The text of a 403; {unit_primitive} is the one that the token lacks, {value} is that of by_path.",
+    )
+    unknown: UnknownText | None = Field(
+        None, description="The text of the 404 for a value that by_path does not list; {value} in it is the value."
+    )
+
+    @model_validator(mode="after")
+    def _check_access(self) -> "AccessEntry":
+        if self.public:
+            others = [name for name in _OF_TOKENS if getattr(self, name) is not None]
+            if others:
+                raise ValueError(f"a public rule looks at no token: remove its {', '.join(others)}")
+        if self.authenticated and self.unit_primitives:
+            raise ValueError("has both 'authenticated' (no scope is needed) and 'unit_primitives': remove one")
+        by_path = isinstance(self.unit_primitives, ByPathEntry)
+        if not by_path and (self.unknown or "{value}" in (self.denied or "")):
+            raise ValueError("'unknown' and {value} are about the value of a by_path, which this rule has not")
+        if not self.unit_primitives and "{unit_primitive}" in (self.denied or ""):
+            raise ValueError("{unit_primitive} names what a token lacks, but this rule demands no unit primitive")
+        return self
+
+    @property
+    def says_who(self) -> bool:
+        """Whether it says who may use the endpoint."""
+        return bool(self.unit_primitives or self.authenticated or self.public)
+
+    def named_unit_primitives(self) -> Iterator[tuple[Where, list[str]]]:
+        """Yield each list of unit primitives that the rule names, with the way to it from the rule."""
+        match self.unit_primitives:
+            case None:
+                pass
+            case ByHeaderEntry(allowed=list() as names):
+                yield ("unit_primitives", "allowed"), names
+            case ByPathEntry(values=values) | ByHeaderEntry(values=dict() as values):
+                for value, demands in values.items():
+                    yield _listed(demands, ("unit_primitives", "values", value))
+            case list() | AnyOfEntry() as demands:
+                yield _listed(demands, ("unit_primitives",))
+
+
+class RuleEntry(AccessEntry):
     """One rule of a file."""
 
     path: str
     methods: Annotated[list[Method], Field(min_length=1)]
-    unit_primitives: UnitPrimitives | None = None
-    token_types: Annotated[list[Literal["instance", "user"]], Field(min_length=1)] | None = None
-    required_headers: Annotated[list[Header], Field(min_length=1)] | None = None
-    public: Literal[True] | None = None
+    gone: Moment | None = Field(None, description="From this date the endpoint answers 410; alone: it does already.")
+    shadow: Literal[True] | None = Field(
+        None, description="Tries the rule: it is decided and logged, and 'instead_of' answers."
+    )
+    instead_of: AccessEntry | None = Field(None, description="The rule that answers while this one is tried.")
 
     @model_validator(mode="after")
-    def _check_access(self) -> "RuleEntry":
-        if self.public and (self.unit_primitives or self.token_types or self.required_headers):
+    def _check_rule(self) -> "RuleEntry":
+        if not self.says_who and not self.gone:
             raise ValueError(
-                "a public rule looks at no token: remove its unit_primitives, token_types, required_headers"
+                "key 'unit_primitives' is missing; an endpoint for every valid token has 'authenticated: true', "
+                "one that anyone may use has 'public: true'"
             )
-        if not self.public and not self.unit_primitives:
-            raise ValueError("key 'unit_primitives' is missing; an endpoint that anyone may use has 'public: true'")
+        if not self.says_who and self.model_fields_set - {"path", "methods", "gone"}:
+            raise ValueError("an endpoint that is gone has no other keys than path, methods and gone")
+        if bool(self.shadow) != bool(self.instead_of):
+            raise ValueError("'shadow: true' and 'instead_of' belong together: the first is tried, the second answers")
+        if self.instead_of and not self.instead_of.says_who:
+            raise ValueError("instead_of should say who may use it: unit_primitives, authenticated or public")
+        if self.instead_of and _values(self.instead_of) != _values(self):
+            raise ValueError("the rule and its instead_of should list the same values under by_path, or none")
         return self
-
-    def named_unit_primitives(self) -> Iterator[tuple[tuple[str | int, ...], list[str]]]:
-        """Yield each list of unit primitives that the rule names, with the way to it from the rule."""
-        match self.unit_primitives:
-            case list() as names:
-                yield ("unit_primitives",), names
-            case AnyOfEntry(any_of=names):
-                yield ("unit_primitives", "any_of"), names
-            case ByHeaderEntry(allowed=names):
-                yield ("unit_primitives", "allowed"), names
-            case ByPathEntry(values=values):
-                for value, names in values.items():
-                    yield ("unit_primitives", "values", value), names
-            case None:
-                pass
 
 
 class RulesFile(Schema):
@@ -100,3 +208,12 @@ class RulesFile(Schema):
     backend_service: str
     prefix: str
     rules: Annotated[list[RuleEntry], Field(min_length=1)]
+
+
+def _listed(demands: Demands, where: Where) -> tuple[Where, list[str]]:
+    return ((*where, "any_of"), demands.any_of) if isinstance(demands, AnyOfEntry) else (where, demands)
+
+
+def _values(entry: AccessEntry) -> tuple[str, frozenset[str]] | None:
+    access = entry.unit_primitives
+    return (access.by_path, frozenset(access.values)) if isinstance(access, ByPathEntry) else None

@@ -6,9 +6,10 @@ from authz.deciding.rules import Branch, Endpoint, Rules
 from authz.policy.rules.templates import Template
 
 
-def build_rules(endpoints: Iterable[tuple[Template, Endpoint]]) -> Rules:
-    """Build the tree from one endpoint for each template; templates are distinct."""
-    return Rules(_branch([(template.segments, template.rest, endpoint) for template, endpoint in endpoints]))
+def build_rules(endpoints: Iterable[tuple[Template, Endpoint]], claims: frozenset[str] = frozenset()) -> Rules:
+    """Build the tree from one endpoint for each template. `claims` are those that rules name."""
+    root = _branch([(template.segments, template.rest, endpoint) for template, endpoint in endpoints])
+    return Rules(root, claims)
 
 
 def _branch(endpoints: Sequence[tuple[Sequence[str | None], bool, Endpoint]]) -> Branch:

@@ -11,10 +11,10 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from authz.documents.findings import Findings
 from authz.documents.reader import Document, read
-from authz.documents.schema import Schema
+from authz.documents.schema import Schema, moment
 from authz.policy.catalog.entitlement import Customer, Lack
 from authz.policy.catalog.model import Catalog
-from authz.policy.catalog.schema import OperatorFile, UnitPrimitiveFile, moment
+from authz.policy.catalog.schema import OperatorFile, UnitPrimitiveFile
 from authz.policy.catalog.versions import Version
 from tests.support.cases.problems import PROBLEMS, shown
 from tests.support.repository import CASES as CASE_FILES

@@ -12,7 +12,7 @@ from authz.documents.findings import Findings
 from authz.model import BackendService
 from authz.policy.catalog.model import Catalog, Operator
 from authz.policy.catalog.reader import read_catalog
-from authz.policy.catalog.schema import moment
+from authz.documents.schema import moment
 from authz.policy.catalog.versions import Version
 from tests.support.files import shown, write
 from tests.support.repository import PACKAGED_POLICY, UPSTREAM
