@@ -95,6 +95,12 @@ SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     help="Share of allowed requests in the decision log, chosen at random; refused ones are all logged.",
 )
 @setting(
+    "--log-header-values",
+    type=click.Choice(["plain", "hashed", "off"]),
+    default="hashed",
+    help="How the log shows what a header and its claim said when they differ.",
+)
+@setting(
     "--otlp-endpoint",
     type=Parsed("url", parse_collector, prefix=""),
     help="Send traces to this OpenTelemetry collector.",

@@ -1,7 +1,7 @@
 """Access: what a valid token may do at an endpoint, by its bound headers, its type and its scopes."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from itertools import product
 from typing import Final, NamedTuple, assert_never
@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, assert_never
 from authz.deciding import facts
 from authz.deciding.decision import UNKNOWN, Allowed, Decision, Denied, Identity, Mismatch
 from authz.deciding.reasons import Reason
-from authz.model import AllOf, AnyOf, Authenticated, ByHeader, Claims, Demand, TokenRule, TokenType
+from authz.model import AllOf, AnyOf, Authenticated, Bound, ByHeader, Claims, Demand, TokenRule, TokenType
 
 _USER_ID: Final = re.compile(r"[A-Za-z0-9+/=_.:-]{1,128}")
 
@@ -104,10 +104,9 @@ def decide(
     backend = rule.backend.name
     if caller.bindings not in _BINDINGS_THAT_HOLD:
         return _mismatched(headers, rule, claims, caller)
-    for bound in (*claims.issuer.bind, *rule.bind):
-        claim = claims.named.get(bound.claim)
-        if claim is not None and headers.get(bound.header) != claim:
-            mismatch = Mismatch(headers.get(bound.header, ""), claim)
+    for bound, binding in compare_bound(headers, rule, claims):
+        if binding not in _HOLDS:
+            mismatch = Mismatch(headers.get(bound.header, ""), claims.named[bound.claim])
             return Denied(Reason.HEADER_MISMATCH, bound.spelt, backend, signature_valid=True, mismatch=mismatch)
     if isinstance(demanded, Denied):
         return demanded
@@ -124,6 +123,12 @@ def decide(
         if not headers.get(header.lower()):
             return Denied(Reason.MISSING_HEADER, header, backend, signature_valid=True)
     return Allowed(backend, Identity(granted, issuer.name, caller.tier, caller.instance_id, caller.user_id, claims))
+
+
+def compare_bound(headers: Mapping[str, str], rule: TokenRule, claims: Claims) -> Iterator[tuple[Bound, Binding]]:
+    """Yield the headers that issuer and rule bind, beside the three of `Bindings`, and what each said."""
+    for bound in (*claims.issuer.bind, *rule.bind):
+        yield bound, _compare(headers.get(bound.header), (claims.named.get(bound.claim, ""),))
 
 
 def _compare(header: str | None, claims: Iterable[str]) -> Binding:

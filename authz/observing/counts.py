@@ -33,6 +33,7 @@ class Counts:
         self._seconds = 0.0
         self._key_uses: dict[tuple[str, str], float] = {}
         self._leaves: dict[tuple[str, str], LeafUse] = {}
+        self._shadow_decisions: dict[tuple[str, str, str], int] = {}
         self._seat_mismatches: dict[str, int] = {}
         self._unknown_seats: dict[str, int] = {}
         self._overloads = 0
@@ -55,6 +56,8 @@ class Counts:
             reason, granted = decision.reason, _refused(judgement)
         key = (reason, decision.backend_service or "", granted, judgement.caller.tier if judgement.caller else "")
         _count(self._decisions, key)
+        if judgement.shadow is not None:
+            _count(self._shadow_decisions, (reason, judgement.shadow.reason, decision.backend_service or ""))
         self._durations[bisect_left(BOUNDS, seconds)] += 1
         self._seconds += seconds
         if judgement.token is not None:
@@ -73,6 +76,7 @@ class Counts:
             caches=self._memories(),
             key_uses=self._key_uses.copy(),
             leaves=self._leaves.copy(),
+            shadow_decisions=self._shadow_decisions.copy(),
             seat_mismatches=self._seat_mismatches.copy(),
             unknown_seats=self._unknown_seats.copy(),
             lines_dropped=dict(lines_dropped),

@@ -1,16 +1,18 @@
 """The decision log: a line for each answer, with enough to decide the request again, and never its token."""
 
+import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from enum import StrEnum
 from random import SystemRandom
 from typing import Final, NamedTuple
 
 from authz.deciding import facts
-from authz.deciding.access import Bindings, Caller
-from authz.deciding.decision import Allowed
+from authz.deciding.access import Binding, Bindings, Caller, compare_bound
+from authz.deciding.decision import Allowed, Decision, Mismatch
 from authz.deciding.judge import Judgement
 from authz.deciding.observation import Observation
-from authz.model import Claims
+from authz.model import Claims, TokenRule
 from authz.observing.json_log import timestamp, to_json
 from authz.observing.line_writer import MAX_LINE
 from authz.tokens.proof import Refusal
@@ -18,6 +20,8 @@ from authz.tokens.proof import Refusal
 MAX_PATH: Final = 1_024
 MAX_METHOD: Final = 32
 MAX_LABEL: Final = 64
+MAX_VALUE: Final = 256
+HASH_DIGITS: Final = 16
 LEAST_TOKEN: Final = 16
 """A text shorter than this is no token, and may be a piece of one by chance."""
 REDACTED: Final = "[token]"
@@ -26,9 +30,20 @@ REDACTED: Final = "[token]"
 _TOKEN: Final = re.compile(r"ey[AJ][A-Za-z0-9_.%-]{13,}(?:/[A-Za-z0-9_-]{40,})*")
 _PURPOSE: Final = re.compile(r"[a-z0-9_]{1,64}")
 _SHORT: Final = {"path": 64, "method": 8, "route_label": 16}
-_LISTS: Final = ("scopes", "audiences", "certificates", "unit_primitives")
+_LISTS: Final = ("scopes", "audiences", "certificates", "unit_primitives", "claims", "mismatch")
 _MICRO: Final = 1e6
 _RANDOM: Final = SystemRandom()
+
+
+class HeaderValues(StrEnum):
+    """How the log shows the two values of a header mismatch.
+
+    Hashed, a value is the first 16 digits of its SHA-256, which tells whether two values are one.
+    """
+
+    PLAIN = "plain"
+    HASHED = "hashed"
+    OFF = "off"
 
 
 class DecisionLog:
@@ -43,9 +58,11 @@ class DecisionLog:
         put: Callable[[Callable[[], str]], None],
         allow_sample: float,
         worker: int,
+        header_values: HeaderValues = HeaderValues.HASHED,
         draw: Callable[[], float] = _RANDOM.random,
     ) -> None:
         self._put = put
+        self._header_values = header_values
         self._allow_sample = allow_sample
         self._worker = worker
         self._draw = draw
@@ -54,7 +71,7 @@ class DecisionLog:
         """Log an answer, unless it is an allow that the sample leaves out."""
         if isinstance(observation.judgement.decision, Allowed) and not self._is_sampled():
             return
-        entry, worker = extract(observation), self._worker
+        entry, worker = extract(observation, self._header_values), self._worker
         self._put(lambda: render(entry, worker))
 
     def _is_sampled(self) -> bool:
@@ -78,9 +95,11 @@ class Entry(NamedTuple):
     label: str | None = None
     purpose: str | None = None
     user_id: str = ""
+    bound: tuple[tuple[str, Binding], ...] = ()
+    mismatch: Mismatch | None = None
 
 
-def extract(observation: Observation) -> Entry:
+def extract(observation: Observation, header_values: HeaderValues) -> Entry:
     """Return what the line of an observation needs of it."""
     request, judgement = observation.request, observation.judgement
     basis = (judgement, observation.at, observation.seconds, observation.revision)
@@ -96,6 +115,8 @@ def extract(observation: Observation) -> Entry:
         label=request.label and request.label[:MAX_LABEL],
         purpose=purpose if _PURPOSE.fullmatch(purpose) else None,
         user_id=_user_id(judgement.caller, authorization),
+        bound=_bound(judgement, headers),
+        mismatch=_mismatch(judgement.decision, authorization, header_values),
     )
 
 
@@ -130,6 +151,30 @@ def _user_id(caller: Caller | None, authorization: str) -> str:
     return REDACTED if len(user_id) >= LEAST_TOKEN and user_id in authorization else user_id
 
 
+def _bound(judgement: Judgement, headers: Mapping[str, str]) -> tuple[tuple[str, Binding], ...]:
+    rule, token = judgement.rule, judgement.token
+    if not isinstance(rule, TokenRule) or token is None or token.claims is None:
+        return ()
+    return tuple((bound.header, binding) for bound, binding in compare_bound(headers, rule, token.claims))
+
+
+def _mismatch(decision: Decision, authorization: str, header_values: HeaderValues) -> Mismatch | None:
+    """Return what a header and its claim said, as the log may show it; a piece of the token never."""
+    if isinstance(decision, Allowed) or decision.mismatch is None or header_values is HeaderValues.OFF:
+        return None
+    return Mismatch(*(_shown(value, authorization, header_values) for value in decision.mismatch))
+
+
+def _shown(value: str, authorization: str, header_values: HeaderValues) -> str:
+    if not value:
+        return ""
+    if header_values is HeaderValues.HASHED:
+        return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:HASH_DIGITS]
+    if len(value) >= LEAST_TOKEN and value in authorization:
+        return REDACTED
+    return _TOKEN.sub(REDACTED, value[:MAX_VALUE])
+
+
 def _members(entry: Entry, worker: int) -> dict[str, object]:
     judgement = entry.judgement
     decision, token, caller, ids = judgement.decision, judgement.token, judgement.caller, judgement.ids
@@ -141,6 +186,10 @@ def _members(entry: Entry, worker: int) -> dict[str, object]:
         "reason": decision.reason,
         "token_error": token.error if isinstance(token, Refusal) else None,
         "named": None if isinstance(decision, Allowed) else decision.named or None,
+        "mismatch": None
+        if entry.mismatch is None
+        else {"header": entry.mismatch.said, "claim": entry.mismatch.claimed},
+        "shadow_reason": judgement.shadow and judgement.shadow.reason,
         "request_id": ids.request_id,
         "trace_id": ids.trace_id,
         "method": entry.method or "",
@@ -151,7 +200,7 @@ def _members(entry: Entry, worker: int) -> dict[str, object]:
         "unit_primitive_header": entry.purpose,
         "tier": caller and caller.tier,
         **_proven(entry),
-        "headers": None if entry.method is None else (caller.bindings if caller else Bindings())._asdict(),
+        "headers": None if entry.method is None else _headers(caller, entry.bound),
         "revision": entry.revision,
         "duration_us": round(entry.seconds * _MICRO),
         "worker": worker,
@@ -159,11 +208,15 @@ def _members(entry: Entry, worker: int) -> dict[str, object]:
     return {name: value for name, value in members.items() if value is not None}
 
 
+def _headers(caller: Caller | None, bound: tuple[tuple[str, Binding], ...]) -> dict[str, Binding]:
+    return {**(caller.bindings if caller else Bindings())._asdict(), **dict(bound)}
+
+
 def _unit_primitives(judgement: Judgement) -> tuple[str, ...]:
     """Return those that were granted, or that a refused request would have needed."""
     decision, demanded = judgement.decision, judgement.demanded
     if isinstance(decision, Allowed) and decision.identity is not None:
-        return tuple(decision.identity.unit_primitive.split(","))
+        return tuple(filter(None, decision.identity.unit_primitive.split(",")))
     return () if demanded is None else demanded.unit_primitives
 
 
@@ -189,6 +242,8 @@ def _claimed(claims: Claims, instance_id: str, user_id: str) -> dict[str, object
         "user_id": user_id,
         "subject": None if claims.subject in {instance_id, user_id} else claims.subject,
         "token_id": claims.token_id or None,
+        "root_namespace_id": claims.root_namespace_id or None,
+        "claims": dict(claims.named) or None,
         "scopes": sorted(claims.scopes),
         "audiences": sorted(claims.audiences),
         "seats": claims.seats,

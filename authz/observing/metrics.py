@@ -11,7 +11,13 @@ from authz.observing.state import PolicyState, State, WorkerCounts
 from authz.observing.totals import BOUNDS, Totals
 
 Family = TypeVar("Family", CounterMetricFamily, GaugeMetricFamily)
-Values = float | Mapping[str, float] | Mapping[tuple[str, str], float] | Mapping[tuple[str, str, str, str], float]
+Values = (
+    float
+    | Mapping[str, float]
+    | Mapping[tuple[str, str], float]
+    | Mapping[tuple[str, str, str], float]
+    | Mapping[tuple[str, str, str, str], float]
+)
 """A number, or numbers by the value of the one label, or by the values of the labels."""
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -51,6 +57,10 @@ def _of_answers(totals: Totals) -> Iterator[Metric]:
     buckets = zip([*map(str, BOUNDS), "+Inf"], map(float, accumulate(totals.durations.counts)), strict=True)
     text = "Time from reading a request to writing its answer."
     yield HistogramMetricFamily("authz_check_duration_seconds", text, list(buckets), totals.durations.total)
+    text = "Answers of rules that another rule may replace, by their reason and the one of that rule (shadow: true)."
+    yield _counter(
+        "authz_shadow_decisions", text, totals.shadow_decisions, "reason", "shadow_reason", "backend_service"
+    )
     text = "Answers where the header X-Gitlab-Duo-Seat-Count differs from the token; the token counts."
     yield _counter("authz_seat_count_mismatches", text, totals.seat_mismatches, "issuer")
     text = "Answers on tokens without a readable number of seats; they are in the default tier."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from authz.deciding.judge import Judge
 from authz.deciding.observation import Observation
 from authz.observing.counts import Counts
-from authz.observing.decision_log import DecisionLog
+from authz.observing.decision_log import DecisionLog, HeaderValues
 from authz.observing.line_writer import LineWriter
 from authz.observing.totals import Totals
 
@@ -21,11 +21,18 @@ class Observers:
     The worker starts and closes `lines` and `traces`.
     """
 
-    def __init__(self, worker: int, allow_sample: float, lines: LineWriter, traces: Traces | None = None) -> None:
+    def __init__(
+        self,
+        worker: int,
+        allow_sample: float,
+        header_values: HeaderValues,
+        lines: LineWriter,
+        traces: Traces | None = None,
+    ) -> None:
         self._counts = Counts()
         self._lines = lines
         self._count = self._counts.observe
-        self._write = DecisionLog(lines.put, allow_sample, worker).observe
+        self._write = DecisionLog(lines.put, allow_sample, worker, header_values).observe
         self._traces = traces
 
     def __call__(self, observation: Observation) -> None:

@@ -42,7 +42,8 @@ class Totals:
     """Counts by their labels since a worker's start, and two gauges of the moment.
 
     `decisions` are by reason, backend service, unit primitives and tier; `token_errors` by error and issuer; keys and
-    leaves by issuer and key id or thumbprint, with the time of their last use.
+    leaves by issuer and key id or thumbprint, with the time of their last use. `shadow_decisions` are by the reason of
+    the answer, the reason of the rule that is tried, and the backend service.
     """
 
     decisions: Mapping[tuple[str, str, str, str], int] = field(default_factory=dict)
@@ -51,6 +52,7 @@ class Totals:
     caches: Mapping[str, CacheUse] = field(default_factory=dict)
     key_uses: Mapping[tuple[str, str], float] = field(default_factory=dict)
     leaves: Mapping[tuple[str, str], LeafUse] = field(default_factory=dict)
+    shadow_decisions: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     seat_mismatches: Mapping[str, int] = field(default_factory=dict)
     unknown_seats: Mapping[str, int] = field(default_factory=dict)
     lines_dropped: Mapping[str, int] = field(default_factory=dict)
@@ -66,6 +68,7 @@ class Totals:
             caches=merged(self.caches, other.caches),
             key_uses=merged(self.key_uses, other.key_uses, max),
             leaves=merged(self.leaves, other.leaves, _later),
+            shadow_decisions=merged(self.shadow_decisions, other.shadow_decisions),
             seat_mismatches=merged(self.seat_mismatches, other.seat_mismatches),
             unknown_seats=merged(self.unknown_seats, other.unknown_seats),
             lines_dropped=merged(self.lines_dropped, other.lines_dropped),

@@ -97,7 +97,7 @@ def _attributes(judgement: Judgement, revision: str) -> dict[str, str]:
         "authz.reason": decision.reason.value,
         "authz.token_error": token.error.value if isinstance(token, Refusal) else None,
         "authz.backend_service": decision.backend_service,
-        "authz.unit_primitive": None if identity is None else identity.unit_primitive,
+        "authz.unit_primitive": identity.unit_primitive or None if identity else None,
         "authz.tier": caller.tier if caller else None,
         "authz.issuer": None if issuer is None else issuer.name,
         "authz.revision": revision,

@@ -75,6 +75,7 @@ class ServeSettings:
     admin: str
     log_level: str
     log_allow_sample: float
+    log_header_values: str
     otlp_endpoint: str | None
     allow_empty_issuers: bool
     allow_unlabelled_routes: bool

@@ -54,7 +54,9 @@ def work(number: int, settings: ServeSettings, connection: Connection) -> None:
         log = EventLog(settings.log_level, lines.put)
         endpoint = settings.otlp_endpoint
         traces = None if endpoint is None else traced(endpoint, number, release())
-        observers = Observers(number, settings.log_allow_sample, lines, traces)
+        observers = Observers(
+            number, settings.log_allow_sample, HeaderValues(settings.log_header_values), lines, traces
+        )
         code = Worker(number, settings, connection, reader, observers, log).run()
         if traces is not None:
             traces.close(TRACE_SECONDS)

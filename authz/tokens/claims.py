@@ -105,8 +105,8 @@ def _audiences(value: object) -> frozenset[str]:
 
 def _seats(value: object) -> int | None:
     """Seats decide a limit, not access, so a claim that is no number means the default tier, not a refusal."""
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 and value % 1 == 0:
+        return int(value)
     return int(value) if isinstance(value, str) and _SEATS.fullmatch(value) else None
 
 

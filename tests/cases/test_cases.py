@@ -56,11 +56,15 @@ def test_the_answer_is_the_tables(case: Case, doors: dict[str, Door]) -> None:
         pytest.fail(f"{case}: {message}", pytrace=False)
     wanted = expected(case.row, door.profiles[case.row.token.issuer])
     for memory in ("", ", asked again"):  # what the cache knows must never change an answer
-        answer, decision = door.answer(message)
+        answer, judgement = door.answer(message)
+        decision, shadow = judgement.decision, judgement.shadow
         token_error = decision.token_error.value if isinstance(decision, Denied) and decision.token_error else None
         differs = difference(wanted, observed(answer, token_error))
         if differs:
             pytest.fail(f"{case}{memory}: {differs}", pytrace=False)
+        if (shadow and shadow.reason) != case.row.shadow:
+            tried = shadow.reason if shadow else "nothing"
+            pytest.fail(f"{case}{memory}: expected shadow {case.row.shadow}, got {tried}", pytrace=False)
 
 
 def test_every_reason_has_a_case() -> None:

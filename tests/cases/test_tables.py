@@ -64,7 +64,7 @@ def test_a_table_without_a_mistake_is_read(tmp_path: Path) -> None:
         ),
         (
             HEALTHY + "  - {id: two, allow: public, policy: lab, token: {issuer: x}}\n",
-            "tests/cases/lab/issuers.yml; there are: chained, ",
+            "tests/cases/lab/issuers.yml; there are: binding, ",
         ),
         (HEALTHY + "  - {id: two, request: /ai, deny: no_rule}\n", "3: "),
         (HEALTHY + "  - {id: two, id: three, deny: no_rule}\n", "3: key 'id' appears twice"),

@@ -13,7 +13,7 @@ from authz.deciding.check import Check
 from tests.support.issuers import PRODUCTION
 from tests.support.minting import INSTANCE, USER, Minter, request
 from tests.support.properties import twin
-from tests.support.properties.strategies import METHODS, header_sets, labels, scope_sets, targets
+from tests.support.properties.strategies import METHODS, claim_sets, header_sets, labels, scope_sets, targets
 from tests.support.properties.twin import TwinRule
 
 MINTER: Final = Minter()
@@ -32,9 +32,10 @@ class Bearer:
     issuer: str
     audience: str
     scopes: tuple[str, ...]
+    claims: Mapping[str, object]
 
     def token(self) -> str:
-        return MINTER.token(self.issuer, {"scopes": list(self.scopes), "aud": self.audience})
+        return MINTER.token(self.issuer, {"scopes": list(self.scopes), "aud": self.audience, **self.claims})
 
 
 def passes(answer: bytes) -> bool:
@@ -60,6 +61,8 @@ def bearer_may_pass(
     rule = "ambiguous_path" if path is None else twin.match(rules, method, path)
     if path is None or isinstance(rule, str) or rule.backend != label:
         return False
+    if twin.is_gone(rule, MINTER.now):
+        return False
     if rule.entry.get("public"):
         return True
     profile = PRODUCTION[bearer.issuer]
@@ -70,12 +73,20 @@ def bearer_may_pass(
     return (
         bearer.audience == AUDIENCES.get(rule.backend)
         and profile.opens(rule.backend)
-        and headers.get("x-gitlab-authentication-type") == "oidc"
+        and _has_authentication_type(rule, headers)
         and all(headers.get(name) == value for name, value in bound.items())
+        and twin.bound_headers_hold(rule, headers, bearer.claims)
         and kind in rule.entry.get("token_types", ["instance", "user"])
+        and bearer.issuer not in rule.entry.get("not_issuers", [])
+        and twin.claims_fit(rule, bearer.claims)
         and twin.grants(rule, path, headers, bearer.scopes)
         and all(headers.get(name.lower()) for name in rule.entry.get("required_headers", []))
     )
+
+
+def _has_authentication_type(rule: TwinRule, headers: Mapping[str, str]) -> bool:
+    said = headers.get("x-gitlab-authentication-type")
+    return said == "oidc" or (said is None and rule.entry.get("authentication_type") == "optional")
 
 
 @given(
@@ -84,6 +95,7 @@ def bearer_may_pass(
     label=labels,
     headers=header_sets,
     scopes=scope_sets,
+    claims=claim_sets,
     issuer=st.sampled_from(sorted(PRODUCTION)),
     audience=st.sampled_from(sorted(AUDIENCES.values())),
 )
@@ -95,18 +107,24 @@ def test_a_genuine_token_opens_what_the_twin_says_and_nothing_else(
     label: str | None,
     headers: dict[str, str],
     scopes: list[str],
+    claims: dict[str, object],
     issuer: str,
     audience: str,
 ) -> None:
-    bearer = Bearer(issuer, audience, tuple(scopes))
+    bearer = Bearer(issuer, audience, tuple(scopes), claims)
     sent = {**headers, "authorization": f"Bearer {bearer.token()}"}
     message = _message(method, target, label, sent)
     assert passes(check(message)) == bearer_may_pass(twin_rules, method, target, label, headers, bearer)
 
 
-@given(target=targets, scopes=scope_sets, data=st.data())
+@given(target=targets, scopes=scope_sets, claims=claim_sets, data=st.data())
 def test_a_client_that_does_everything_right_opens_exactly_what_its_scopes_name(
-    check: Check, twin_rules: list[TwinRule], target: str, scopes: list[str], data: st.DataObject
+    check: Check,
+    twin_rules: list[TwinRule],
+    target: str,
+    scopes: list[str],
+    claims: dict[str, object],
+    data: st.DataObject,
 ) -> None:
     path = twin.decode(target)
     candidates = [rule for rule in twin_rules if path is not None and twin.match([rule], "POST", path) != "no_rule"]
@@ -118,7 +136,8 @@ def test_a_client_that_does_everything_right_opens_exactly_what_its_scopes_name(
         "x-gitlab-global-user-id": USER,
         "x-gitlab-unit-primitive": data.draw(st.sampled_from([*scopes[:1], "complete_code", "duo_chat"])),
     }
-    bearer = Bearer("customers-dot", AUDIENCES.get(backend, "nobody"), tuple(scopes))
+    headers |= data.draw(st.sampled_from([{}, {"x-gitlab-root-namespace-id": "9970"}]))
+    bearer = Bearer("customers-dot", AUDIENCES.get(backend, "nobody"), tuple(scopes), claims)
     sent = {**headers, "authorization": f"Bearer {bearer.token()}"}
     for method in ("POST", "GET"):
         message = _message(method, target, backend, sent)
@@ -137,7 +156,12 @@ def test_nobody_passes_without_a_token_unless_the_endpoint_is_public(
 ) -> None:
     path = twin.decode(target)
     rule = "ambiguous_path" if path is None else twin.match(twin_rules, method, path)
-    public = not isinstance(rule, str) and bool(rule.entry.get("public")) and rule.backend == label
+    public = (
+        not isinstance(rule, str)
+        and bool(rule.entry.get("public"))
+        and rule.backend == label
+        and not twin.is_gone(rule, MINTER.now)
+    )
     for authorization in ({}, {"authorization": junk}, {"authorization": f"Bearer {junk}"}):
         assert passes(check(_message(method, target, label, {**headers, **authorization}))) == public
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from authz.deciding.decision import Denied
 from authz.deciding.paths import segments
-from authz.model import AllOf, AnyOf, ByHeader, PublicRule
+from authz.model import AllOf, AnyOf, Authenticated, ByHeader, GoneRule, PublicRule
 from authz.policy.load import Policy
 from tests.support.properties import twin
 from tests.support.properties.strategies import METHODS, targets
@@ -30,18 +30,24 @@ def test_the_tree_finds_the_rule_that_trying_every_rule_finds(
         return
     assert not isinstance(found, Denied)
     assert (found.backend.name, list(found.methods)) == (expected.backend, expected.entry["methods"])
-    if isinstance(found, PublicRule):
-        assert expected.entry["public"] is True
+    if isinstance(found, PublicRule | GoneRule):
+        assert expected.entry.get("public", False) is isinstance(found, PublicRule)
         return
     assert list(found.required_headers) == expected.entry.get("required_headers", [])
-    wanted = expected.entry["unit_primitives"]
     match found.access:
-        case AllOf(names) if isinstance(wanted, list):
-            assert list(names) == wanted
-        case AllOf(names):
-            assert list(names) in wanted["values"].values()
-        case AnyOf(names):
-            assert list(names) == wanted["any_of"]
-        case ByHeader(header, allowed):
+        case Authenticated():
+            assert expected.entry["authenticated"] is True
+        case AllOf() | AnyOf() as demanded:
+            assert path is not None
+            assert listed(demanded) == twin.needs(expected, path, "")
+        case ByHeader(header, demands):
+            wanted = expected.entry["unit_primitives"]
             assert header == wanted["by_header"].lower()
-            assert sorted(allowed) == sorted(wanted["allowed"])
+            assert sorted(demands) == sorted(wanted.get("values") or wanted["allowed"])
+            assert path is not None
+            for value, demanded in demands.items():
+                assert listed(demanded) == twin.needs(expected, path, value)
+
+
+def listed(demanded: AllOf | AnyOf) -> tuple[bool, list[str]]:
+    return isinstance(demanded, AllOf), list(demanded.unit_primitives)

@@ -63,7 +63,9 @@ CLAIMS: Final = Claims(
     realm="",
     instance_id="",
     token_id="",
+    root_namespace_id="",
     seats=None,
+    named={},
 )
 
 RULE: Final = TokenRule(BACKEND, ("POST",), AllOf(("read",)), frozenset(TokenType), ())

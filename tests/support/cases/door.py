@@ -9,8 +9,7 @@ from typing import Final, NoReturn
 import yaml
 
 from authz.deciding.check import Check
-from authz.deciding.decision import Decision
-from authz.deciding.judge import Judge
+from authz.deciding.judge import Judge, Judgement
 from authz.deciding.observation import Observation
 from authz.policy.load import load_policy
 from tests.support.cases.case_file import POLICY
@@ -32,11 +31,11 @@ class Door:
     judge: Judge
     profiles: Mapping[str, Profile]
 
-    def answer(self, message: bytes) -> tuple[bytes, Decision]:
-        """Return the answer to a message, and the decision that observers see."""
+    def answer(self, message: bytes) -> tuple[bytes, Judgement]:
+        """Return the answer to a message, and the judgement that observers see."""
         seen: list[Observation] = []
         answer = Check(self.judge, lambda: float(NOW), _raise, seen.append)(message)
-        return answer, seen[0].judgement.decision
+        return answer, seen[0].judgement
 
 
 def open_doors(folder: Path) -> dict[str, Door]:

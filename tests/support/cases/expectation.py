@@ -96,8 +96,10 @@ def expected(row: Row, profile: Profile) -> dict[str, object]:
     request_headers: Texts = {}
     if row.allow != "public":
         caller, granted = _caller(profile), row.allow or ""
-        metadata |= {"tier": tier_of(SEATS), **caller.metadata, "reason": "allowed", "unit_primitive": granted}
-        request_headers = {"x-gitlab-authorized-unit-primitive": granted, **caller.request_headers}
+        metadata |= {"tier": tier_of(SEATS), **caller.metadata, "reason": "allowed"}
+        request_headers = dict(caller.request_headers)
+        if granted != "authenticated":
+            metadata["unit_primitive"] = request_headers["x-gitlab-authorized-unit-primitive"] = granted
     return {
         "http": None,
         "code": "OK",
@@ -124,7 +126,7 @@ def _caller(profile: Profile) -> Caller:
 def _refusal(row: Row, name: str, backend: str) -> dict[str, object]:
     reason = REASONS.reasons[name]
     error = REASONS.token_errors[row.token_error] if row.token_error else None
-    message = reason.message.replace("<name>", row.names or "<name>")
+    message = row.text or reason.message.replace("<name>", row.names or "<name>")
     number = next(number for number, code in CODES.items() if code == reason.code)
     reply = {"content-type": "application/json", "www-authenticate": reason.www_authenticate}
     if row.grpc:
@@ -138,7 +140,7 @@ def _refusal(row: Row, name: str, backend: str) -> dict[str, object]:
     return {
         "http": reason.status,
         "code": reason.code,
-        "body": _without_nulls({"error": message, "reason": name, "request_id": row.request_id}),
+        "body": _without_nulls({"error": message, "detail": message, "reason": name, "request_id": row.request_id}),
         "reply": _without_nulls({**reply, **row.reply}),
         "token_error": row.token_error,
         "metadata": _without_nulls({**metadata, **row.metadata}),

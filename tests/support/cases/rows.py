@@ -116,11 +116,15 @@ class Row(Schema):
     token: TokenRow = TokenRow()
 
     allow: str | None = None
-    """The unit primitive that was granted, or `public`."""
+    """The unit primitive that was granted, `public`, or `authenticated` where the endpoint demands none."""
     deny: str | None = None
     """The reason."""
     names: str | None = None
     """The value for <name> in the reason's message."""
+    text: str | None = None
+    """The message, where it is the rule's own."""
+    shadow: str | None = None
+    """The reason of the rule that is tried."""
     token_error: str | None = None
     metadata: Texts = Field(default={})
     request_headers: Texts = Field(default={})
@@ -133,7 +137,17 @@ class Row(Schema):
         """Return this row with absent keys taken from the defaults; mappings are merged."""
         inherited = defaults.model_dump(exclude_unset=True)
         if self.allow or self.deny:
-            for answer in ("allow", "deny", "names", "token_error", "metadata", "request_headers", "reply"):
+            for answer in (
+                "allow",
+                "deny",
+                "names",
+                "text",
+                "shadow",
+                "token_error",
+                "metadata",
+                "request_headers",
+                "reply",
+            ):
                 inherited.pop(answer, None)
         return Row.model_validate(_merged(inherited, self.model_dump(exclude_unset=True)))
 

@@ -72,7 +72,7 @@ def _of_names(row: Row) -> tuple[str, str] | None:
         there = f"there are: {', '.join(sorted(profiles))}"
         hint = "; 'policy: lab' has it" if row.token.issuer in PROFILES["lab"] else ""
         return "token.issuer", f"issuer '{row.token.issuer}' is not in {file}{hint or f'; {there}'}"
-    for name in (row.allow or "").split(",") if row.allow not in {None, "public"} else ():
+    for name in (row.allow or "").split(",") if row.allow not in {None, "public", "authenticated"} else ():
         if name not in EVERY_SCOPE:
             hint = did_you_mean(name, EVERY_SCOPE)
             return "allow", f"unknown unit primitive '{name}': authz/data/catalog/unit_primitives has none{hint}"
@@ -90,8 +90,10 @@ def _of_the_answer(row: Row) -> tuple[str, str] | None:
         return "id", "says neither 'allow' nor 'deny'"
     if (row.token_error is not None) != (row.deny == "invalid_token"):
         return "token_error", "'deny: invalid_token' and 'token_error' belong together"
-    if (row.names is not None) != (reason is not None and "<name>" in reason.message):
+    if (row.names is not None) != (reason is not None and "<name>" in reason.message and row.text is None):
         return "names", "'names' fills a message that has a <name>, and only that"
+    if row.text is not None and row.deny is None:
+        return "text", "'text' is what a refused client reads; an allowed request has none"
     if row.allow is not None and row.reply:
         return "reply", "'reply' is what a refused client reads; an allowed request has none"
     if row.deny is not None and row.request_headers:

@@ -6,10 +6,12 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from tests.support.minting import INSTANCE, USER
-from tests.support.properties.twin import read_rules
+from tests.support.properties.twin import read_file, read_rules
 
 METHODS = ("GET", "POST", "PUT", "HEAD", "OPTIONS", "post", "")
-_RULES = read_rules(Path("authz/data/rules"))
+FORMS = Path("tests/properties/forms.yml")
+"""Rules of the forms that the shipped ones do not need; the policy of the property tests has them too."""
+_RULES = [*read_rules(Path("authz/data/rules")), *read_file(FORMS)]
 _BACKENDS = sorted({rule.backend for rule in _RULES})
 _TRICKS = (
     "",
@@ -87,6 +89,13 @@ labels = st.sampled_from([*_BACKENDS, "", "AI_GATEWAY", None])
 scope_sets = st.one_of(
     st.just(_NAMES), st.lists(st.sampled_from([*_NAMES, "COMPLETE_CODE", "complete", ""]), max_size=4, unique=True)
 )
+claim_sets: SearchStrategy[dict[str, object]] = st.fixed_dictionaries(
+    {},
+    optional={
+        "gitlab_root_namespace_id": st.sampled_from(["9970", 9970, "9971", ""]),
+        "plan": st.sampled_from(["ultimate", "Ultimate", "free", "", 9970]),
+    },
+)
 header_sets = st.fixed_dictionaries(
     {},
     optional={
@@ -94,6 +103,7 @@ header_sets = st.fixed_dictionaries(
         "x-gitlab-realm": st.sampled_from(["self-managed", "self-managed", "saas", "", "self-managed,self-managed"]),
         "x-gitlab-instance-id": st.sampled_from([INSTANCE, INSTANCE, INSTANCE.upper(), "", "other"]),
         "x-gitlab-global-user-id": st.sampled_from([USER, USER, USER.lower(), "", "other"]),
+        "x-gitlab-root-namespace-id": st.sampled_from(["9970", "9970", "9971", ""]),
         "x-gitlab-unit-primitive": st.sampled_from([*_NAMES, "", "unknown"]),
         "content-type": st.sampled_from(["application/json", "application/grpc", "application/grpc+proto"]),
         "x-request-id": st.text(max_size=70),

@@ -6,6 +6,7 @@ It shares no code with the service beyond PyYAML. Where the two disagree, one of
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,47 @@ class TwinRule:
 
 def read_rules(folder: Path) -> list[TwinRule]:
     """Read the rule files without asking whether they make sense."""
+    return [rule for file in sorted(folder.glob("*.yml")) for rule in read_file(file)]
+
+
+def read_file(file: Path) -> list[TwinRule]:
+    """Read one rule file."""
+    content = yaml.safe_load(file.read_text())
     rules = []
-    for file in sorted(folder.glob("*.yml")):
-        content = yaml.safe_load(file.read_text())
-        for entry in content["rules"]:
-            template = (content["prefix"].rstrip("/") + entry["path"]).split("/")[1:]
-            rules.append(TwinRule(content["backend_service"], tuple(template), entry))
+    for entry in content["rules"]:
+        template = (content["prefix"].rstrip("/") + entry["path"]).split("/")[1:]
+        rules.append(TwinRule(content["backend_service"], tuple(template), _answering(entry)))
     return rules
+
+
+def _answering(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the rule that answers: where one is only tried, that is the one under `instead_of`."""
+    if "instead_of" not in entry:
+        return entry
+    return {**{key: entry[key] for key in ("path", "methods", "gone") if key in entry}, **entry["instead_of"]}
+
+
+def is_gone(rule: TwinRule, now: float) -> bool:
+    """Whether the endpoint has been removed."""
+    if "gone" not in rule.entry:
+        return False
+    says_who = any(key in rule.entry for key in ("unit_primitives", "authenticated", "public"))
+    midnight = datetime.combine(rule.entry["gone"], time(), UTC)
+    return not says_who or midnight.timestamp() <= now
+
+
+def bound_headers_hold(rule: TwinRule, headers: Mapping[str, str], claims: Mapping[str, object]) -> bool:
+    """Whether each header that the rule binds equals its claim, where the token has that claim."""
+    return all(
+        headers.get(header.lower()) == str(claims[claim])
+        for header, claim in rule.entry.get("bind", {}).items()
+        if claims.get(claim) not in (None, "")
+    )
+
+
+def claims_fit(rule: TwinRule, claims: Mapping[str, object]) -> bool:
+    """Whether each claim that the rule names has one of the listed values."""
+    return all(name in claims and str(claims[name]) in values for name, values in rule.entry.get("claims", {}).items())
 
 
 def decode(target: str) -> list[str] | None:
@@ -81,7 +116,7 @@ def match(rules: list[TwinRule], method: str, path: list[str]) -> TwinRule | str
     if not ranked:
         return "no_rule"
     best = min(rank for rank, _ in ranked)
-    equal = [rule for rank, rule in ranked if rank == best and _needs(rule, path, "") is not None]
+    equal = [rule for rank, rule in ranked if rank == best and needs(rule, path, "") is not None]
     if not equal:
         return "no_rule"
     return next((rule for rule in equal if method in rule.entry["methods"]), "method_not_allowed")
@@ -89,7 +124,9 @@ def match(rules: list[TwinRule], method: str, path: list[str]) -> TwinRule | str
 
 def grants(rule: TwinRule, path: list[str], headers: Mapping[str, str], scopes: Collection[str]) -> bool:
     """Whether these scopes suffice for that rule, path and named unit primitive."""
-    needed = _needs(rule, path, headers.get("x-gitlab-unit-primitive", ""))
+    if rule.entry.get("authenticated"):
+        return True
+    needed = needs(rule, path, headers.get("x-gitlab-unit-primitive", ""))
     if needed is None:
         return False
     every, names = needed
@@ -115,19 +152,22 @@ def _rank(template: tuple[str, ...], path: list[str]) -> list[int] | None:
     return rank if len(template) == len(path) else None
 
 
-def _needs(rule: TwinRule, path: list[str], named: str) -> tuple[bool, list[str]] | None:
+def needs(rule: TwinRule, path: list[str], named: str) -> tuple[bool, list[str]] | None:
     """Return (all of them?, unit primitives); an empty list where the header names none; None where the path does."""
     access = rule.entry.get("unit_primitives")
     if access is None:
         return True, []
-    if isinstance(access, list):
-        return True, access
-    if "any_of" in access:
-        return False, access["any_of"]
+    if isinstance(access, list) or "any_of" in access:
+        return _listed(access)
     if "by_header" in access:
-        return True, [named] if named in access["allowed"] else []
+        values = access.get("values") or {name: [name] for name in access["allowed"]}
+        return _listed(values[named]) if named in values else (True, [])
     for index, part in enumerate(rule.template):
         if part in ("{" + access["by_path"] + "}", "{" + access["by_path"] + "=**}"):
             value = "/".join(path[index:] if part.endswith("=**}") else path[index : index + 1])
-            return (True, access["values"][value]) if value in access["values"] else None
+            return _listed(access["values"][value]) if value in access["values"] else None
     raise AssertionError("by_path names a part of the path")
+
+
+def _listed(demanded: list[str] | Mapping[str, list[str]]) -> tuple[bool, list[str]]:
+    return (True, demanded) if isinstance(demanded, list) else (False, demanded["any_of"])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from authz.deciding.access import decide, demand, identify
 from authz.deciding.decision import UNKNOWN, Allowed, Decision, Denied, Identity
 from authz.deciding.reasons import Reason
-from authz.model import Access, AllOf, AnyOf, ByHeader, Claims, TokenRule, TokenType
+from authz.model import Access, AllOf, AnyOf, Authenticated, Bound, ByHeader, Claims, TokenRule, TokenType
 from tests.support.examples import CLAIMS, RULE, USER_ISSUER, asked
 from tests.support.tables import row
 
@@ -60,7 +60,9 @@ def decision_on(headers: Mapping[str, str], claims: Claims, rule: TokenRule = RU
     ],
 )
 def test_a_header_that_its_claim_contradicts_is_refused(claims: Claims, headers: dict[str, str], header: str) -> None:
-    assert decided(headers, claims) == refused(Reason.HEADER_MISMATCH, header)
+    found = decided(headers, claims)
+    assert isinstance(found, Denied)
+    assert replace(found, mismatch=None) == refused(Reason.HEADER_MISMATCH, header)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +90,14 @@ def lacking(name: str) -> Denied:
 READ: Final = ruled(AllOf(("read",)))
 BOTH: Final = ruled(AllOf(("write", "read")))
 EITHER: Final = ruled(AnyOf(("write", "read")))
-BY_HEADER: Final = ruled(ByHeader("x-purpose", frozenset({"read", "write"})))
+BY_HEADER: Final = ruled(
+    ByHeader("x-purpose", {name: AllOf((name,)) for name in ("read", "write")}, frozenset({"read", "write", "admin"}))
+)
+
+
+UNSERVED: Final = replace(
+    refused(Reason.UNIT_PRIMITIVE_NOT_SERVED, "admin"), text="This endpoint cannot be used for admin purpose"
+)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +117,7 @@ BY_HEADER: Final = ruled(ByHeader("x-purpose", frozenset({"read", "write"})))
         row("by header, missing", BY_HEADER, "write", {"read"}, lacking("write")),
         row("no purpose", BY_HEADER, None, {"read"}, refused(Reason.UNIT_PRIMITIVE_HEADER_MISSING)),
         row("empty purpose", BY_HEADER, "", {"read"}, refused(Reason.UNIT_PRIMITIVE_HEADER_MISSING)),
-        row("not served", BY_HEADER, "admin", {"admin"}, refused(Reason.UNIT_PRIMITIVE_NOT_SERVED)),
+        row("not served", BY_HEADER, "admin", {"admin"}, UNSERVED),
         row("two purposes", BY_HEADER, "read,write", {"read"}, refused(Reason.UNIT_PRIMITIVE_NOT_SERVED)),
     ],
 )
@@ -150,7 +159,57 @@ def test_a_purpose_is_asked_for_before_the_token_type() -> None:
 
 
 def test_bound_headers_are_compared_before_the_purpose() -> None:
-    assert decided({}, CLAIMS, BY_HEADER) == refused(Reason.HEADER_MISMATCH, "X-Gitlab-Instance-Id")
+    found = decided({}, CLAIMS, BY_HEADER)
+    assert isinstance(found, Denied)
+    assert found.reason is Reason.HEADER_MISMATCH
+
+
+@pytest.mark.parametrize(
+    ("claims", "headers", "mismatch"),
+    [
+        row("the realm", SAAS, {**BOUND, REALM: "self-managed"}, ("self-managed", "saas")),
+        row("a header that is absent", SAAS, BOUND, ("", "saas")),
+        row("the subject", CLAIMS, {INSTANCE: "other"}, ("other", "instance-1")),
+        row("the claim, although the subject fits", CLAIMED, BOUND, ("instance-1", "claim-1")),
+        row("the subject, although the claim fits", CLAIMED, {INSTANCE: "claim-1"}, ("claim-1", "instance-1")),
+        row("the user", USER_CLAIMS, {USER_ID: "user-2"}, ("user-2", "user-1")),
+        row("a user's instance", USER_OF_INSTANCE, {**USER_BOUND, INSTANCE: "x"}, ("x", "instance-1")),
+        row("a bound header", replace(CLAIMS, named={"project": "7"}), {**BOUND, "x-project": "8"}, ("8", "7")),
+        row("a bound header that is absent", replace(CLAIMS, named={"project": "7"}), BOUND, ("", "7")),
+    ],
+)
+def test_a_mismatch_keeps_what_both_sides_said(
+    claims: Claims, headers: dict[str, str], mismatch: tuple[str, str]
+) -> None:
+    found = decided(headers, claims, replace(RULE, bind=(Bound("x-project", "X-Project", "project"),)))
+    assert isinstance(found, Denied)
+    assert found.mismatch == mismatch
+
+
+@pytest.mark.parametrize("access", [Authenticated(), AnyOf(("read",))], ids=["authenticated", "by scope"])
+def test_an_issuers_bindings_hold_at_every_endpoint(access: Access) -> None:
+    binding = replace(CLAIMS.issuer, bind=(Bound("x-project", "X-Project", "project"),))
+    claims = replace(CLAIMS, issuer=binding, named={"project": "7"})
+    assert isinstance(decided({**BOUND, "x-project": "7"}, claims, ruled(access)), Identity)
+    found = decided({**BOUND, "x-project": "77"}, claims, ruled(access))
+    assert isinstance(found, Denied)
+    assert (found.reason, found.named) == (Reason.HEADER_MISMATCH, "X-Project")
+
+
+def test_an_endpoint_that_demands_no_unit_primitive_grants_none() -> None:
+    found = decided(BOUND, replace(CLAIMS, scopes=frozenset()), ruled(Authenticated()))
+    assert isinstance(found, Identity)
+    assert found.unit_primitive == ""
+
+
+def test_a_refusal_that_can_name_no_unit_primitive_says_forbidden() -> None:
+    rule = replace(ruled(Authenticated()), claims=(("plan", frozenset({"ultimate"})),))
+    found = decided(BOUND, CLAIMS, rule)
+    assert isinstance(found, Denied)
+    assert (found.reason, found.message) == (Reason.CLAIM_NOT_ALLOWED, "Forbidden")
+    own = decided(BOUND, CLAIMS, replace(rule, denied="Only for ultimate"))
+    assert isinstance(own, Denied)
+    assert own.message == "Only for ultimate"
 
 
 @pytest.mark.parametrize(

@@ -46,12 +46,12 @@ def test_the_routes_label_names_the_rules_backend(
 )
 def test_a_bearer_token_is_found(authorization: str) -> None:
     headers = {"authorization": authorization, "x-gitlab-authentication-type": "oidc"}
-    assert credentials(headers, BACKEND) == "abc"
+    assert credentials(headers, RULE) == "abc"
 
 
 def test_what_is_a_space_beyond_ascii_is_for_the_token_to_answer_for() -> None:
     headers = {"authorization": "Bearer a\u00a0b", "x-gitlab-authentication-type": "oidc"}
-    assert credentials(headers, BACKEND) == "a\u00a0b"
+    assert credentials(headers, RULE) == "a\u00a0b"
 
 
 @pytest.mark.parametrize(
@@ -82,4 +82,4 @@ def test_what_is_a_space_beyond_ascii_is_for_the_token_to_answer_for() -> None:
     ids=str,
 )
 def test_credentials_that_are_no_one_bearer_token_are_refused(headers: dict[str, str], reason: Reason) -> None:
-    assert credentials(headers, BACKEND) == refused(reason)
+    assert credentials(headers, RULE) == refused(reason)

@@ -165,6 +165,8 @@ def rebuilt(line: Line, policy: Policy) -> tuple[Request, Claims]:
         realm=line.get("realm", ""),
         instance_id="" if line["instance_id"] == "unknown" else line["instance_id"],
         token_id=line.get("token_id", ""),
+        root_namespace_id=line.get("root_namespace_id", ""),
+        named=line.get("claims", {}),
         seats=line.get("seats"),
     )
     said = {"match": None, "mismatch": "other", "absent": "", "not_checked": ""}
@@ -205,7 +207,7 @@ def test_a_line_is_enough_to_decide_anew(policy: Policy, seen: dict[str, Any]) -
     assert isinstance(rule, TokenRule)
     error = validity_error(claims, rule.backend, NOW)
     assert error == line.get("token_error")
-    tier = judge.tiers.of(claims.seats)
+    tier = judge.tiers.of(claims)
     assert tier == line["tier"]
     if error is None:
         caller = identify(asked.headers, claims, tier)

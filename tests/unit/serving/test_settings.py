@@ -32,6 +32,7 @@ def settings(*listen: str, workers: int = 1, endpoints_file: str | None = None) 
         admin="127.0.0.1:9091",
         log_level="info",
         log_allow_sample=1.0,
+        log_header_values="hashed",
         otlp_endpoint=None,
         allow_empty_issuers=False,
         allow_unlabelled_routes=False,

@@ -21,15 +21,52 @@ def parsed(issuer: Issuer = ISSUER, /, **members: object) -> Claims | TokenError
 
 
 def test_the_shortest_claims_are_enough() -> None:
-    assert parsed() == Claims(ISSUER, "s", frozenset({"a"}), frozenset(), 2.0, 1.0, None, "", "", "", None)
+    assert parsed() == Claims(ISSUER, "s", frozenset({"a"}), frozenset(), 2.0, 1.0, None, "", "", "", "", None, {})
 
 
 def test_every_claim_is_kept() -> None:
     members = {"aud": ["a", "b"], "scopes": ["x", "y"], "exp": 2.5, "iat": -1, "nbf": 0, "gitlab_realm": "saas"}
     more = {"gitlab_instance_id": "i-1", "jti": "j", "duo_seat_count": "50", "unknown": {"ignored": [1]}}
-    assert parsed(REALMED, **members, **more) == Claims(
-        REALMED, "s", frozenset("ab"), frozenset("xy"), 2.5, -1.0, 0.0, "saas", "i-1", "j", 50
+    assert parsed(REALMED, **members, **more, gitlab_root_namespace_id=9970) == Claims(
+        REALMED, "s", frozenset("ab"), frozenset("xy"), 2.5, -1.0, 0.0, "saas", "i-1", "j", "9970", 50, {}
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        row("a text", "ultimate", {"plan": "ultimate"}),
+        row("the longest text", "x" * 256, {"plan": "x" * 256}),
+        row("a whole number", 9970, {"plan": "9970"}),
+        row("a whole number written as a fraction", 9970.0, {"plan": "9970"}),
+        row("zero", 0, {"plan": "0"}),
+        row("a negative number", -1, {"plan": "-1"}),
+        row("an empty text", "", {}),
+        row("null", None, {}),
+    ],
+)
+def test_a_claim_that_the_policy_names_is_read_as_text(value: object, read: Mapping[str, str]) -> None:
+    claims = parse_claims({**SHORTEST, "plan": value, "other": "x"}, ISSUER, {"plan", "absent"})
+    assert isinstance(claims, Claims)
+    assert claims.named == read
+
+
+@pytest.mark.parametrize("value", [True, False, 1.5, 2**53 + 1, [], ["ultimate"], {}, "x" * 257], ids=repr)
+def test_a_claim_that_the_policy_names_and_that_is_no_text_is_invalid(value: object) -> None:
+    assert parse_claims({**SHORTEST, "plan": value}, ISSUER, {"plan"}) is TokenError.INVALID_CLAIM
+    assert isinstance(parse_claims({**SHORTEST, "plan": value}, ISSUER), Claims), "a claim that nobody names is free"
+
+
+@pytest.mark.parametrize("value", ["a b", "x" * 257, [9970], {"id": 9970}, True, 1.5], ids=repr)
+def test_a_root_namespace_that_is_no_identifier_is_invalid(value: object) -> None:
+    assert parsed(gitlab_root_namespace_id=value) is TokenError.INVALID_CLAIM
+
+
+@pytest.mark.parametrize("value", ["", None])
+def test_an_empty_root_namespace_is_absent(value: object) -> None:
+    claims = parsed(gitlab_root_namespace_id=value)
+    assert isinstance(claims, Claims)
+    assert claims.root_namespace_id == ""
 
 
 @pytest.mark.parametrize("name", SHORTEST)
@@ -174,7 +211,9 @@ def test_a_text_is_one_audience_and_no_list_of_letters() -> None:
         row("a digit that is not ASCII", "٣", None),
         row("a superscript", "²", None),
         row("less than none", -1, None),
-        row("a fraction", 1.0, None),
+        row("a whole number written as a fraction", 1.0, 1),
+        row("a fraction", 1.5, None),
+        row("more than all numbers", 1e308 * 10, None),
         row("true", True, None),
         row("null", None, None),
         row("a list", [5], None),

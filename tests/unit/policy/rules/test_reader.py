@@ -21,6 +21,10 @@ GET_X: Final = "path: /x, methods: [GET]"
 GET_A: Final = 'path: "/x/{a}", methods: [GET]'
 
 
+def by_header(**demands: AllOf | AnyOf) -> ByHeader:
+    return ByHeader("x-purpose", demands, frozenset(CATALOG.unit_primitives))
+
+
 def granting(access: Access) -> TokenRule:
     return replace(GET_RULE, access=access)
 
@@ -44,7 +48,7 @@ def found(folder: Path, **files: str) -> tuple[Rules, list[str]]:
         row(
             "by header",
             "unit_primitives: {by_header: X-Purpose, allowed: [read, write]}",
-            granting(ByHeader("x-purpose", frozenset({"read", "write"}))),
+            granting(by_header(read=AllOf(("read",)), write=AllOf(("write",)))),
         ),
         row(
             "for some token types",
