@@ -20,6 +20,7 @@ from authz.deciding._proto.external_auth_pb2 import CheckRequest, CheckResponse
 from authz.deciding.check import Check
 from authz.deciding.policy_data import TOKENS_CACHED
 from authz.model import Algorithm
+from authz.observing.decision_log import HeaderValues
 from authz.observing.line_writer import LineWriter
 from authz.observing.observers import Observers
 from authz.tokens.cache import Cache
@@ -65,7 +66,7 @@ def marks(count: int) -> Iterator[Mark]:
     judge = judge_with(memory)
     due = sorted({int(count * part) for part in PARTS})
     with Path(os.devnull).open("wb") as nothing, LineWriter(nothing.fileno()) as lines:
-        observers = Observers(0, 1.0, lines, None)
+        observers = Observers(0, 1.0, HeaderValues.HASHED, lines, None)
         observers.follow(judge)
         check = Check(judge, lambda: CLOCK, fail, observers)
         gc.collect()

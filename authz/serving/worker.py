@@ -15,6 +15,7 @@ from authz.deciding.check import Check
 from authz.deciding.judge import Judge
 from authz.deciding.policy_data import PolicyData
 from authz.observing import events
+from authz.observing.decision_log import HeaderValues
 from authz.observing.json_log import STDERR, EventLog, fault
 from authz.observing.line_writer import LineWriter
 from authz.observing.observers import Observers, traced

@@ -48,12 +48,23 @@ def _inner(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> Iterator
             case "properties":
                 for key in rule.keys() & value.keys():
                     yield from faults(value[key], rule[key], root)
+            case "patternProperties":
+                fitting = ((key, part) for key in value for pattern, part in rule.items() if re.search(pattern, key))
+                for key, part in fitting:
+                    yield from faults(value[key], part, root)
             case "additionalProperties":
-                for key in value.keys() - schema.get("properties", {}).keys():
-                    yield from [f"{key} is unknown"] if rule is False else []
-                    yield from faults(value[key], rule, root) if isinstance(rule, dict) else []
+                yield from _others(value, rule, schema, root)
             case "items":
                 for item in value:
                     yield from faults(item, rule, root)
             case _:
                 assert keyword in WITHOUT_EFFECT | CHECKS.keys(), f"unknown keyword {keyword}"
+
+
+def _others(value: Any, rule: Any, schema: dict[str, Any], root: dict[str, Any]) -> Iterator[str]:
+    """Return how keys that no other keyword speaks of break `additionalProperties`."""
+    patterns = schema.get("patternProperties", {})
+    for key in value.keys() - schema.get("properties", {}).keys():
+        if not any(re.search(pattern, key) for pattern in patterns):
+            yield from [f"{key} is unknown"] if rule is False else []
+            yield from faults(value[key], rule, root) if isinstance(rule, dict) else []

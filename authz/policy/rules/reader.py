@@ -135,6 +135,7 @@ class _RuleReader:
 
     def _check_names(self, entry: AccessEntry, where: Where) -> None:
         self._once(entry.required_headers or [], (*where, "required_headers"))
+        self._once_of_keys(list(entry.bind or ()), (*where, "bind"))
         for inside, names in entry.named_unit_primitives():
             self._known(names, (*where, *inside))
         self._check_issuers(entry.not_issuers or [], (*where, "not_issuers"))
@@ -185,6 +186,11 @@ class _RuleReader:
         for position, name in enumerate(names):
             if name.lower() in (earlier.lower() for earlier in names[:position]):
                 self._report((*where, position), f"'{name}' appears twice")
+
+    def _once_of_keys(self, names: Sequence[str], where: Where) -> None:
+        for position, name in enumerate(names):
+            if name.lower() in (earlier.lower() for earlier in names[:position]):
+                self._report((*where, name), f"'{name}' appears twice")
 
     def _report(self, where: Where, message: str) -> None:
         self._document.problem(where, message, self._findings)

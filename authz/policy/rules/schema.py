@@ -188,8 +188,8 @@ class RuleEntry(AccessEntry):
     def _check_rule(self) -> "RuleEntry":
         if not self.says_who and not self.gone:
             raise ValueError(
-                "key 'unit_primitives' is missing; an endpoint for every valid token has 'authenticated: true', "
-                "one that anyone may use has 'public: true'"
+                "key 'unit_primitives' is missing; for every valid token write 'authenticated: true', "
+                "for everybody 'public: true'"
             )
         if not self.says_who and self.model_fields_set - {"path", "methods", "gone"}:
             raise ValueError("an endpoint that is gone has no other keys than path, methods and gone")

@@ -36,6 +36,9 @@ def counted(*observations: Observation) -> Totals:
 PROXY: Final = "/ai/v1/proxy/anthropic/v1/messages"
 
 
+EITHER: Final = "complete_code|amazon_q_integration"
+
+
 @pytest.mark.parametrize(
     ("message", "labels"),
     [
@@ -46,11 +49,23 @@ PROXY: Final = "/ai/v1/proxy/anthropic/v1/messages"
         row(
             "no token",
             {"headers": {"authorization": "x"}},
-            ("malformed_authorization", "ai_gateway", "complete_code", ""),
+            ("malformed_authorization", "ai_gateway", EITHER, ""),
         ),
-        row("no JWS", {"headers": {"authorization": "Bearer x"}}, ("invalid_token", "ai_gateway", "complete_code", "")),
-        row("an expired token", {"claims": {"exp": 1}}, ("invalid_token", "ai_gateway", "complete_code", "small")),
-        row("no scope", {"claims": {"scopes": ["x"]}}, ("missing_scope", "ai_gateway", "complete_code", "small")),
+        row(
+            "no JWS",
+            {"headers": {"authorization": "Bearer x"}},
+            ("invalid_token", "ai_gateway", EITHER, ""),
+        ),
+        row(
+            "an expired token",
+            {"claims": {"exp": 1}},
+            ("invalid_token", "ai_gateway", EITHER, "small"),
+        ),
+        row(
+            "no scope",
+            {"claims": {"scopes": ["x"]}},
+            ("missing_scope", "ai_gateway", EITHER, "small"),
+        ),
         row("a tier", {"claims": {"duo_seat_count": 1_000}}, ("allowed", "ai_gateway", "complete_code", "large")),
         row(
             "a unit primitive of the client's own",

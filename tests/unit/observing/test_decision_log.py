@@ -80,7 +80,11 @@ def test_an_allow_tells_everything(policy: Policy) -> None:
 
 
 KEY: Final = PRODUCTION["customers-dot"].key.kid
-KNOWN: Final = {"issuer": "customers-dot", "tier": "small", "unit_primitives": ["complete_code"]}
+KNOWN: Final = {
+    "issuer": "customers-dot",
+    "tier": "small",
+    "unit_primitives": ["complete_code", "amazon_q_integration"],
+}
 EXPIRED: Final = {"outcome": "denied", "reason": "invalid_token", "token_error": "expired", "instance_id": INSTANCE}
 UNKNOWN_ISSUER: Final = {"token_error": "unknown_issuer", **dict.fromkeys(("issuer", "key_id", "scopes", "tier"))}
 MISMATCH: Final = {"realm": "mismatch", "instance": "match", "user": "not_checked"}
@@ -149,6 +153,13 @@ def test_without_a_clock_a_line_has_no_time(policy: Policy) -> None:
 
 # --- enough to decide anew
 
+BOUND_BY_PROXIES: Final = {
+    "x-gitlab-instance-id": "gitlab_instance_uid",
+    "x-gitlab-project-id": "gitlab_project_id",
+    "x-gitlab-namespace-id": "gitlab_namespace_id",
+    "x-gitlab-root-namespace-id": "gitlab_root_namespace_id",
+}
+
 
 def rebuilt(line: Line, policy: Policy) -> tuple[Request, Claims]:
     """Make request and claims from a line alone."""
@@ -172,8 +183,11 @@ def rebuilt(line: Line, policy: Policy) -> tuple[Request, Claims]:
     said = {"match": None, "mismatch": "other", "absent": "", "not_checked": ""}
     matching = {"realm": claims.realm, "instance": line["instance_id"], "user": line["user_id"]}
     names = {"realm": "x-gitlab-realm", "instance": "x-gitlab-instance-id", "user": "x-gitlab-global-user-id"}
+    bound = {name: outcome for name, outcome in line["headers"].items() if name not in names}
     headers = {"x-gitlab-unit-primitive": line.get("unit_primitive_header", "")}
-    for name, outcome in line["headers"].items():
+    for name, outcome in bound.items():
+        headers[name] = said[outcome] or claims.named.get(BOUND_BY_PROXIES[name], "")
+    for name, outcome in (each for each in line["headers"].items() if each[0] in names):
         value = said[outcome]
         headers[names[name]] = matching[name] if value is None else value
     headers["x-gitlab-global-user-id"] = headers["x-gitlab-global-user-id"] or line["user_id"]
@@ -353,7 +367,7 @@ def test_even_the_longest_line_fits(policy: Policy) -> None:
 
 def sampled(policy: Policy, part: float, ids: list[str], draw: Callable[[], float]) -> list[str]:
     lines: list[str] = []
-    log = DecisionLog(lambda render: lines.append(json.loads(render()).get("request_id", "")), part, 0, draw)
+    log = DecisionLog(lambda render: lines.append(json.loads(render()).get("request_id", "")), part, 0, draw=draw)
     for name in ids:
         log.observe(observed(policy, headers={"x-request-id": name}))
     return lines

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from authz.deciding._proto.external_auth_pb2 import CheckResponse
+from authz.observing.decision_log import HeaderValues
 from authz.observing.line_writer import LineWriter
 from authz.observing.observers import Observers, traced
 from authz.policy.load import Policy
@@ -29,7 +30,7 @@ def codes(policy: Policy, observers: Observers, count: int) -> set[tuple[int, in
 
 def test_a_full_disk_under_the_log_stops_no_answer_and_is_counted(policy: Policy) -> None:
     with Path("/dev/full").open("wb", buffering=0) as full, LineWriter(full.fileno()) as lines:
-        observers = Observers(0, 1.0, lines)
+        observers = Observers(0, 1.0, HeaderValues.HASHED, lines)
         assert codes(policy, observers, 50) == {(0, 16)}
     assert observers.totals(0).lines_dropped == {"overflow": 0, "unwritable": 100}
 
@@ -38,7 +39,7 @@ def test_a_pipe_that_is_stuck_stops_no_answer_and_memory_stays_bounded(policy: P
     reading, writing = os.pipe()
     lines = LineWriter(writing, capacity=20)
     lines.start()
-    observers = Observers(0, 1.0, lines)
+    observers = Observers(0, 1.0, HeaderValues.HASHED, lines)
     assert codes(policy, observers, 500) == {(0, 16)}
     assert len(lines._waiting) <= 20
     assert observers.totals(0).lines_dropped["overflow"] > 0
@@ -53,7 +54,7 @@ def test_a_pipe_that_is_stuck_stops_no_answer_and_memory_stays_bounded(policy: P
 def test_all_observers_hear_of_an_answer(policy: Policy) -> None:
     with collector() as collecting:
         lines, traces = LineWriter(0), traced(collecting.url, 1, "1")
-        observers = Observers(1, 1.0, lines, traces)
+        observers = Observers(1, 1.0, HeaderValues.HASHED, lines, traces)
         observers.follow(policy.judge)
         observers.overloaded()
         observers(observed(policy))
@@ -68,7 +69,7 @@ def test_all_observers_hear_of_an_answer(policy: Policy) -> None:
 
 def test_without_traces_the_others_hear(policy: Policy) -> None:
     lines = LineWriter(0)
-    observers = Observers(1, 0.0, lines)
+    observers = Observers(1, 0.0, HeaderValues.HASHED, lines)
     observers(observed(policy))
     assert sum(observers.totals(0).decisions.values()) == 1
     assert not lines._waiting

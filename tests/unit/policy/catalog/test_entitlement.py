@@ -50,7 +50,7 @@ def shipped(license_type: str, *add_ons: str, operator: str = "gitlab_cloud_oper
 
 def test_free_access_of_the_shipped_catalog_needs_no_add_on() -> None:
     free = shipped("ultimate")
-    assert {"review_merge_request", "security_scans", "observability_all", "duo_workflow_execute_workflow"} <= free
+    assert {"include_file_context", "security_scans", "observability_all", "duo_workflow_execute_workflow"} <= free
     assert free.isdisjoint({"complete_code", "duo_chat", "ask_build"})
     assert shipped("free") == set()
 

@@ -9,10 +9,10 @@ from typing import Final
 import pytest
 
 from authz.documents.findings import Findings
+from authz.documents.schema import moment
 from authz.model import BackendService
 from authz.policy.catalog.model import Catalog, Operator
 from authz.policy.catalog.reader import read_catalog
-from authz.documents.schema import moment
 from authz.policy.catalog.versions import Version
 from tests.support.files import shown, write
 from tests.support.repository import PACKAGED_POLICY, UPSTREAM
@@ -88,7 +88,7 @@ def test_another_name_never_takes_the_place_of_a_unit_primitives_own(tmp_path: P
 def test_the_shipped_catalog_has_neither_problems_nor_warnings() -> None:
     catalog, problems, warnings = read(PACKAGED)
     assert (problems, warnings) == ([], [])
-    assert set(catalog.backend_services) == {"ai_gateway", "duo_workflow", "observability", "sast"}
+    assert set(catalog.backend_services) == {"ai_gateway", "duo_workflow_service", "observability", "sast"}
     assert set(catalog.license_types) == {"free", "premium", "ultimate"}
     assert catalog.operators["gitlab_cloud_operator"] == Operator("gitlab_cloud_operator", (), ("premium", "ultimate"))
 

@@ -10,9 +10,22 @@ from authz.deciding.decision import Denied
 from authz.deciding.reasons import Reason
 from authz.deciding.rules import Rules
 from authz.documents.findings import Findings
-from authz.model import Access, AllOf, AnyOf, ByHeader, PublicRule, TokenRule, TokenType
+from authz.model import (
+    Access,
+    AllOf,
+    AnyOf,
+    Authenticated,
+    Bound,
+    ByHeader,
+    Gone,
+    GoneRule,
+    PublicRule,
+    Rule,
+    TokenRule,
+    TokenType,
+)
 from authz.policy.rules.reader import read_rules
-from tests.support.examples import BACKEND, CATALOG, RULE, UNIT_PRIMITIVE
+from tests.support.examples import BACKEND, CATALOG, ISSUER, RULE, UNIT_PRIMITIVE, USER_ISSUER
 from tests.support.files import shown, write
 from tests.support.tables import row
 
@@ -35,7 +48,8 @@ def found(folder: Path, **files: str) -> tuple[Rules, list[str]]:
         body = "".join(f"  - {rule}\n" for rule in rules.splitlines())
         write(folder / f"{name}.yml", f"backend_service: alpha\nprefix: /p\nrules:\n{body}")
     findings = Findings()
-    rules_read = read_rules(folder, CATALOG, findings)
+    staging = replace(USER_ISSUER, name="second-staging", environment="staging")
+    rules_read = read_rules(folder, CATALOG, findings, (ISSUER, USER_ISSUER, staging))
     return rules_read, shown(sorted(findings.problems))
 
 
@@ -61,12 +75,98 @@ def found(folder: Path, **files: str) -> tuple[Rules, list[str]]:
             replace(GET_RULE, required_headers=("X-B", "X-a")),
         ),
         row("public", "public: true", PublicRule(BACKEND, ("GET",))),
+        row("for every valid token", "authenticated: true", granting(Authenticated())),
+        row(
+            "by header, what each value demands",
+            "unit_primitives: {by_header: X-Purpose, values: {a: {any_of: [read, write]}, b: [read]}}",
+            granting(by_header(a=AnyOf(("read", "write")), b=AllOf(("read",)))),
+        ),
+        row(
+            "not for some issuers",
+            "authenticated: true, not_issuers: [first]",
+            replace(granting(Authenticated()), not_issuers=frozenset({"first"})),
+        ),
+        row(
+            "without an authentication type",
+            "unit_primitives: [read], authentication_type: optional",
+            replace(GET_RULE, needs_authentication_type=False),
+        ),
+        row(
+            "with claims, as text",
+            'unit_primitives: [read], claims: {plan: [gold, "9"], kind: [x]}',
+            replace(GET_RULE, claims=(("plan", frozenset({"gold", "9"})), ("kind", frozenset({"x"})))),
+        ),
+        row(
+            "with headers that repeat claims",
+            "unit_primitives: [read], bind: {X-Project-Id: project_id}",
+            replace(GET_RULE, bind=(Bound("x-project-id", "X-Project-Id", "project_id"),)),
+        ),
+        row(
+            "with words of its own",
+            'unit_primitives: [read], denied: "No {unit_primitive}"',
+            replace(GET_RULE, denied="No {unit_primitive}"),
+        ),
+        row(
+            "that ends",
+            "unit_primitives: [read], gone: 2026-04-29",
+            replace(GET_RULE, gone=Gone(1_777_420_800.0, "This endpoint was removed on 2026-04-29")),
+        ),
+        row(
+            "that has ended",
+            "gone: 2026-04-29 12:00:00 UTC",
+            GoneRule(BACKEND, ("GET",), Gone(1_777_464_000.0, "This endpoint was removed on 2026-04-29")),
+        ),
+        row(
+            "that is tried",
+            "unit_primitives: [write], shadow: true, instead_of: {unit_primitives: [read]}",
+            replace(GET_RULE, shadow=granting(AllOf(("write",)))),
+        ),
+        row(
+            "that is tried in place of a public one",
+            "authenticated: true, shadow: true, instead_of: {public: true}",
+            PublicRule(BACKEND, ("GET",), shadow=granting(Authenticated())),
+        ),
     ],
 )
-def test_a_rule_has_one_of_these_forms(tmp_path: Path, entry: str, rule: TokenRule | PublicRule) -> None:
+def test_a_rule_has_one_of_these_forms(tmp_path: Path, entry: str, rule: Rule) -> None:
     rules, problems = found(tmp_path, a=f"{{path: /x, methods: [GET], {entry}}}")
     assert problems == []
     assert rules.match("GET", "/p/x") == rule
+
+
+def test_a_value_of_the_path_chooses_demands_and_words(tmp_path: Path) -> None:
+    rules, problems = found(
+        tmp_path,
+        a='{path: "/x/{a=**}", methods: [GET], unit_primitives: {by_path: a, values: {b: {any_of: [write, read]}, '
+        "c/d: [read]}}, denied: \"No '{value}' for you\", unknown: \"No '{value}' here\"}",
+    )
+    assert problems == []
+    assert rules.match("GET", "/p/x/b") == replace(granting(AnyOf(("write", "read"))), denied="No 'b' for you")
+    assert rules.match("GET", "/p/x/c/d") == replace(GET_RULE, denied="No 'c/d' for you")
+    assert rules.match("GET", "/p/x/e/f") == Denied(Reason.NO_RULE, text="No 'e/f' here")
+    assert rules.match("GET", "/p/x/%22") == Denied(Reason.NO_RULE)
+
+
+def test_each_value_of_a_tried_rule_is_tried(tmp_path: Path) -> None:
+    rules, problems = found(
+        tmp_path,
+        a=f"{{{GET_A}, unit_primitives: {{by_path: a, values: {{b: [write], c: [read]}}}}, shadow: true, instead_of: "
+        "{unit_primitives: {by_path: a, values: {c: [read], b: [read]}}}}",
+    )
+    assert problems == []
+    assert rules.match("GET", "/p/x/b") == replace(GET_RULE, shadow=granting(AllOf(("write",))))
+    assert rules.match("GET", "/p/x/c") == replace(GET_RULE, shadow=GET_RULE)
+
+
+def test_the_claims_that_rules_name_are_known(tmp_path: Path) -> None:
+    rules, problems = found(
+        tmp_path,
+        a=f"{{{GET_X}, authenticated: true, claims: {{one: [x]}}, shadow: true, instead_of: "
+        "{authenticated: true, bind: {X-Two: two}}}",
+        b=f"{{{GET_A}, unit_primitives: {{by_path: a, values: {{b: [read]}}}}, claims: {{three: [x]}}}}",
+    )
+    assert problems == []
+    assert rules.claims == {"one", "two", "three"}
 
 
 def test_the_words_of_a_path_choose(tmp_path: Path) -> None:
@@ -119,7 +219,8 @@ MISTAKES: Final = {
     "a trailing slash": ("path: /x/, methods: [GET], public: true", "path '/x/': an empty segment"),
     "nobody said who may pass": (
         "path: /x, methods: [GET]",
-        "key 'unit_primitives' is missing; an endpoint that anyone may use has 'public: true'",
+        "key 'unit_primitives' is missing; for every valid token write 'authenticated: true', "
+        "for everybody 'public: true'",
     ),
     "not public": (f"{GET_X}, public: false, unit_primitives: [read]", "public: should be True, not False"),
     "public by another word": (f"{GET_X}, public: 'yes'", "public: should be True, not 'yes'"),
@@ -127,6 +228,111 @@ MISTAKES: Final = {
         f"public, and {more}": (f"{GET_X}, public: true, {more}", "a public rule looks at no token: remove its ")
         for more in ("unit_primitives: [read]", "token_types: [user]", "required_headers: [X-A]")
     },
+    **{
+        f"public, and {key}": (f"{GET_X}, public: true, {key}: {value}", f"remove its {key}")
+        for key, value in (
+            ("authenticated", "true"),
+            ("not_issuers", "[first]"),
+            ("authentication_type", "optional"),
+            ("claims", "{a: [b]}"),
+            ("bind", "{X-A: b}"),
+            ("denied", "'No'"),
+        )
+    },
+    "for everybody with a token and with a scope": (
+        f"{GET_X}, authenticated: true, unit_primitives: [read]",
+        "has both 'authenticated' (no scope is needed) and 'unit_primitives': remove one",
+    ),
+    "not for everybody with a token": (f"{GET_X}, authenticated: false", "authenticated: should be True, not False"),
+    "an authentication type of one's own": (
+        f"{GET_X}, authenticated: true, authentication_type: basic",
+        "authentication_type: should be 'optional', not 'basic'",
+    ),
+    "an issuer that is none": (
+        f"{GET_X}, authenticated: true, not_issuers: [frist]",
+        "issuer 'frist' is not in issuers.yml; did you mean 'first'?",
+    ),
+    "an issuer in one environment alone": (
+        f"{GET_X}, authenticated: true, not_issuers: [second]",
+        "'second-staging' is the same issuer in another environment: list it too",
+    ),
+    "an issuer twice": (
+        f"{GET_X}, authenticated: true, not_issuers: [first, first]",
+        "'first' appears twice",
+    ),
+    "a claim that every token is checked for": (
+        f"{GET_X}, authenticated: true, claims: {{scopes: [read]}}",
+        "claim 'scopes' should not be named here: every token is checked for it",
+    ),
+    "a claim without values": (f"{GET_X}, authenticated: true, claims: {{plan: []}}", "claims.plan: "),
+    "a claim that is a number": (
+        f"{GET_X}, authenticated: true, claims: {{plan: [9]}}",
+        "claims.plan[0]: should be text (put it in quotes), not 9",
+    ),
+    "a claim's name with spaces": (f"{GET_X}, authenticated: true, claims: {{'a b': [c]}}", "claims.a b"),
+    "a bound header that holds a secret": (
+        f"{GET_X}, authenticated: true, bind: {{X-Gitlab-OAuth-Token: a}}",
+        "'X-Gitlab-OAuth-Token' should not be named here: it holds a secret, which authz must not see",
+    ),
+    "a required header that holds a secret": (
+        f"{GET_X}, authenticated: true, required_headers: [Authorization]",
+        "'Authorization' should not be named here",
+    ),
+    "a bound header twice": (
+        f"{GET_X}, authenticated: true, bind: {{X-A: a, x-a: b}}",
+        "'x-a' appears twice",
+    ),
+    "words with a brace that means nothing": (
+        f"{GET_X}, unit_primitives: [read], denied: 'No {{thing}}'",
+        "denied: should have no other braces than {unit_primitive} and {value}",
+    ),
+    "words that no header can hold": (
+        f"{GET_X}, unit_primitives: [read], denied: 'Nö'",
+        "denied: ",
+    ),
+    "words with an escape": (f"{GET_X}, unit_primitives: [read], denied: '100 %'", "denied: "),
+    "words that name what nobody demands": (
+        f"{GET_X}, authenticated: true, denied: 'No {{unit_primitive}}'",
+        "{unit_primitive} names what a token lacks, but this rule demands no unit primitive",
+    ),
+    "words for a value without values": (
+        f"{GET_X}, unit_primitives: [read], denied: 'No {{value}}'",
+        "'unknown' and {value} are about the value of a by_path, which this rule has not",
+    ),
+    "words for an unknown value without values": (
+        f"{GET_X}, unit_primitives: [read], unknown: 'No'",
+        "'unknown' and {value} are about the value of a by_path, which this rule has not",
+    ),
+    "gone, and more": (
+        f"{GET_X}, gone: 2026-04-29, denied: 'No'",
+        "an endpoint that is gone has no other keys than path, methods and gone",
+    ),
+    "gone on no day": (f"{GET_X}, gone: soon", "gone: should be a date such as 2024-10-17 00:00:00 UTC"),
+    "tried in place of nothing": (
+        f"{GET_X}, unit_primitives: [read], shadow: true",
+        "'shadow: true' and 'instead_of' belong together",
+    ),
+    "in place of another, but not tried": (
+        f"{GET_X}, unit_primitives: [read], instead_of: {{public: true}}",
+        "'shadow: true' and 'instead_of' belong together",
+    ),
+    "tried in place of a rule for nobody": (
+        f"{GET_X}, unit_primitives: [read], shadow: true, instead_of: {{denied: 'No'}}",
+        "instead_of should say who may use it: unit_primitives, authenticated or public",
+    ),
+    "tried in place of other values": (
+        f"{GET_A}, unit_primitives: {{by_path: a, values: {{b: [read]}}}}, shadow: true, "
+        "instead_of: {unit_primitives: {by_path: a, values: {b: [read], c: [read]}}}",
+        "the rule and its instead_of should list the same values under by_path, or none",
+    ),
+    "an unknown name in place of which a rule is tried": (
+        f"{GET_X}, unit_primitives: [read], shadow: true, instead_of: {{unit_primitives: [reed]}}",
+        "unit primitive 'reed' is not in the catalog",
+    ),
+    "by header, allowed and values": (
+        f"{GET_X}, unit_primitives: {{by_header: X-A, allowed: [read], values: {{read: [read]}}}}",
+        "should have one of 'allowed' (unit primitives) and 'values' (what each value demands)",
+    ),
     "of nothing": (f"{GET_X}, unit_primitives: []", "rules[0].unit_primitives: "),
     "no list": (f"{GET_X}, unit_primitives: read", "rules[0].unit_primitives: should be a list, not 'read'"),
     "an unknown form": (f"{GET_X}, unit_primitives: {{all_of: [read]}}", "rules[0].unit_primitives: "),
@@ -138,7 +344,7 @@ MISTAKES: Final = {
     ),
     "by header, allowed left out": (
         f"{GET_X}, unit_primitives: {{by_header: X-A}}",
-        "key 'allowed' is missing in rules[0].unit_primitives",
+        "should have one of 'allowed' (unit primitives) and 'values' (what each value demands)",
     ),
     "a purpose that no header can hold": (
         f"{GET_X}, unit_primitives: {{by_header: 'X A', allowed: [read]}}",
@@ -271,7 +477,8 @@ def test_all_problems_of_all_files_are_reported_at_once(tmp_path: Path) -> None:
     assert problems == [
         "a.yml:4: rules[0].methods[0]: "
         "should be 'GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE' or 'OPTIONS', not 'get'",
-        "a.yml:5: rules[1]: key 'unit_primitives' is missing; an endpoint that anyone may use has 'public: true'",
+        "a.yml:5: rules[1]: key 'unit_primitives' is missing; for every valid token write 'authenticated: true', "
+        "for everybody 'public: true'",
         "b.yml:4: path 'y': a path begins with /",
         "b.yml:4: unit primitive 'reed' is not in the catalog",
         "b.yml:5: 'GET' appears twice",
