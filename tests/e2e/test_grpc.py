@@ -11,7 +11,7 @@ from tests.support.e2e.door import Door
 from tests.support.e2e.grpc_client import Metadata, grpc_client
 from tests.support.e2e.http_client import HttpClient
 
-SERVICE: Final = "/duo_workflow.DuoWorkflow"
+SERVICE: Final = "/DuoWorkflow"
 TOKEN: Final = f"{SERVICE}/GenerateToken"
 WORKFLOW: Final = f"{SERVICE}/ExecuteWorkflow"
 
@@ -22,10 +22,10 @@ def metadata(client: HttpClient, *scopes: str, issuer: str = "customers-dot") ->
 
 def test_a_unary_call_reaches_the_backend_under_its_own_name(door: Door, client: HttpClient) -> None:
     with grpc_client(door.plain) as calls:
-        answer = calls.call(TOKEN, b"question", metadata(client, "duo_workflow_generate_token"))
+        answer = calls.call(TOKEN, b"question", metadata(client, "duo_workflow_execute_workflow"))
     seen = json.loads(answer)
     assert (seen["path"], seen["body_bytes"]) == (TOKEN, len(b"question"))
-    assert dict(seen["metadata"])["x-gitlab-authorized-unit-primitive"] == "duo_workflow_generate_token"
+    assert dict(seen["metadata"])["x-gitlab-authorized-unit-primitive"] == "duo_workflow_execute_workflow"
 
 
 def test_a_stream_carries_single_messages_both_ways(door: Door, client: HttpClient) -> None:
@@ -54,7 +54,7 @@ def test_a_stream_lasts_until_the_clients_deadline_not_the_routes(door: Door, cl
     ("method", "scopes", "code", "message"),
     [
         (TOKEN, [], grpc.StatusCode.UNAUTHENTICATED, "No authorization header presented"),
-        (TOKEN, ["duo_chat"], grpc.StatusCode.PERMISSION_DENIED, "Unauthorized to access duo_workflow_generate_token"),
+        (TOKEN, ["duo_chat"], grpc.StatusCode.PERMISSION_DENIED, "Unauthorized to access duo_workflow_execute_workflow"),
         (f"{SERVICE}/NoSuchMethod", ["duo_chat"], grpc.StatusCode.NOT_FOUND, "Not found"),
         ("/no.Such/Service", ["duo_chat"], grpc.StatusCode.NOT_FOUND, "Not found"),
     ],
@@ -68,13 +68,13 @@ def test_a_refused_call_has_a_grpc_status(
 
 
 def test_a_user_token_calls_no_backend_but_its_issuers(door: Door, client: HttpClient) -> None:
-    mine = metadata(client, "duo_workflow_generate_token", issuer="ai-gateway")
+    mine = metadata(client, "duo_workflow_execute_workflow", issuer="ai-gateway")
     with grpc_client(door.plain) as calls, door.no_request_at_backends():
         assert calls.refusal(TOKEN, mine) == (grpc.StatusCode.UNAUTHENTICATED, "Forbidden by auth provider")
 
 
 def test_a_call_of_a_dead_backend_is_unavailable(door: Door, client: HttpClient) -> None:
     with door.edited(clusters=[("port_value: 8113", "port_value: 8114")]), grpc_client(door.plain) as calls:
-        door.wait_until(lambda: door.envoy.healthy("duo_workflow_grpc") == 0, "no gRPC backend")
-        refusal = calls.refusal(TOKEN, metadata(client, "duo_workflow_generate_token"))
+        door.wait_until(lambda: door.envoy.healthy("duo_workflow_service_grpc") == 0, "no gRPC backend")
+        refusal = calls.refusal(TOKEN, metadata(client, "duo_workflow_execute_workflow"))
     assert refusal == (grpc.StatusCode.UNAVAILABLE, "Backend unavailable")

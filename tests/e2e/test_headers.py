@@ -12,7 +12,7 @@ from tests.support.e2e.raw_http import http1, http2, request2
 from tests.support.e2e.recording_backend import recording_backend
 
 COMPLETIONS: Final = "/ai/v2/code/completions"
-METHOD: Final = "/duo_workflow.DuoWorkflow/GenerateToken"
+METHOD: Final = "/DuoWorkflow/GenerateToken"
 SPOOFED: Final = {
     "X-Gitlab-Authorized-Unit-Primitive": "generate_code",
     "x-gitlab-authorized-user-id": "somebody",
@@ -126,23 +126,23 @@ def test_a_name_with_underscores_is_refused(door: Door, client: HttpClient, name
 
 def test_no_trailer_arrives_at_a_backend_over_http2(door: Door, client: HttpClient) -> None:
     further = {"content-type": "application/grpc", "grpc-timeout": "7S"}
-    sent = client.headers(METHOD, ["duo_workflow_generate_token"], overrides=further)
+    sent = client.headers(METHOD, ["duo_workflow_execute_workflow"], overrides=further)
     trailers = [("x-gitlab-authorized-user-id", "somebody"), ("x-http-method-override", "PUT"), ("x-plain", "1")]
     with recording_backend() as upstream, door.edited(clusters=[("port_value: 8113", f"port_value: {upstream.port}")]):
         door.wait_until(
-            lambda: door.envoy.admin.healthy_endpoints().get("duo_workflow_grpc") == 1, "the recording backend"
+            lambda: door.envoy.admin.healthy_endpoints().get("duo_workflow_service_grpc") == 1, "the recording backend"
         )
         reply = http2(door.plain, request2("POST", METHOD, sent.items()), body=b"\0\0\0\0\0", trailers=trailers)
         arrival = upstream.arrivals.get(timeout=10)
     assert (reply.status, reply.header("grpc-status")) == (200, "0")
-    assert arrival.headers["x-gitlab-authorized-unit-primitive"] == "duo_workflow_generate_token"
+    assert arrival.headers["x-gitlab-authorized-unit-primitive"] == "duo_workflow_execute_workflow"
     assert "x-gitlab-authorized-user-id" not in arrival.headers
     assert arrival.headers["grpc-timeout"] == "7000m"
     assert arrival.trailers == {}
 
 
 def test_a_trailer_with_underscores_ends_the_stream(door: Door, client: HttpClient) -> None:
-    sent = client.headers(METHOD, ["duo_workflow_generate_token"], overrides={"content-type": "application/grpc"})
+    sent = client.headers(METHOD, ["duo_workflow_execute_workflow"], overrides={"content-type": "application/grpc"})
     trailers = [("x_gitlab_authorized_user_id", "somebody")]
     reply = http2(door.plain, request2("POST", METHOD, sent.items()), body=b"\0\0\0\0\0", trailers=trailers)
     assert reply.status == 0

@@ -18,7 +18,7 @@ from tests.support.e2e.http_client import Answer
 from tests.support.e2e.limited import Gate
 from tests.support.shared.gate import EMBEDDED_ONLY, SHARED_ONLY, Opener
 
-GENERATE: Final = "/duo_workflow.DuoWorkflow/GenerateToken"
+GENERATE: Final = "/DuoWorkflow/GenerateToken"
 DAY: Final = 86_400
 LIMITS: Final = """\
 backend_services:
@@ -28,12 +28,12 @@ backend_services:
       any:   {share: 10%, instance: 1000/day, user: 3/day}
       small: {share: 10%, instance: 2/day, user: 1000/day}
       medium: {share: 10%, instance: 1000/day, user: 10/second}
-  duo_workflow:
+  duo_workflow_service:
     capacity: 60/day
     tiers:
       any: {share: 10%, instance: 1000/day, user: 1000/day}
     unit_primitives:
-      duo_workflow_generate_token: {tiers: {any: {user: 2/day}}}
+      duo_workflow_execute_workflow: {tiers: {any: {user: 2/day}}}
   observability:
     capacity: 40/day
     tiers:
@@ -170,7 +170,7 @@ def test_a_caller_refused_by_a_fast_bucket_is_to_wait_a_second(gate: Gate) -> No
 
 def test_a_grpc_client_gets_resource_exhausted(gate: Gate, engine: Engine) -> None:
     one = gate.customer()
-    sent = gate.client.headers(GENERATE, ["duo_workflow_generate_token"], claims=one.claims, overrides=one.headers())
+    sent = gate.client.headers(GENERATE, ["duo_workflow_execute_workflow"], claims=one.claims, overrides=one.headers())
     metadata = tuple((name, value) for name, value in sent.items() if name != "x-request-id")
     named = (*metadata, ("x-request-id", "grpc-refused"))
     with grpc_client(gate.envoy.plain) as client:

@@ -16,7 +16,7 @@ backend_services:
   sast: {{capacity: 700/day, tiers: {{any: {{share: 10%, instance: 56/day, user: 10/day}}}}}}
   observability: {{capacity: 4000/day, tiers: {{any: {{share: 10%, instance: 100/day, user: 100/day}}}}}}
   ai_gateway: {{capacity: 4000/day, tiers: {{any: {{share: 10%, instance: 100/day, user: 100/day}}}}}}
-  duo_workflow: {{capacity: 4000/day, tiers: {{any: {{share: 10%, instance: 100/day, user: 100/day}}}}}}
+  duo_workflow_service: {{capacity: 4000/day, tiers: {{any: {{share: 10%, instance: 100/day, user: 100/day}}}}}}
 addresses: {{attempts: 100000/day, failed_authentications: 100000/day, refusals: 100000/day}}
 embedded: {{expected_callers: {{addresses: {CALLERS}, users: {CALLERS}, instances: {CALLERS}}}}}
 shared: {{service: "127.0.0.1:8081", timeout: 50ms, on_failure: allow}}

@@ -22,7 +22,7 @@ backend_services:
       any:    {{share: 20%, instance: 1000/day, user: 3/day}}
       small:  {{share: 20%, instance: 4/day, user: 1000/day}}
       medium: {{share: 20%, instance: 6/day, user: 3/day}}
-  duo_workflow:
+  duo_workflow_service:
     capacity: 100/day
     tiers:
       any:    {{share: 10%, instance: 4/day, user: 1000/day}}

@@ -16,7 +16,7 @@ backend_services:
   ai_gateway:    {capacity: 10/second, tiers: {any: {share: 10%, instance: 400/second, user: 400/second}}}
   sast:          {capacity: 4000/second, tiers: {any: {share: 10%, instance: 400/second, user: 1/second}}}
   observability: {capacity: 4000/second, tiers: {any: {share: 10%, instance: 1/second, user: 400/second}}}
-  duo_workflow:
+  duo_workflow_service:
     capacity: 4000/second
     tiers: {any: {share: 10%, instance: 400/second, user: 400/second}}
     unit_primitives: {duo_workflow_generate_token: {tiers: {any: {share: 0.03%}}}}

@@ -14,7 +14,7 @@ from tests.support.e2e.http_client import HttpClient
 from tests.support.e2e.stub_authz import StubAuthz, bootstrap_edits, serving
 
 COMPLETIONS: Final = "/ai/v2/code/completions"
-TOKEN: Final = "/duo_workflow.DuoWorkflow/GenerateToken"
+TOKEN: Final = "/DuoWorkflow/GenerateToken"
 SOCKET: Final = "/duo-workflow/ws"
 
 
@@ -49,7 +49,7 @@ def test_no_request_is_allowed_while_the_service_is_dead(door: Door, client: Htt
 
 @pytest.mark.usefixtures("dead_authz")
 def test_a_grpc_call_is_unavailable_while_the_service_is_dead(door: Door, client: HttpClient) -> None:
-    metadata = tuple(client.headers(TOKEN, ["duo_workflow_generate_token"]).items())
+    metadata = tuple(client.headers(TOKEN, ["duo_workflow_execute_workflow"]).items())
     with grpc_client(door.plain) as calls, door.no_request_at_backends():
         assert calls.refusal(TOKEN, metadata) == (grpc.StatusCode.UNAVAILABLE, "Service unavailable")
 

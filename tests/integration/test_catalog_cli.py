@@ -90,7 +90,7 @@ def test_list_is_a_table_of_every_unit_primitive() -> None:
     [
         (("--add-on", "duo_amazon_q", "--license-type", "ultimate", "--feature-category", "continuous_integration"),
          {"troubleshoot_job"}),
-        (("--backend-service", "duo_workflow"), {"duo_workflow_execute_workflow", "duo_workflow_generate_token"}),
+        (("--backend-service", "duo_workflow_service"), {"duo_workflow_execute_workflow", "duo_workflow_generate_token"}),
         (("--backend", "sast"), {"security_scans"}),
         (("--operator", "amazon_q_operator", "--feature-category", "vulnerability_management"),
          {"explain_vulnerability", "resolve_vulnerability"}),
@@ -275,7 +275,7 @@ def test_on_a_terminal_add_asks_for_what_is_missing_until_it_fits(policy: Path) 
         "  - ultimate\nbackend_services:\n  - ai_gateway\noperators:\n  - gitlab_cloud_operator\n"
     )
     assert (
-        "Backend services (of ai_gateway, duo_workflow, observability, sast; several with commas between them): "
+        "Backend services (of ai_gateway, duo_workflow_service, observability, sast; several with commas between them): "
         in asked
     )
     for problem in (
@@ -430,7 +430,7 @@ def test_entitlements_tell_what_is_granted_and_what_the_rest_lacks() -> None:
 
 
 def test_entitlements_as_json() -> None:
-    data = json.loads(done("entitlements", *ULTIMATE, "--backend-service", "duo_workflow", "--format", "json"))
+    data = json.loads(done("entitlements", *ULTIMATE, "--backend-service", "duo_workflow_service", "--format", "json"))
     names = ["duo_workflow_execute_workflow", "duo_workflow_generate_token"]
     assert data == {"at": "2026-01-01T00:00:00Z", "granted": names, "lacking": {}}
     data = json.loads(done("entitlements", "--license-type", "free", "--backend", "sast", "--format", "json"))

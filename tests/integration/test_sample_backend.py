@@ -141,12 +141,12 @@ def test_a_websocket_gets_the_echo_first_and_then_its_own_text(backend: Running)
 
 def test_any_unary_grpc_method_answers_with_path_and_metadata(backend: Running) -> None:
     with grpc.insecure_channel(f"127.0.0.1:{backend.grpc}") as channel:
-        call = channel.unary_unary("/duo_workflow.DuoWorkflow/GenerateToken", None, None)
+        call = channel.unary_unary("/DuoWorkflow/GenerateToken", None, None)
         seen = json.loads(call(b"12345", metadata=(("x-sent", "y" * 16_384),), timeout=10))
     assert (seen["name"], seen["method"], seen["path"]) == (
         "sample-1",
         "POST",
-        "/duo_workflow.DuoWorkflow/GenerateToken",
+        "/DuoWorkflow/GenerateToken",
     )
     assert ["x-sent", "y" * 16_384] in seen["metadata"]
     assert seen["body_bytes"] == 5
@@ -154,9 +154,9 @@ def test_any_unary_grpc_method_answers_with_path_and_metadata(backend: Running) 
 
 def test_execute_workflow_sends_the_echo_first_and_then_each_message(backend: Running) -> None:
     with grpc.insecure_channel(f"127.0.0.1:{backend.grpc}") as channel:
-        call = channel.stream_stream("/duo_workflow.DuoWorkflow/ExecuteWorkflow", None, None)
+        call = channel.stream_stream("/DuoWorkflow/ExecuteWorkflow", None, None)
         greeting, *repeated = call(iter([b"one", b"two"]), timeout=10)
-    assert json.loads(greeting)["path"] == "/duo_workflow.DuoWorkflow/ExecuteWorkflow"
+    assert json.loads(greeting)["path"] == "/DuoWorkflow/ExecuteWorkflow"
     assert repeated == [b"one", b"two"]
 
 

@@ -23,7 +23,7 @@ import pytest
 from dev.up.plan import NeededPort, PlanError, check_free, sample_backends
 from tests.support.repository import ROOT as REPOSITORY
 
-SERVICES = ("ai_gateway", "duo_workflow", "observability", "sast")
+SERVICES = ("ai_gateway", "duo_workflow_service", "observability", "sast")
 LAST_LINE = "Ctrl-C stops all of it"
 ENDED = {"Z", "X"}
 PATIENCE_SECONDS = 60.0

@@ -19,7 +19,7 @@ from tests.support.properties.twin import TwinRule
 MINTER: Final = Minter()
 AUDIENCES: Final = {
     "ai_gateway": "gitlab-ai-gateway",
-    "duo_workflow": "gitlab-duo-workflow-service",
+    "duo_workflow_service": "gitlab-duo-workflow-service",
 }
 TARGET: Final = "/ai/v2/code/completions"
 ALLOWED: Final = request(TARGET, token=MINTER.token())

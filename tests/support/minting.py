@@ -28,8 +28,8 @@ NULL: Final = object()
 
 _LABELS: Final = {
     "/ai": "ai_gateway",
-    "/duo-workflow": "duo_workflow",
-    "/duo_workflow.DuoWorkflow": "duo_workflow",
+    "/duo-workflow": "duo_workflow_service",
+    "/DuoWorkflow": "duo_workflow_service",
     "/observability": "observability",
     "/sast": "sast",
 }

@@ -21,7 +21,7 @@ from tests.support.shared.gate import PATIENT_HEALTH, SharedGate, SharedGates
 
 pytestmark = pytest.mark.shared
 
-GENERATE: Final = "/duo_workflow.DuoWorkflow/GenerateToken"
+GENERATE: Final = "/DuoWorkflow/GenerateToken"
 AS_SHIPPED: Final = ("timeout: 1s", "timeout: 50ms")
 DENY: Final = ("on_failure: allow", "on_failure: deny")
 OUTAGES: Final = ("service dead", "service hangs", "redis dead", "redis hangs")
@@ -103,7 +103,7 @@ def test_a_setting_turns_it_into_503(strict: SharedGate, kind: str) -> None:
 
 def test_a_setting_turns_it_into_unavailable_for_grpc(strict: SharedGate) -> None:
     one = strict.customer()
-    sent = strict.client.headers(GENERATE, ["duo_workflow_generate_token"], claims=one.claims, overrides=one.headers())
+    sent = strict.client.headers(GENERATE, ["duo_workflow_execute_workflow"], claims=one.claims, overrides=one.headers())
     with outage(strict, "service dead"), grpc_client(strict.envoy.plain) as calls, strict.door.no_request_at_backends():
         assert calls.refusal(GENERATE, tuple(sent.items())) == (grpc.StatusCode.UNAVAILABLE, "Service unavailable")
 

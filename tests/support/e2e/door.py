@@ -23,12 +23,12 @@ from tests.support.repository import ROOT
 LOG_SECONDS: Final = 10.0
 PUBLIC: Final = "/ai/monitoring/healthz"
 CLOSED: Final = 1  # nothing listens on this port: one endpoint of most backends is always dead
-CLUSTERS: Final = ("authz", "ai_gateway", "duo_workflow", "duo_workflow_grpc", "observability", "sast")
+CLUSTERS: Final = ("authz", "ai_gateway", "duo_workflow_service", "duo_workflow_service_grpc", "observability", "sast")
 # Sample backend -> its shipped ports: HTTP and, if it has it, gRPC.
 BACKENDS: Final = {
     "ai_gateway-1": (8101,),
     "ai_gateway-2": (8102,),
-    "duo_workflow-1": (8111, 8113),
+    "duo_workflow_service-1": (8111, 8113),
     "observability-1": (8121,),
     "sast-1": (8131,),
 }

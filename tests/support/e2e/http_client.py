@@ -14,7 +14,7 @@ SECONDS = 20
 AUDIENCES = {
     "/ai": "gitlab-ai-gateway",
     "/duo-workflow": "gitlab-duo-workflow-service",
-    "/duo_workflow.DuoWorkflow": "gitlab-duo-workflow-service",
+    "/DuoWorkflow": "gitlab-duo-workflow-service",
     "/observability": "gitlab-observability-backend",
     "/sast": "gitlab-security-gateway",
 }

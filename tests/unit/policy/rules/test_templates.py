@@ -12,7 +12,7 @@ from tests.support.tables import row
         row("the root", "/", ()),
         row("one segment", "/ai", ("ai",)),
         row("two segments", "/a/b", ("a", "b")),
-        row("a gRPC service", "/duo_workflow.DuoWorkflow", ("duo_workflow.DuoWorkflow",)),
+        row("a gRPC service", "/DuoWorkflow", ("DuoWorkflow",)),
     ],
 )
 def test_a_prefix_is_literal_segments(text: str, segments: tuple[str, ...]) -> None:
