@@ -6,17 +6,12 @@ from authz.deciding.decision import Denied
 from authz.deciding.reasons import Reason
 from authz.tokens.proof import TokenError
 from tests.support.cases.difference import difference
-from tests.support.cases.door import Door, open_doors
+from tests.support.cases.door import Door
 from tests.support.cases.expectation import CALLERS, REASONS, expected, observed
 from tests.support.cases.rows import Row
 from tests.support.cases.tables import CASES, Case
 from tests.support.cases.tokens import token_for
 from tests.support.minting import client_headers, request
-
-
-@pytest.fixture(scope="session")
-def doors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Door]:
-    return open_doors(tmp_path_factory.mktemp("doors"))
 
 
 def asked(row: Row, door: Door) -> bytes | str:

@@ -19,6 +19,7 @@ from tests.support.cases.tables import CASES
 from tests.support.issuers import ISSUERS_FILE, profiles
 from tests.support.minting import write_anchors, write_keys
 from tests.support.tiers import NAMES as TIERS
+from tests.support.upstream import calls
 
 RULES: Final = sorted((POLICY / "rules").glob("*.yml"))
 
@@ -53,17 +54,26 @@ def endpoints() -> Iterator[Endpoint]:
 def spelt_out(rule: dict[str, Any]) -> Iterator[tuple[str, str, str]]:  # Any: YAML as it is written
     path = rule["path"]
     match rule.get("unit_primitives", {}):
-        case list() as names:
-            yield path, ",".join(names), needing(names)
-        case {"any_of": names}:
-            yield from ((path, name, needing([name])) for name in names)
         case {"by_path": name, "values": values}:
-            for value, names in values.items():
-                yield re.sub(rf"\{{{name}(=\*\*)?\}}", value, path), ",".join(names), needing(names)
+            for value, demanded in values.items():
+                yield from demands(re.sub(rf"\{{{name}(=\*\*)?\}}", value, path), demanded)
         case {"by_header": _, "allowed": names}:
             yield from ((path, name, f"served: [{name}]") for name in names)
-        case _:
+        case list() | {"any_of": _} as demanded:
+            yield from demands(path, demanded)
+        case _ if "authenticated" in rule:
+            yield path, "authenticated", "id: any token, allow: authenticated"
+        case _ if "public" in rule:
             yield path, "public", "tokens: none"
+        case _:
+            return  # it is gone
+
+
+def demands(path: str, demanded: Any) -> Iterator[tuple[str, str, str]]:  # Any: YAML as it is written
+    if isinstance(demanded, list):
+        yield path, ",".join(demanded), needing(demanded)
+    else:
+        yield from ((path, name, needing([name])) for name in demanded["any_of"])
 
 
 def needing(names: list[str]) -> str:
@@ -87,6 +97,11 @@ def test_each_environment_loads_without_a_warning(environment: str, tmp_path: Pa
         pytest.fail("\n".join(map(sentence, warnings)), pytrace=False)
 
 
+UPSTREAM: Final = [
+    (granted, f"{call.method} {call.path}")
+    for call in calls()
+    for granted in (call.any_of or ("public" if call.public else "authenticated",))
+]
 ENDPOINTS: Final = [] if policy_problems() else sorted(set(endpoints()))
 
 
@@ -94,12 +109,12 @@ ENDPOINTS: Final = [] if policy_problems() else sorted(set(endpoints()))
 def test_each_endpoint_has_a_case_that_is_allowed(endpoint: Endpoint) -> None:
     rest = re.sub(r"\\\{\w+=\\\*\\\*\\\}", ".+", re.escape(endpoint.path))
     request = re.compile(f"{endpoint.method} " + re.sub(r"\\\{\w+\\\}", "[^/]+", rest))
-    rows = (case.row for case in CASES if case.row.policy == "shipped")
-    if not any(row.allow == endpoint.granted and request.fullmatch(row.request) for row in rows):
+    rows = ((case.row.allow, case.row.request) for case in CASES if case.row.policy == "shipped")
+    if not any(granted == endpoint.granted and request.fullmatch(asked) for granted, asked in (*rows, *UPSTREAM)):
         path = re.sub(r"\{(\w+)(=\*\*)?\}", r"\1", endpoint.path)
         pytest.fail(
-            f"{endpoint} has no case that is allowed: add a row to tests/cases/ai_gateway_endpoints.yaml or "
-            f"other_backends.yaml, such as\n  - {{request: {endpoint.method} {path}, {endpoint.row}}}",
+            f"{endpoint} has no case that is allowed: add a row to tests/cases/other_backends.yaml, such as\n"
+            f"  - {{request: {endpoint.method} {path}, {endpoint.row}}}",
             pytrace=False,
         )
 
@@ -113,7 +128,7 @@ def test_each_rule_names_unit_primitives_that_are_granted_for_its_backend() -> N
     for file, document in documents():
         backend = document["backend_service"]
         names = {name for rule in document["rules"] for _, granted, _ in spelt_out(rule) for name in granted.split(",")}
-        for name in sorted(names - {"public"}):
+        for name in sorted(names - {"public", "authenticated"}):
             if backend not in catalog.unit_primitives[name].backend_services:
                 listed = f"authz/data/catalog/unit_primitives/{name}.yml"
                 missing.append(f"{file} needs {name} for {backend}: list it under backend_services in {listed}")

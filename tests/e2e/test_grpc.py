@@ -54,7 +54,12 @@ def test_a_stream_lasts_until_the_clients_deadline_not_the_routes(door: Door, cl
     ("method", "scopes", "code", "message"),
     [
         (TOKEN, [], grpc.StatusCode.UNAUTHENTICATED, "No authorization header presented"),
-        (TOKEN, ["duo_chat"], grpc.StatusCode.PERMISSION_DENIED, "Unauthorized to access duo_workflow_execute_workflow"),
+        (
+            TOKEN,
+            ["complete_code"],
+            grpc.StatusCode.PERMISSION_DENIED,
+            "Unauthorized to access duo_agent_platform",
+        ),
         (f"{SERVICE}/NoSuchMethod", ["duo_chat"], grpc.StatusCode.NOT_FOUND, "Not found"),
         ("/no.Such/Service", ["duo_chat"], grpc.StatusCode.NOT_FOUND, "Not found"),
     ],

@@ -90,7 +90,8 @@ def test_list_is_a_table_of_every_unit_primitive() -> None:
     [
         (("--add-on", "duo_amazon_q", "--license-type", "ultimate", "--feature-category", "continuous_integration"),
          {"troubleshoot_job"}),
-        (("--backend-service", "duo_workflow_service"), {"duo_workflow_execute_workflow", "duo_workflow_generate_token"}),
+        (("--backend-service", "duo_workflow_service"),
+         {"duo_agent_platform", "duo_chat", "duo_workflow_execute_workflow", "duo_workflow_generate_token"}),
         (("--backend", "sast"), {"security_scans"}),
         (("--operator", "amazon_q_operator", "--feature-category", "vulnerability_management"),
          {"explain_vulnerability", "resolve_vulnerability"}),
@@ -275,8 +276,8 @@ def test_on_a_terminal_add_asks_for_what_is_missing_until_it_fits(policy: Path) 
         "  - ultimate\nbackend_services:\n  - ai_gateway\noperators:\n  - gitlab_cloud_operator\n"
     )
     assert (
-        "Backend services (of ai_gateway, duo_workflow_service, observability, sast; several with commas between them): "
-        in asked
+        "Backend services (of ai_gateway, duo_workflow_service, observability, sast; several with commas between "
+        "them): " in asked
     )
     for problem in (
         "'pipelines' should be the group that owns it",

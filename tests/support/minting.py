@@ -28,6 +28,8 @@ NULL: Final = object()
 
 _LABELS: Final = {
     "/ai": "ai_gateway",
+    "/auth": "ai_gateway",
+    "/grpc.health.v1.Health": "duo_workflow_service",
     "/duo-workflow": "duo_workflow_service",
     "/DuoWorkflow": "duo_workflow_service",
     "/observability": "observability",

@@ -103,7 +103,7 @@ def test_a_setting_turns_it_into_503(strict: SharedGate, kind: str) -> None:
 
 def test_a_setting_turns_it_into_unavailable_for_grpc(strict: SharedGate) -> None:
     one = strict.customer()
-    sent = strict.client.headers(GENERATE, ["duo_workflow_execute_workflow"], claims=one.claims, overrides=one.headers())
+    sent = strict.client.headers(GENERATE, ["duo_agent_platform"], claims=one.claims, overrides=one.headers())
     with outage(strict, "service dead"), grpc_client(strict.envoy.plain) as calls, strict.door.no_request_at_backends():
         assert calls.refusal(GENERATE, tuple(sent.items())) == (grpc.StatusCode.UNAVAILABLE, "Service unavailable")
 

@@ -17,6 +17,8 @@ from tests.support.minting import SEATS
 from tests.support.repository import CASES as CASE_FILES
 from tests.support.tiers import tier_of
 
+SAAS_TIER: Final = "large"
+"""The tier that tiers.yml assigns to gitlab.com."""
 CODES: Final = {code.value[0]: code.name for code in grpc.StatusCode}
 Texts = dict[str, str]
 
@@ -119,6 +121,7 @@ def _caller(profile: Profile) -> Caller:
     metadata = {**usual.metadata, "issuer": profile.name, "realm": profile.realm}
     if profile.realm != usual.metadata["realm"]:  # only self-managed instances are limited as one
         del metadata["limited_instance_id"]
+        metadata["tier"] = SAAS_TIER
     realm = {"x-gitlab-authorized-realm": profile.realm}
     return Caller(metadata=metadata, request_headers={**usual.request_headers, **realm})
 

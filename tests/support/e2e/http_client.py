@@ -13,6 +13,8 @@ from tests.support.minting import Minter, client_headers
 SECONDS = 20
 AUDIENCES = {
     "/ai": "gitlab-ai-gateway",
+    "/auth": "gitlab-ai-gateway",
+    "/grpc.health.v1.Health": "gitlab-duo-workflow-service",
     "/duo-workflow": "gitlab-duo-workflow-service",
     "/DuoWorkflow": "gitlab-duo-workflow-service",
     "/observability": "gitlab-observability-backend",
