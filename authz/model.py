@@ -134,7 +134,8 @@ class TokenRule:
 
     `required_headers` are spelt as clients read them. `claims` are claims and the texts that each may be. `denied` is
     the text of every 403, empty for the usual one; `{unit_primitive}` in it is the one that is missing. `shadow` is a
-    rule that may replace this one: it is decided and logged, and changes no answer.
+    rule that may replace this one: it is decided and logged, and changes no answer. Where `ends_with_token`, a stream
+    that this rule allowed ends when its token expires.
     """
 
     backend: BackendService
@@ -147,6 +148,7 @@ class TokenRule:
     claims: tuple[tuple[str, frozenset[str]], ...] = ()
     bind: tuple[Bound, ...] = ()
     denied: str = ""
+    ends_with_token: bool = False
     gone: Gone | None = None
     shadow: "Rule | None" = None
 

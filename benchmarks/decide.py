@@ -30,7 +30,7 @@ def cases() -> Iterator[Case]:
     rule = POLICY.judge.rules.match(request.method, request.target)
     if not isinstance(rule, TokenRule):
         raise TypeError("code completions demand no token")
-    yield Case("take the token out of its header", lambda: credentials(request.headers, rule.backend))
+    yield Case("take the token out of its header", lambda: credentials(request.headers, rule))
     for name, path in PATHS.items():
         yield decision(name, to_request(check_request(token(), path)))
 
@@ -42,7 +42,7 @@ def decision(name: str, request: Request) -> Case:
     proof = judge.verifier.verify(token(), BACKEND, CLOCK)
     if not (isinstance(rule, TokenRule) and isinstance(proof, Proof)):
         raise TypeError(f"'{name}' never gets as far as a decision")
-    headers, claims, tier = request.headers, proof.claims, judge.tiers.of(proof.claims.seats)
+    headers, claims, tier = request.headers, proof.claims, judge.tiers.of(proof.claims)
 
     def decided() -> Decision:
         return decide(headers, rule, demand(rule, headers), claims, identify(headers, claims, tier))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from authz.deciding.check import Check, observed_by_nobody
 from authz.deciding.observation import Observation
 from authz.observing.counts import Counts
-from authz.observing.decision_log import DecisionLog, extract, render
+from authz.observing.decision_log import DecisionLog, HeaderValues, extract, render
 from authz.tokens.cache import Cache
 from benchmarks.measuring import Case
 from benchmarks.subjects import CLOCK, check_request, judge_with, token
@@ -37,7 +37,7 @@ def cases() -> Iterator[Case]:
         for telling, tell in tellings.items():
             yield whole(f"{name}, {telling}", Check(judge, lambda: CLOCK, fail, tell), message)
     for name, observation in zip(requests, seen, strict=True):
-        entry = extract(observation)
+        entry = extract(observation, HeaderValues.HASHED)
         yield Case(f"render the line: {name}", lambda entry=entry: render(entry, 0))  # type: ignore[misc]  # no default of a lambda has a type
 
 

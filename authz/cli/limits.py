@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from authz.cli.options import POLICY, all_of
+from authz.deciding.facts import READ_HEADERS
 from authz.documents.atomic import replace_all
 from authz.documents.findings import ConfigurationError, Findings
 from authz.limits.drift import compare, leftovers
@@ -18,6 +19,7 @@ from authz.limits.rendering.rendered_file import RenderedFile
 from authz.limits.report import report
 from authz.limits.vocabulary import Vocabulary, answers
 from authz.policy.catalog.reader import read_catalog
+from authz.policy.issuers import read_issuers
 from authz.policy.rules.reader import read_rules
 from authz.policy.tiers import read_tiers
 
@@ -94,9 +96,9 @@ def _rendering(
 ) -> tuple[Limits, Mapping[str, RenderedFile]]:
     """Return the limits, and the files that they are rendered to. Raises ConfigurationError with every problem."""
     catalog = read_catalog(policy, findings)
-    vocabulary = Vocabulary(
-        catalog, read_tiers(policy / "tiers.yml", findings), answers(read_rules(policy / "rules", catalog, findings))
-    )
+    rules = read_rules(policy / "rules", catalog, findings)
+    bound = {each.header for issuer in read_issuers(policy / "issuers.yml", catalog, findings) for each in issuer.bind}
+    vocabulary = Vocabulary(catalog, read_tiers(policy / "tiers.yml", findings), answers(rules))
     # Limits checked against a broken policy would have problems that are not theirs.
     findings.conclude()
     text = read_bootstrap(bootstrap, findings)
@@ -104,7 +106,8 @@ def _rendering(
     if read is None:
         raise ConfigurationError(findings.problems, findings.warnings)
     findings.conclude()
-    return read, rendered(read, source, text, bootstrap, into)
+    headers = (*READ_HEADERS, *sorted((rules.headers | bound).difference(READ_HEADERS)))
+    return read, rendered(read, headers, source, text, bootstrap, into)
 
 
 def _holds(file: Path, text: str) -> bool:

@@ -63,10 +63,14 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """The request may pass; `identity` is None on a public endpoint."""
+    """The request may pass; `identity` is None on a public endpoint.
+
+    `stream_seconds` is how long a stream may live; None leaves that to Envoy.
+    """
 
     backend_service: str
     identity: Identity | None
+    stream_seconds: float | None = None
 
     @property
     def reason(self) -> Reason:

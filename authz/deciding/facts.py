@@ -34,6 +34,9 @@ AUTHORIZED_USER_ID: Final = "x-gitlab-authorized-user-id"
 AUTHORIZED_REALM: Final = "x-gitlab-authorized-realm"
 """What the backend may believe: Envoy removes these headers from every client's request first."""
 
+STREAM_DURATION: Final = "x-envoy-upstream-stream-duration-ms"
+"""How long Envoy's router lets a stream live. Envoy removes a client's own."""
+
 AUTHORIZATION: Final = "authorization"
 AUTHENTICATION_TYPE: Final = "x-gitlab-authentication-type"
 REALM_HEADER: Final = "x-gitlab-realm"
@@ -42,5 +45,18 @@ USER_HEADER: Final = "x-gitlab-global-user-id"
 UNIT_PRIMITIVE_HEADER: Final = "x-gitlab-unit-primitive"
 SEATS_HEADER: Final = "x-gitlab-duo-seat-count"
 REQUEST_ID: Final = "x-request-id"
+READ_HEADERS: Final = (
+    AUTHORIZATION,
+    "content-type",  # tells gRPC clients from others
+    REQUEST_ID,
+    "traceparent",  # authz's spans continue the caller's trace
+    AUTHENTICATION_TYPE,
+    REALM_HEADER,
+    INSTANCE_HEADER,
+    USER_HEADER,
+    UNIT_PRIMITIVE_HEADER,
+    SEATS_HEADER,
+)
+"""The headers that authz reads of every request, beside those that rules and issuers name."""
 SECRET_HEADERS: Final = frozenset({AUTHORIZATION, "cookie", "proxy-authorization", "x-gitlab-oauth-token"})
 """Headers that hold credentials: no policy may name them, and no log may show them."""

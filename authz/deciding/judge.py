@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from authz.deciding import facts
@@ -94,6 +94,9 @@ class Judge:
             return Judgement(_invalid(verdict, backend), ids, rule, demanded, verdict, suspect)
         caller = self._identify(headers, verdict.claims)
         decision = decide(headers, rule, wanted, verdict.claims, caller)
+        if rule.ends_with_token and isinstance(decision, Allowed):
+            ends = verdict.claims.expires + verdict.issuer.expiry_leeway
+            decision = replace(decision, stream_seconds=ends - now)
         return Judgement(decision, ids, rule, demanded, verdict, caller)
 
     def _identify(self, headers: Mapping[str, str], claims: Claims) -> Caller:

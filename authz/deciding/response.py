@@ -1,6 +1,7 @@
 """Writes Envoy's CheckResponse (envoy.service.auth.v3): status, headers, body and dynamic metadata."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -23,6 +24,9 @@ def to_response(decision: Decision, request_id: str | None, headers: Mapping[str
     else:
         _write_metadata(response, decision)
         response.ok_response.headers.extend(_identity_headers(decision.identity))
+        if decision.stream_seconds is not None:
+            milliseconds = max(1, math.ceil(decision.stream_seconds * 1000))
+            response.ok_response.headers.append(_option(facts.STREAM_DURATION, str(milliseconds)))
     return response.SerializeToString()
 
 

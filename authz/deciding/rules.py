@@ -90,10 +90,14 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Every rule of a policy. `claims` are the claims that rules name, beside those that every token has."""
+    """Every rule of a policy.
+
+    `claims` and `headers` (lower-case) are those that rules name, beside the ones that every request is checked for.
+    """
 
     root: Branch
     claims: frozenset[str] = frozenset()
+    headers: frozenset[str] = frozenset()
 
     def match(self, method: str, target: str) -> Rule | Denied:
         """Return the one rule for a method and request target, or the refusal of its path or method."""

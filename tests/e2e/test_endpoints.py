@@ -1,135 +1,128 @@
-"""Every endpoint through the whole door: allowed with its scope, refused without."""
+"""Every endpoint, prompt and gRPC method through the whole door: allowed with each sufficient scope, else refused."""
 
-from typing import Final, NamedTuple
+from typing import Final
 
+import grpc
 import pytest
-import yaml
 
 from tests.support.e2e.door import Door
-from tests.support.e2e.http_client import HttpClient
+from tests.support.e2e.grpc_client import GrpcClient, Metadata, grpc_client
+from tests.support.e2e.http_client import Answer, HttpClient
 from tests.support.minting import INSTANCE, USER
 from tests.support.repository import ROOT
+from tests.support.upstream import USER_ISSUERS, Call, calls, removed
 
 EVERY_SCOPE: Final = sorted(file.stem for file in (ROOT / "authz/data/catalog/unit_primitives").glob("*.yml"))
-
-
-class Endpoint(NamedTuple):
-    """One row; `named` is the header X-Gitlab-Unit-Primitive, and an empty `needs` means a public endpoint."""
-
-    method: str
-    path: str
-    needs: str
-    named: str | None
-    tokens: str
-
-    def __str__(self) -> str:
-        return f"{self.method} {self.path}" + (f" for {self.named}" if self.named else "")
-
-
-def ai_gateway() -> list[Endpoint]:
-    """Read the table with which the decisions are tested, too."""
-    table = yaml.safe_load((ROOT / "tests/cases/ai_gateway_endpoints.yaml").read_text("utf-8"))["endpoints"]
-    return [
-        Endpoint(method, path, named or each.get("needs", ""), named, each.get("tokens", "any"))
-        for each in table
-        for method, path in [each["request"].split(" ", 1)]
-        for named in each.get("served", [None])
-    ]
-
-
 OTHERS: Final = [
-    Endpoint("POST", "/duo-workflow/v1/workflows", "duo_workflow_execute_workflow", None, "foreign"),
-    Endpoint("GET", "/duo-workflow/v1/workflows/7/events", "duo_workflow_execute_workflow", None, "foreign"),
-    Endpoint("POST", "/duo-workflow/v1/token", "duo_workflow_generate_token", None, "foreign"),
-    Endpoint("GET", "/duo-workflow/monitoring/healthz", "", None, "none"),
-    Endpoint("POST", "/observability/v1/traces", "observability_all", None, "foreign"),
-    Endpoint("POST", "/observability/v1/metrics", "observability_all", None, "foreign"),
-    Endpoint("POST", "/observability/v1/logs", "observability_all", None, "foreign"),
-    Endpoint("POST", "/sast/scan", "security_scans", None, "foreign"),
+    Call("", "POST", "/duo-workflow/v1/workflows", "duo_workflow", ("duo_workflow_execute_workflow",)),
+    Call("", "GET", "/duo-workflow/v1/workflows/7/events", "duo_workflow", ("duo_workflow_execute_workflow",)),
+    Call("", "POST", "/duo-workflow/v1/token", "duo_workflow", ("duo_workflow_generate_token",)),
+    Call("", "GET", "/duo-workflow/monitoring/healthz", "duo_workflow", public=True),
+    Call("", "POST", "/observability/v1/traces", "observability", ("observability_all",)),
+    Call("", "POST", "/observability/v1/metrics", "observability", ("observability_all",)),
+    Call("", "POST", "/observability/v1/logs", "observability", ("observability_all",)),
+    Call("", "POST", "/sast/scan", "sast", ("security_scans",)),
 ]
-ENDPOINTS: Final = [*ai_gateway(), *OTHERS]
-GUARDED: Final = [each for each in ENDPOINTS if each.needs]
+CALLS: Final = [*calls(), *OTHERS]
+HTTP: Final = [call for call in CALLS if not call.is_grpc]
+SCOPED: Final = [call for call in HTTP if call.any_of]
+GRPC: Final = [call for call in CALLS if call.is_grpc and not call.path.endswith("/ExecuteWorkflow")]
 
 
-def test_the_table_has_every_row_of_the_ai_gateway() -> None:
-    paths = [each.path for each in ENDPOINTS]
-    assert sum(path.startswith("/ai/v1/prompts/") for path in paths) == 24
-    assert sum(path.startswith("/ai/v1/chat/") for path in paths) == 7
-    assert sum(path.startswith("/ai/v1/proxy/anthropic/") for path in paths) == 27
-    assert sum(path.startswith("/ai/v1/proxy/vertex-ai/") for path in paths) == 27
-    assert sum(path.startswith("/ai/") for path in paths) == 24 + 7 + 27 + 27 + 14
+def ask(client: HttpClient, call: Call, scopes: list[str] | None, issuer: str = "customers-dot") -> Answer:
+    return client.ask(call.method, call.path, scopes, issuer=issuer, headers=dict(call.headers))
 
 
-@pytest.mark.parametrize("endpoint", GUARDED, ids=str)
-def test_its_scope_allows_an_instance_and_the_prefix_is_removed(client: HttpClient, endpoint: Endpoint) -> None:
-    answer = client.ask(
-        endpoint.method,
-        f"{endpoint.path}?a=%2Fai&b=c%20d",
-        [endpoint.needs],
-        headers={"x-gitlab-unit-primitive": endpoint.named},
-    )
-    assert answer.status == 200, answer.body
-    prefix = "/" + endpoint.path.split("/")[1]
-    assert answer.json()["path"] == endpoint.path.removeprefix(prefix) + "?a=%2Fai&b=c%20d"
-    assert answer.json()["method"] == endpoint.method
-    seen = answer.echoed()
-    assert seen["x-gitlab-authorized-unit-primitive"] == endpoint.needs
-    assert seen["x-gitlab-authorized-instance-id"] == INSTANCE
-    assert seen["x-gitlab-authorized-realm"] == "self-managed"
-    assert "x-gitlab-authorized-user-id" not in seen
+@pytest.mark.parametrize("call", SCOPED, ids=str)
+def test_each_sufficient_scope_allows_an_instance_and_the_prefix_is_removed(client: HttpClient, call: Call) -> None:
+    for scope in call.any_of:
+        path = f"{call.path}?a=%2Fai&b=c%20d"
+        answer = client.ask(call.method, path, [scope], headers=dict(call.headers))
+        assert answer.status == 200, answer.body
+        assert answer.json()["path"] == path.removeprefix(call.prefix)
+        assert answer.json()["method"] == call.method
+        seen = answer.echoed()
+        assert seen["x-gitlab-authorized-unit-primitive"] == scope
+        assert seen["x-gitlab-authorized-instance-id"] == INSTANCE
+        assert seen["x-gitlab-authorized-realm"] == "self-managed"
+        assert "x-gitlab-authorized-user-id" not in seen
 
 
-@pytest.mark.parametrize("endpoint", GUARDED, ids=str)
-def test_all_other_scopes_together_do_not_allow_an_instance(client: HttpClient, endpoint: Endpoint) -> None:
-    others = [scope for scope in EVERY_SCOPE if scope != endpoint.needs]
-    answer = client.ask(endpoint.method, endpoint.path, others, headers={"x-gitlab-unit-primitive": endpoint.named})
+@pytest.mark.parametrize("call", SCOPED, ids=str)
+def test_all_other_scopes_together_are_refused_with_the_upstream_text(client: HttpClient, call: Call) -> None:
+    answer = ask(client, call, [scope for scope in EVERY_SCOPE if scope not in call.any_of])
     assert (answer.status, answer.json()) == (
         403,
-        {
-            "error": f"Unauthorized to access {endpoint.needs}",
-            "reason": "missing_scope",
-            "request_id": answer.request_id,
-        },
+        {"error": call.text, "detail": call.text, "reason": "missing_scope", "request_id": answer.request_id},
     )
 
 
-@pytest.mark.parametrize("endpoint", [each for each in GUARDED if each.tokens == "any"], ids=str)
-def test_a_user_token_opens_what_takes_any_token(client: HttpClient, endpoint: Endpoint) -> None:
-    answer = client.ask(
-        endpoint.method,
-        endpoint.path,
-        [endpoint.needs],
-        issuer="ai-gateway",
-        headers={"x-gitlab-unit-primitive": endpoint.named},
-    )
-    assert answer.status == 200, answer.body
-    assert answer.echoed()["x-gitlab-authorized-user-id"] == USER
+@pytest.mark.parametrize("call", [call for call in SCOPED if call.backend == "ai_gateway"], ids=str)
+def test_a_user_token_opens_what_upstream_lets_it(client: HttpClient, call: Call) -> None:
+    answer = ask(client, call, list(call.any_of), "ai-gateway")
+    if call.by_user:
+        assert answer.status == 200, answer.body
+        assert answer.echoed()["x-gitlab-authorized-user-id"] == USER
+    else:
+        assert (answer.status, answer.json()["reason"]) == (403, "token_type_not_allowed")
 
 
-@pytest.mark.parametrize("endpoint", [each for each in GUARDED if each.tokens == "instance"], ids=str)
-def test_a_user_token_does_not_open_what_takes_instance_tokens(client: HttpClient, endpoint: Endpoint) -> None:
-    answer = client.ask(endpoint.method, endpoint.path, [endpoint.needs], issuer="ai-gateway")
-    assert (answer.status, answer.json()["reason"]) == (403, "token_type_not_allowed")
-
-
-@pytest.mark.parametrize("endpoint", OTHERS[:3] + OTHERS[4:], ids=str)
-def test_a_user_token_opens_no_backend_but_its_issuers(client: HttpClient, endpoint: Endpoint) -> None:
-    answer = client.ask(endpoint.method, endpoint.path, [endpoint.needs], issuer="ai-gateway")
+@pytest.mark.parametrize("call", [call for call in OTHERS if not call.public], ids=str)
+def test_a_user_token_opens_no_backend_but_its_issuers(client: HttpClient, call: Call) -> None:
+    answer = ask(client, call, list(call.any_of), "ai-gateway")
     assert (answer.status, answer.json()["reason"]) == (401, "invalid_token")
 
 
-@pytest.mark.parametrize("endpoint", [each for each in ENDPOINTS if not each.needs], ids=str)
-def test_a_public_endpoint_needs_no_token_and_gets_no_identity(client: HttpClient, endpoint: Endpoint) -> None:
-    answer = client.ask(endpoint.method, endpoint.path)
+@pytest.mark.parametrize("call", [call for call in HTTP if call.public], ids=str)
+def test_a_public_endpoint_needs_no_token_and_gets_no_identity(client: HttpClient, call: Call) -> None:
+    answer = client.ask(call.method, call.path)
     assert answer.status == 200
     assert not [name for name in answer.echoed() if name.startswith("x-gitlab-authorized-")]
 
 
+@pytest.mark.parametrize("path", [gone.path for gone in removed()])
+def test_what_upstream_has_removed_is_gone(client: HttpClient, path: str) -> None:
+    answer = client.ask("POST", f"/ai{path}", EVERY_SCOPE)
+    since = next(gone.since for gone in removed() if gone.path == path)
+    assert (answer.status, answer.json()["detail"]) == (410, f"This endpoint was removed on {since}")
+
+
+def metadata(client: HttpClient, call: Call, scopes: list[str] | None, issuer: str = "customers-dot") -> Metadata:
+    return tuple(client.headers(call.path, scopes, issuer).items())
+
+
+@pytest.mark.parametrize("call", GRPC, ids=str)
+def test_a_grpc_method_is_allowed_with_each_sufficient_scope_and_refused_without(
+    door: Door, client: HttpClient, call: Call
+) -> None:
+    with grpc_client(door.plain) as grpc_calls:
+        for scopes in [[scope] for scope in call.any_of] or [[]]:
+            assert grpc_calls.call(call.path, b"", metadata(client, call, scopes)) is not None
+        if call.public:
+            assert grpc_calls.call(call.path, b"", metadata(client, call, None)) is not None
+            return
+        unauthenticated = (grpc.StatusCode.UNAUTHENTICATED, "No authorization header presented")
+        assert grpc_calls.refusal(call.path, metadata(client, call, None)) == unauthenticated
+        if call.any_of:
+            others = [scope for scope in EVERY_SCOPE if scope not in call.any_of]
+            denied = (grpc.StatusCode.PERMISSION_DENIED, call.text)
+            assert grpc_calls.refusal(call.path, metadata(client, call, others)) == denied
+        _ask_as_a_user(grpc_calls, client, call)
+
+
+def _ask_as_a_user(grpc_calls: GrpcClient, client: HttpClient, call: Call) -> None:
+    mine = metadata(client, call, list(call.any_of), USER_ISSUERS[call.backend][0])
+    if call.by_user:
+        assert grpc_calls.call(call.path, b"", mine) is not None
+    else:
+        assert grpc_calls.refusal(call.path, mine)[0] is grpc.StatusCode.PERMISSION_DENIED
+
+
 def test_nothing_that_is_refused_reaches_a_backend(door: Door, client: HttpClient) -> None:
     with door.no_request_at_backends():
-        for endpoint in GUARDED:
-            assert client.ask(endpoint.method, endpoint.path, ["no_such_scope"]).status in {400, 403}
-            assert client.ask(endpoint.method, endpoint.path).status == 401
+        for call in SCOPED:
+            assert ask(client, call, ["no_such_scope"]).status in {400, 403}
+            assert ask(client, call, None).status == 401
 
 
 def test_both_endpoints_of_a_backend_get_requests(client: HttpClient) -> None:

@@ -47,7 +47,7 @@ class Call:
     @property
     def is_grpc(self) -> bool:
         """Whether it is a method of a gRPC service."""
-        return self.backend == "duo_workflow_service"
+        return self.path.startswith(("/DuoWorkflow", "/grpc."))
 
     @property
     def prefix(self) -> str:

@@ -1,7 +1,7 @@
 """The rendered bootstrap: the text of Envoy's bootstrap with its comments, its marked lines replaced by filters."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from textwrap import indent
@@ -24,8 +24,9 @@ _MARKED: Final = re.compile(r"^(?P<space> *)# limits: (?P<name>.*?)\s*$")
 
 
 class Marker(StrEnum):
-    """The lines that a bootstrap leaves for limits: a comment line each, `# limits: before authz`."""
+    """The lines that a bootstrap leaves for what is rendered: a comment line each, `# limits: before authz`."""
 
+    HEADERS = "headers for authz"
     BEFORE_AUTHZ = "before authz"
     BEHIND_AUTHZ = "behind authz"
     ACCESS_LOG = "access log"
@@ -64,6 +65,11 @@ def with_sections(text: str, sections: Mapping[Marker, Sequence[Data] | Data]) -
     return "".join(_replaced(line, sections) for line in text.splitlines())
 
 
+def header_patterns(names: Iterable[str]) -> list[Data]:
+    """Return the section of the headers that Envoy sends to authz."""
+    return [{"exact": name, "ignore_case": True} for name in names]
+
+
 def _replaced(line: str, sections: Mapping[Marker, Sequence[Data] | Data]) -> str:
     marked = _MARKED.match(line)
     if marked is None:
@@ -73,6 +79,6 @@ def _replaced(line: str, sections: Mapping[Marker, Sequence[Data] | Data]) -> st
         return ""
     named = enumerate(section) if isinstance(section, Sequence) else ()
     comments: dict[Where, str] = {
-        (position, "name"): _PURPOSES[part["name"]] for position, part in named if part["name"] in _PURPOSES
+        (position, "name"): _PURPOSES[part["name"]] for position, part in named if part.get("name") in _PURPOSES
     }
     return indent(annotated(compact(section), comments), marked["space"])

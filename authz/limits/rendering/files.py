@@ -1,11 +1,11 @@
 """All files that the two engines read, rendered from one source."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Final
 
 from authz.limits.model import Limits
-from authz.limits.rendering.bootstrap import with_sections
+from authz.limits.rendering.bootstrap import Marker, header_patterns, with_sections
 from authz.limits.rendering.embedded import embedded_files, embedded_sections
 from authz.limits.rendering.rendered_file import RenderedFile, rendered_file
 from authz.limits.rendering.shared import service_files, shared_files, shared_sections
@@ -15,11 +15,12 @@ ORIGIN: Final = "# rendered from "
 
 
 def rendered(
-    limits: Limits, source: PurePath, bootstrap: str, origin: PurePath, into: PurePath
+    limits: Limits, headers: Sequence[str], source: PurePath, bootstrap: str, origin: PurePath, into: PurePath
 ) -> Mapping[str, RenderedFile]:
     """Return every file by its name below `into`, in the order in which they may be written.
 
-    `source` is where the limits stand and `origin` where the text of `bootstrap` does; the first lines name both.
+    `headers` are those that authz is to see. `source` is where the limits stand and `origin` where the text of
+    `bootstrap` does; the first lines name both.
     """
     command = "by `authz limits render`: edit that"
     first_line = f"{ORIGIN}{_named(source)} {command}"
@@ -40,7 +41,9 @@ def rendered(
     }
     # A bootstrap comes last: it waits for files that must be there.
     bootstraps = {
-        f"{engine}/envoy.yaml": RenderedFile(f"{of_both}\n{with_sections(bootstrap, own)}", {})
+        f"{engine}/envoy.yaml": RenderedFile(
+            f"{of_both}\n{with_sections(bootstrap, {Marker.HEADERS: header_patterns(headers), **own})}", {}
+        )
         for engine, own in sections.items()
     }
     return {**files, **bootstraps}

@@ -57,8 +57,12 @@ def read_rules(folder: Path, catalog: Catalog, findings: Findings, issuers: Coll
     ]
     if not placed and len(findings.problems) == before:
         findings.problem(folder, 0, "has no rules: every request would be refused")
-    claims = frozenset(name for each in placed for rule in _every(each.rule) for name in _named_claims(rule))
-    return build_rules(_endpoints(placed, findings), claims)
+    rules = [rule for each in placed for rule in _every(each.rule) if isinstance(rule, TokenRule)]
+    return build_rules(
+        _endpoints(placed, findings),
+        claims=frozenset(name for rule in rules for name in _named_claims(rule)),
+        headers=frozenset(name for rule in rules for name in _read_headers(rule)),
+    )
 
 
 class _RuleReader:
@@ -225,10 +229,16 @@ def _every(rule: Rule | Choice) -> Iterator[Rule]:
         yield from _every(rule.shadow)
 
 
-def _named_claims(rule: Rule) -> Iterator[str]:
-    if isinstance(rule, TokenRule):
-        yield from (name for name, _ in rule.claims)
-        yield from (bound.claim for bound in rule.bind)
+def _named_claims(rule: TokenRule) -> Iterator[str]:
+    yield from (name for name, _ in rule.claims)
+    yield from (bound.claim for bound in rule.bind)
+
+
+def _read_headers(rule: TokenRule) -> Iterator[str]:
+    yield from (bound.header for bound in rule.bind)
+    yield from map(str.lower, rule.required_headers)
+    if isinstance(rule.access, ByHeader):
+        yield rule.access.header
 
 
 def _token_rule(entry: AccessEntry, endpoint: _Endpoint, access: Access, value: str = "") -> TokenRule:
@@ -243,6 +253,7 @@ def _token_rule(entry: AccessEntry, endpoint: _Endpoint, access: Access, value: 
         claims=tuple((name, frozenset(texts)) for name, texts in (entry.claims or {}).items()),
         bind=bound(entry.bind or {}),
         denied=(entry.denied or "").replace("{value}", value),
+        ends_with_token=entry.deadline == "token",
         gone=endpoint.gone,
     )
 

@@ -21,6 +21,7 @@ _OF_TOKENS: Final = (
     "claims",
     "bind",
     "denied",
+    "deadline",
     "unknown",
 )
 
@@ -135,6 +136,7 @@ class AccessEntry(Schema):
         None,
         description="The text of a 403; {unit_primitive} is the one that the token lacks, {value} is that of by_path.",
     )
+    deadline: Literal["token"] | None = Field(None, description="Ends a stream when its token expires.")
     unknown: UnknownText | None = Field(
         None, description="The text of the 404 for a value that by_path does not list; {value} in it is the value."
     )

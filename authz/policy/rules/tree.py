@@ -6,10 +6,15 @@ from authz.deciding.rules import Branch, Endpoint, Rules
 from authz.policy.rules.templates import Template
 
 
-def build_rules(endpoints: Iterable[tuple[Template, Endpoint]], claims: frozenset[str] = frozenset()) -> Rules:
-    """Build the tree from one endpoint for each template. `claims` are those that rules name."""
+def build_rules(
+    endpoints: Iterable[tuple[Template, Endpoint]],
+    *,
+    claims: frozenset[str] = frozenset(),
+    headers: frozenset[str] = frozenset(),
+) -> Rules:
+    """Build the tree from one endpoint for each template. Templates are distinct; the rest is as in `Rules`."""
     root = _branch([(template.segments, template.rest, endpoint) for template, endpoint in endpoints])
-    return Rules(root, claims)
+    return Rules(root, claims, headers)
 
 
 def _branch(endpoints: Sequence[tuple[Sequence[str | None], bool, Endpoint]]) -> Branch:
