@@ -10,7 +10,7 @@ import pytest
 from tests.support.e2e.door import Door
 from tests.support.e2e.http_client import HttpClient
 from tests.support.e2e.processes import get
-from tests.support.e2e.raw_http import http1
+from tests.support.e2e.raw_http import http1, http2, request2
 
 COMPLETIONS: Final = "/ai/v2/code/completions"
 ORIGIN: Final = "https://gitlab.example.com"
@@ -23,9 +23,49 @@ CORS: Final = f"""{LABEL}
 PREFLIGHT: Final = [("origin", ORIGIN), ("access-control-request-method", "POST")]
 
 
-def test_the_health_check_of_load_balancers_needs_no_token(door: Door) -> None:
+@pytest.mark.parametrize(("method", "path"), [("GET", b"/-/health"), ("HEAD", b"/-/health"), ("HEAD", b"/")])
+def test_probes_of_load_balancers_and_instances_need_no_token(door: Door, method: str, path: bytes) -> None:
     with door.no_request_at_backends():
-        assert get(door.plain, "/-/health").status == 200
+        assert http1(door.plain, method, path).status == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "head"])
+def test_the_root_answers_nothing_but_that_probe(door: Door, method: str) -> None:
+    assert http1(door.plain, method, b"/").status in {400, 404}
+
+
+HOSTS: Final = ["x/ai/monitoring/healthz?", "x/ai/monitoring/healthz", "x?", "x#", "a@b/ai/monitoring/healthz?", "x\\y"]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_host_that_is_a_path_opens_nothing(door: Door, client: HttpClient, host: str) -> None:
+    """2026: the AI gateway's own check read `Host: x/monitoring/healthz?` as the path of a public endpoint."""
+    headers = [*client.headers(COMPLETIONS).items()]
+    with door.no_request_at_backends():
+        over1 = http1(door.plain, "POST", COMPLETIONS.encode(), headers, host=host)
+        over2 = http2(door.plain, request2("POST", COMPLETIONS, headers, host))
+    assert {over1.status, over2.status} <= {0, 400, 401}
+
+
+def test_the_web_ide_may_call_the_ai_gateway_from_any_origin(door: Door, client: HttpClient) -> None:
+    asked = [*PREFLIGHT, ("access-control-request-headers", "authorization,content-type,x-gitlab-instance-id")]
+    for path in (b"/ai/v2/code/completions", b"/ai/v1/prompts/chat/react", b"/auth/v1/code/user_access_token"):
+        with door.no_request_at_backends():
+            preflight = http1(door.plain, "OPTIONS", path, asked)
+        assert (preflight.status, preflight.header("access-control-allow-origin")) == (200, ORIGIN)
+        assert preflight.header("access-control-allow-methods") == "POST"
+        allowed = (preflight.header("access-control-allow-headers") or "").replace(" ", "").split(",")
+        assert {"authorization", "content-type", "x-gitlab-authentication-type", "x-gitlab-instance-id"} <= set(allowed)
+        assert preflight.header("access-control-allow-credentials") is None
+    for scopes in (["complete_code"], ["duo_chat"], None):
+        answer = client.ask("POST", COMPLETIONS, scopes, headers={"origin": ORIGIN})
+        assert answer.headers["access-control-allow-origin"] == ORIGIN
+
+
+def test_a_preflight_is_no_way_past_authz(door: Door) -> None:
+    with door.no_request_at_backends():
+        assert http1(door.plain, "OPTIONS", COMPLETIONS.encode(), [("origin", ORIGIN)]).status == 405
+        assert http1(door.plain, "OPTIONS", COMPLETIONS.encode()).status == 405
 
 
 def test_cors_is_off_unless_a_route_asks_for_it(door: Door, client: HttpClient) -> None:

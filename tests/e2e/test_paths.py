@@ -1,4 +1,4 @@
-"""Paths that two programs could read differently are refused, by Envoy or by authz."""
+"""Paths that two programs could read differently are refused, or made one path before anyone reads them."""
 
 from typing import Final, NamedTuple
 
@@ -23,9 +23,11 @@ class Trap(NamedTuple):
 
 
 REFUSED: Final = [
-    Trap("/ai/v2/code%2fcompletions", 400, ENVOY, "ambiguous_path"),
-    Trap("/ai/v2/code%2Fcompletions", 400, ENVOY, "ambiguous_path"),
-    Trap("/ai/v2/code%5ccompletions", 400, ENVOY, "ambiguous_path"),
+    Trap("/ai/v2/code%252fcompletions", 400, AUTHZ, "ambiguous_path"),
+    Trap("/ai/v2/code%255ccompletions", 400, AUTHZ, "ambiguous_path"),
+    Trap("/ai/v2/code%2f%2e%2e%252fcompletions", 400, AUTHZ, "ambiguous_path"),
+    Trap("/ai%252fv2/code/completions", 404, "route_not_found", "no_rule"),
+    Trap("/ai/..%2f..%2fnowhere", 404, "route_not_found", "no_rule"),
     Trap("/ai/v2/code/completions%00", 400, ENVOY, "ambiguous_path"),
     Trap("/ai/v2/code/completions#x", 400, ENVOY, "ambiguous_path"),
     Trap("/ai/v2/code/completions%23", 400, AUTHZ, "ambiguous_path"),
@@ -68,6 +70,12 @@ def test_an_ambiguous_path_is_refused_by_the_first_that_sees_it(door: Door, clie
         "/ai/v2/x/..;/code/completions",
         "/sast/../ai/v2/code/completions",
         "/ai/v2/code/%63ompletions",
+        "/ai/v2/code%2fcompletions",
+        "/ai%2Fv2%2Fcode%2Fcompletions",
+        "/ai/v2/code%5ccompletions",
+        "/ai/v2/x%2f..%2fcode/completions",
+        "/sast/..%2fai/v2/code/completions",
+        "/%2fai/v2%2f%2fcode/completions",
     ],
 )
 def test_what_envoy_normalises_is_one_path_for_authz_and_backend(door: Door, client: HttpClient, target: str) -> None:

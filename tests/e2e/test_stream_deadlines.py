@@ -71,12 +71,12 @@ def test_a_grpc_stream_ends_with_the_token(door: Door, client: HttpClient, reque
     assert door.log_line(request_id)["details"] == ENDED
 
 
-def test_a_longer_token_leaves_a_stream_to_the_route(door: Door, client: HttpClient) -> None:
+def test_a_longer_token_leaves_a_stream_to_the_route(client: HttpClient) -> None:
     answer = client.ask("POST", f"{CHAT}?events=3&interval=0.1", ["duo_chat"], headers={"accept": "text/event-stream"})
     assert answer.body.count(b"event: tick") == 2
 
 
-def test_a_client_cannot_lengthen_its_stream(door: Door, client: HttpClient, request_id: str) -> None:
+def test_a_client_cannot_lengthen_its_stream(client: HttpClient, request_id: str) -> None:
     claims = {"exp": int(time.time()) + LIFE}
     more = {
         "accept": "text/event-stream",

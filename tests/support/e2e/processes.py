@@ -100,6 +100,12 @@ class Service:
         """Whether Envoy may start: the list of the workers that serve exists."""
         return (self.folder / ENDPOINTS).is_file()
 
+    def decisions(self) -> dict[str, LogLine]:
+        """Return the last decision on each request id so far."""
+        lines = self._child.log.read_bytes().rpartition(b"\n")[0].splitlines()
+        found = [json.loads(line) for line in lines if b'"event":"decision"' in line]
+        return {line["request_id"]: line for line in found if "request_id" in line}
+
     def events(self, event: str | None = None, after: int = 0, **fields: object) -> list[LogLine]:
         """Return its log events of that name with those fields, without the first `after` ones."""
         with self._child.log.open("rb") as log:

@@ -14,6 +14,7 @@ import h2.events
 import hpack
 
 SECONDS = 10.0
+HOST = "cloud.gitlab.com"
 READ = 65536
 
 Fields = list[tuple[str, str]]
@@ -37,11 +38,18 @@ class Reply:
         return next((value for key, value in [*self.headers, *self.trailers] if key.lower() == name), None)
 
 
-def http1(port: int, method: str, target: bytes, headers: Iterable[tuple[str, str]] = (), body: bytes = b"") -> Reply:
+def http1(
+    port: int,
+    method: str,
+    target: bytes,
+    headers: Iterable[tuple[str, str]] = (),
+    body: bytes = b"",
+    host: str = HOST,
+) -> Reply:
     """Send one request over HTTP/1.1, on a new connection."""
     with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection:
         reply = _reply(connection)
-        lines = [b"%s %s HTTP/1.1" % (method.encode(), target), b"host: cloud.gitlab.com", b"connection: close"]
+        lines = [b"%s %s HTTP/1.1" % (method.encode(), target), f"host: {host}".encode("latin-1"), b"connection: close"]
         lines += [f"{name}: {value}".encode("latin-1") for name, value in headers]
         lines += [b"content-length: %d" % len(body)] if body or method == "POST" else []
         with suppress(ConnectionError):  # refused before all of it was sent; the answer may have arrived already
@@ -86,9 +94,9 @@ class _PlainText(hpack.Encoder):
         return super().encode(headers, huffman=False)
 
 
-def request2(method: str, path: str, headers: Iterable[tuple[str, str]] = ()) -> Fields:
+def request2(method: str, path: str, headers: Iterable[tuple[str, str]] = (), host: str = HOST) -> Fields:
     """Return the header list of an HTTP/2 request."""
-    pseudo = [(":method", method), (":scheme", "http"), (":authority", "cloud.gitlab.com"), (":path", path)]
+    pseudo = [(":method", method), (":scheme", "http"), (":authority", host), (":path", path)]
     return [*pseudo, *headers]
 
 
