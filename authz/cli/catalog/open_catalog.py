@@ -12,20 +12,26 @@ from authz.documents.findings import Findings
 from authz.documents.hints import nearest
 from authz.documents.reader import Document, read_folder
 from authz.policy.catalog.model import Catalog
-from authz.policy.catalog.reader import catalog_folder, known_names, read_catalog_files
-from authz.policy.catalog.schema import ServiceFile, UnitPrimitiveFile
+from authz.policy.catalog.reader import CatalogFiles, catalog_folder, known_names, read_catalog_files
+from authz.policy.catalog.schema import UnitPrimitiveFile
+from authz.policy.rules.gone import GoneEndpoint, gone_endpoints
+from authz.policy.rules.reader import read_rules
 from authz.policy.rules.schema import RulesFile
 
 
 @dataclass(frozen=True, slots=True)
 class OpenCatalog:
-    """A catalog without problems, and the files of its unit primitives and services."""
+    """A catalog without problems, and the files that it was read from."""
 
     policy: Path
     root: Path
-    catalog: Catalog
+    files: CatalogFiles
     units: Mapping[str, Document[UnitPrimitiveFile]]
-    services: tuple[Document[ServiceFile], ...]
+
+    @property
+    def catalog(self) -> Catalog:
+        """The values."""
+        return self.files.catalog
 
     def unit(self, name: str) -> Document[UnitPrimitiveFile]:
         """Return a unit primitive's file. Raises UsageError if there is none."""
@@ -55,6 +61,18 @@ class OpenCatalog:
         found = {*self._in_rules(name), *self._in_services(name)}
         return [f"{file}:{line}" for file, line in sorted(found)]
 
+    def gone_endpoints(self) -> tuple[GoneEndpoint, ...]:
+        """Return the endpoints that the rules mark as gone. Raises ConfigurationError with every problem of the rules.
+
+        A catalog without rules, as `gitlab-cloud-connector` has it, has none.
+        """
+        folder, findings = self.policy / "rules", Findings()
+        if not folder.is_dir():
+            return ()
+        read_rules(folder, self.catalog, findings)
+        findings.conclude()
+        return gone_endpoints(read_folder(folder, RulesFile, Findings()))
+
     def heading(self) -> str:
         """Return the line by which editors find the schema of a unit primitive, if this policy has it."""
         name = "schema/unit_primitives.json"
@@ -70,7 +88,7 @@ class OpenCatalog:
 
     def _in_services(self, name: str) -> Iterator[tuple[Path, int]]:
         names = {name, *self.unit(name).content.alias_names}
-        for service in self.services:
+        for service in self.files.services:
             for position, each in enumerate(service.content.unit_primitives):
                 if each in names:
                     yield service.file, service.line(("unit_primitives", position))
@@ -85,4 +103,4 @@ def open_catalog(policy: Path) -> OpenCatalog:
     files = read_catalog_files(policy, findings)
     findings.conclude()
     units = MappingProxyType({document.content.name: document for document in files.units})
-    return OpenCatalog(policy, catalog_folder(policy) or policy, files.catalog, units, files.services)
+    return OpenCatalog(policy, catalog_folder(policy) or policy, files, units)
