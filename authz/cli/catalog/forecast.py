@@ -10,9 +10,13 @@ from authz.cli.catalog.dates import AT, day, timestamp
 from authz.cli.catalog.open_catalog import OpenCatalog, open_catalog
 from authz.cli.catalog.text import FORMAT, either, json_text, table
 from authz.cli.options import POLICY
+from authz.documents.findings import Findings
+from authz.documents.reader import read_folder
 from authz.policy.catalog.forecast import deprecated, paid_by
 from authz.policy.catalog.model import UnitPrimitive
-from authz.policy.rules.gone import GoneEndpoint
+from authz.policy.rules.gone import GoneEndpoint, gone_endpoints
+from authz.policy.rules.reader import read_rules
+from authz.policy.rules.schema import RulesFile
 
 _END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
 
@@ -31,7 +35,7 @@ def forecast(days: int, policy: Path, at: datetime | None, as_json: bool) -> Non
     opened, now = open_catalog(policy), at or datetime.now(UTC)
     until = _later(now, days)
     paid = paid_by(opened.catalog, until, now)
-    going = [each for each in opened.gone_endpoints() if not each.is_gone(now) and each.is_gone(until)]
+    going = [each for each in _gone_endpoints(opened) if not each.is_gone(now) and each.is_gone(until)]
     leaving = deprecated(opened.catalog)
     if as_json:
         dated = [*map(_paid_data, paid), *({"change": "gone", **_endpoint_data(each, now)} for each in going)]
@@ -53,7 +57,7 @@ def forecast(days: int, policy: Path, at: datetime | None, as_json: bool) -> Non
 def gone(policy: Path, at: datetime | None, as_json: bool) -> None:
     """List the endpoints that answer 410, or will. Their rules have the key 'gone'."""
     opened, now = open_catalog(policy), at or datetime.now(UTC)
-    endpoints = opened.gone_endpoints()
+    endpoints = _gone_endpoints(opened)
     if as_json:
         click.echo(json_text([_endpoint_data(each, now) for each in endpoints]))
     elif endpoints:
@@ -64,6 +68,19 @@ def gone(policy: Path, at: datetime | None, as_json: bool) -> None:
         click.echo(table([("DATE", "STATE", "METHODS", "PATH", "RULE"), *rows]))
     else:
         click.echo("no endpoint is marked as gone", err=True)
+
+
+def _gone_endpoints(opened: OpenCatalog) -> tuple[GoneEndpoint, ...]:
+    """Return the endpoints that go. Raises ConfigurationError with every problem of the rules.
+
+    A catalog without rules, as `gitlab-cloud-connector` has it, has none.
+    """
+    folder, findings = opened.policy / "rules", Findings()
+    if not folder.is_dir():
+        return ()
+    read_rules(folder, opened.catalog, findings)
+    findings.conclude()
+    return gone_endpoints(read_folder(folder, RulesFile, Findings()))
 
 
 def _later(now: datetime, days: int) -> datetime:

@@ -14,8 +14,6 @@ from authz.documents.reader import Document, read_folder
 from authz.policy.catalog.model import Catalog
 from authz.policy.catalog.reader import CatalogFiles, catalog_folder, known_names, read_catalog_files
 from authz.policy.catalog.schema import UnitPrimitiveFile
-from authz.policy.rules.gone import GoneEndpoint, gone_endpoints
-from authz.policy.rules.reader import read_rules
 from authz.policy.rules.schema import RulesFile
 
 
@@ -60,18 +58,6 @@ class OpenCatalog:
         """Return every place, as file and line, where a rule or a legacy service names a unit primitive."""
         found = {*self._in_rules(name), *self._in_services(name)}
         return [f"{file}:{line}" for file, line in sorted(found)]
-
-    def gone_endpoints(self) -> tuple[GoneEndpoint, ...]:
-        """Return the endpoints that the rules mark as gone. Raises ConfigurationError with every problem of the rules.
-
-        A catalog without rules, as `gitlab-cloud-connector` has it, has none.
-        """
-        folder, findings = self.policy / "rules", Findings()
-        if not folder.is_dir():
-            return ()
-        read_rules(folder, self.catalog, findings)
-        findings.conclude()
-        return gone_endpoints(read_folder(folder, RulesFile, Findings()))
 
     def heading(self) -> str:
         """Return the line by which editors find the schema of a unit primitive, if this policy has it."""
