@@ -526,6 +526,18 @@ def test_the_json_export_has_every_entry_of_the_shipped_catalog_and_keeps_its_sc
     assert faults(exported, schema, schema) == []
 
 
+def test_the_json_export_names_each_key_that_it_leaves_out_beside_the_result(policy: Path) -> None:
+    plain = done("export", policy=policy)
+    changed = (unit(policy, "ask_build"), policy / "catalog/add_ons/duo_pro.yml")
+    for file in changed:
+        file.write_text(file.read_text() + "sku: 1\n")
+    result = run("export", policy=policy)
+    assert (result.exit_code, result.stdout) == (0, plain)
+    assert result.stderr.splitlines() == [
+        f"{file}:{len(file.read_text().splitlines())}: key 'sku' is not exported: it is unknown" for file in changed
+    ]
+
+
 def test_keys_of_the_json_export_are_sorted() -> None:
     text = done("export")
     assert text == json.dumps(json.loads(text), indent=2, ensure_ascii=False, sort_keys=True) + "\n"

@@ -32,7 +32,7 @@ def export(format_: str, realm: str | None, policy: Path) -> None:
     """Print the whole catalog as GitLab reads it.
 
     One command has every format, so that whoever looks for one finds the others. Equal catalogs give equal bytes.
-    'export-legacy' is the same as the legacy formats, and stays for scripts.
+    'export-legacy' is the same as the legacy formats, and stays for scripts. No format has operators.
     """
     if format_ in _LEGACY:
         if realm is None:
@@ -41,8 +41,11 @@ def export(format_: str, realm: str | None, policy: Path) -> None:
         return
     if realm is not None:
         raise click.UsageError(f"{_CATALOG_JSON} is the same in every realm: leave --realm out")
-    document = catalog_json(open_catalog(policy).files)
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True))
+    files = open_catalog(policy).files
+    for document in (*files.units, *files.backend_services, *files.add_ons, *files.license_types):
+        for key in document.content.model_extra or ():
+            click.echo(f"{document.file}:{document.line((key,))}: key '{key}' is not exported: it is unknown", err=True)
+    click.echo(json.dumps(catalog_json(files), indent=2, ensure_ascii=False, sort_keys=True))
 
 
 @click.command("export-legacy")
