@@ -7,6 +7,8 @@ from typing import Final, assert_never
 
 SELF_MANAGED: Final = "self-managed"
 """The realm of customers' own instances."""
+SAAS: Final = "saas"
+"""The realm of gitlab.com, where one instance serves many customers."""
 
 
 class TokenType(StrEnum):
@@ -248,7 +250,8 @@ class Assignment:
             case TierBy.INSTANCE:
                 return claims.instance in self.values
             case TierBy.ROOT_NAMESPACE:
-                return claims.root_namespace_id in self.values
+                # On a customer's own instance the number is its own, and may equal one of gitlab.com's.
+                return claims.counted_realm == SAAS and claims.root_namespace_id in self.values
             case TierBy.REALM:
                 return claims.counted_realm in self.values
             case TierBy.ISSUER:

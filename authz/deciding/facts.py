@@ -25,8 +25,6 @@ DENIED: Final = "denied"
 """The values of `outcome`."""
 FAILED: Final = "failed"
 """The value of `auth_outcome`, which is only there where no valid signature was seen."""
-SAAS: Final = "saas"
-"""The realm of gitlab.com, where one instance serves many customers."""
 
 AUTHORIZED_UNIT_PRIMITIVE: Final = "x-gitlab-authorized-unit-primitive"
 AUTHORIZED_INSTANCE_ID: Final = "x-gitlab-authorized-instance-id"
@@ -58,5 +56,17 @@ READ_HEADERS: Final = (
     SEATS_HEADER,
 )
 """The headers that authz reads of every request, beside those that rules and issuers name."""
-SECRET_HEADERS: Final = frozenset({AUTHORIZATION, "cookie", "proxy-authorization", "x-gitlab-oauth-token"})
+SECRET_HEADERS: Final = frozenset(
+    {
+        AUTHORIZATION,
+        "cookie",
+        "deploy-token",
+        "job-token",
+        "private-token",
+        "proxy-authorization",
+        "x-api-key",
+        "x-gitlab-oauth-token",
+        "x-goog-api-key",
+    }
+)
 """Headers that hold credentials: no policy may name them, and no log may show them."""

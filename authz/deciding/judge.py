@@ -95,7 +95,7 @@ class Judge:
         caller = self._identify(headers, verdict.claims)
         decision = decide(headers, rule, wanted, verdict.claims, caller)
         if rule.ends_with_token and isinstance(decision, Allowed):
-            ends = verdict.claims.expires + verdict.issuer.expiry_leeway
+            ends = min(verdict.claims.expires + verdict.issuer.expiry_leeway, verdict.signer.valid_until)
             decision = replace(decision, stream_seconds=ends - now)
         return Judgement(decision, ids, rule, demanded, verdict, caller)
 

@@ -10,7 +10,7 @@ from authz.deciding._proto.base_pb2 import HeaderValue, HeaderValueOption
 from authz.deciding._proto.external_auth_pb2 import CheckResponse
 from authz.deciding.decision import UNKNOWN, Allowed, Decision, Denied, Identity
 from authz.deciding.reasons import Reason
-from authz.model import SELF_MANAGED, TokenType
+from authz.model import SAAS, SELF_MANAGED, TokenType
 
 _UNAUTHORIZED: Final = 401
 _CHALLENGED: Final = frozenset({Reason.INVALID_TOKEN, Reason.HEADER_MISMATCH})
@@ -81,7 +81,7 @@ def _write_metadata(response: CheckResponse, allowed: Allowed) -> None:
     metadata[facts.USER_ID].string_value = identity.user_id
     if realm == SELF_MANAGED and identity.instance_id != UNKNOWN:
         metadata[facts.LIMITED_INSTANCE_ID].string_value = identity.instance_id
-    if realm == facts.SAAS and identity.claims.root_namespace_id:
+    if realm == SAAS and identity.claims.root_namespace_id:
         metadata[facts.LIMITED_NAMESPACE_ID].string_value = identity.claims.root_namespace_id
 
 

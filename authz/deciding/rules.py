@@ -10,7 +10,8 @@ from authz.deciding.paths import segments
 from authz.deciding.reasons import Reason
 from authz.model import BackendService, Rule
 
-_SHOWN_VALUE: Final = re.compile(r"[A-Za-z0-9_/.-]{1,128}")
+SHOWN_VALUE: Final = re.compile(r"[A-Za-z0-9_/.-]{1,128}")
+"""The values of a path that a message may repeat."""
 
 Span = tuple[int, int | None]
 """The segments that a name in a path stands for, as slice bounds; None is the end of the path."""
@@ -59,7 +60,7 @@ class Endpoint:
         if choice is None:
             return Denied(Reason.NO_RULE)
         value = choice.value(path)
-        shown = "{value}" not in choice.unknown or _SHOWN_VALUE.fullmatch(value)
+        shown = "{value}" not in choice.unknown or SHOWN_VALUE.fullmatch(value)
         return Denied(Reason.NO_RULE, text=choice.unknown.replace("{value}", value) if shown else "")
 
 

@@ -30,7 +30,7 @@ REDACTED: Final = "[token]"
 _TOKEN: Final = re.compile(r"ey[AJ][A-Za-z0-9_.%-]{13,}(?:/[A-Za-z0-9_-]{40,})*")
 _PURPOSE: Final = re.compile(r"[a-z0-9_]{1,64}")
 _SHORT: Final = {"path": 64, "method": 8, "route_label": 16}
-_LISTS: Final = ("scopes", "audiences", "certificates", "unit_primitives", "claims", "mismatch")
+_LISTS: Final = ("scopes", "audiences", "certificates", "unit_primitives", "claims", "mismatch", "headers")
 _MICRO: Final = 1e6
 _RANDOM: Final = SystemRandom()
 
@@ -209,7 +209,12 @@ def _members(entry: Entry, worker: int) -> dict[str, object]:
 
 
 def _headers(caller: Caller | None, bound: tuple[tuple[str, Binding], ...]) -> dict[str, Binding]:
-    return {**(caller.bindings if caller else Bindings())._asdict(), **dict(bound)}
+    """Return what each bound header said. One that is bound twice and fails once has failed."""
+    found: dict[str, Binding] = {}
+    for header, binding in bound:
+        if found.get(header, Binding.MATCH) in {Binding.MATCH, Binding.NOT_CHECKED}:
+            found[header] = binding
+    return {**found, **(caller.bindings if caller else Bindings())._asdict()}
 
 
 def _unit_primitives(judgement: Judgement) -> tuple[str, ...]:

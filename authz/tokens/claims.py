@@ -26,6 +26,7 @@ def parse_claims(members: Mapping[str, object], issuer: Issuer, names: Collectio
         claims = Claims(
             issuer,
             **{field: read(members.get(name, absent)) for field, name, read, absent in _TABLE},
+            instance_id=_instance(members),
             named={name: text for name in names if (text := _text(members.get(name)))},
         )
     except ValueError:
@@ -50,6 +51,14 @@ def validity_error(claims: Claims, backend: BackendService, now: float) -> Token
     if backend.audience not in claims.audiences or not issuer.mints_for(backend):
         return TokenError.WRONG_AUDIENCE
     return None
+
+
+def _instance(members: Mapping[str, object]) -> str:
+    """Read the instance by its older and its newer name; where both are there they must be one."""
+    named = {_optional_identifier(members.get(name, "")) for name in _INSTANCE_NAMES} - {""}
+    if len(named) > 1:
+        raise ValueError("names two instances")
+    return next(iter(named), "")
 
 
 def _date(value: object) -> float:
@@ -111,6 +120,7 @@ def _seats(value: object) -> int | None:
 
 
 _ABSENT: Final = object()
+_INSTANCE_NAMES: Final = ("gitlab_instance_id", "gitlab_instance_uid")
 _REQUIRED: Final = ("iss", "sub", "aud", "exp", "iat", "scopes")
 _TABLE: Final[
     tuple[tuple[str, str, Callable[[object], Any], object], ...]
@@ -122,10 +132,9 @@ _TABLE: Final[
     ("scopes", "scopes", _names, None),
     ("not_before", "nbf", _optional_date, _ABSENT),
     ("realm", "gitlab_realm", _realm, ""),
-    ("instance_id", "gitlab_instance_id", _optional_identifier, ""),
     ("token_id", "jti", _optional_identifier, ""),
     ("root_namespace_id", "gitlab_root_namespace_id", _namespace, None),
     ("seats", "duo_seat_count", _seats, None),
 )
-CLAIM_NAMES: Final = frozenset({"iss", *(name for _, name, _, _ in _TABLE)})
+CLAIM_NAMES: Final = frozenset({"iss", *_INSTANCE_NAMES, *(name for _, name, _, _ in _TABLE)})
 """The claims that every token is read for."""

@@ -6,7 +6,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from authz.deciding.rules import Choice, Endpoint, Rules, Span
+from authz.deciding.rules import SHOWN_VALUE, Choice, Endpoint, Rules, Span
 from authz.documents.findings import Findings
 from authz.documents.hints import did_you_mean
 from authz.documents.reader import Document, Where, read_folder
@@ -134,6 +134,7 @@ class _RuleReader:
                 return _token_rule(entry, endpoint, ByHeader(header.lower(), demanded, self._known_names))
             case ByPathEntry(by_path=name, values=values):
                 span = self._span(name, values, endpoint.spans, (*where, "unit_primitives"))
+                self._check_shown(entry, values, (*where, "unit_primitives", "values"))
                 rules = {value: _token_rule(entry, endpoint, _demand(names), value) for value, names in values.items()}
                 return Choice(endpoint.backend, endpoint.methods, span, rules, entry.unknown or "")
 
@@ -169,6 +170,12 @@ class _RuleReader:
             if not _NEVER_SEGMENTS.isdisjoint(parts) or (len(parts) > 1 and span[1] is not None):
                 self._report((*where, "values", value), f"value '{value}' can never match {{{name}}}")
         return span
+
+    def _check_shown(self, entry: AccessEntry, values: Iterable[str], where: Where) -> None:
+        """Report values that a text cannot repeat."""
+        for value in values if "{value}" in (entry.denied or "") else ():
+            if SHOWN_VALUE.fullmatch(value) is None:
+                self._report((*where, value), f"value '{value}' has a character that 'denied' cannot show as {{value}}")
 
     def _known(self, names: list[str], where: Where) -> None:
         self._once(names, where)

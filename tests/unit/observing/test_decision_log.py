@@ -154,7 +154,6 @@ def test_without_a_clock_a_line_has_no_time(policy: Policy) -> None:
 # --- enough to decide anew
 
 BOUND_BY_PROXIES: Final = {
-    "x-gitlab-instance-id": "gitlab_instance_uid",
     "x-gitlab-project-id": "gitlab_project_id",
     "x-gitlab-namespace-id": "gitlab_namespace_id",
     "x-gitlab-root-namespace-id": "gitlab_root_namespace_id",

@@ -56,7 +56,8 @@ STRANGER: Final = replace(CLAIMS, subject="somebody")
         row("a listed instance by its claim", replace(STRANGER, instance_id="instance-2"), "medium"),
         row("the subject of an instance that says it is another", replace(CLAIMS, instance_id="other"), "any"),
         row("a user who has an instance's id", replace(CLAIMS, issuer=replace(USER_ISSUER, name="third")), "any"),
-        row("a listed namespace", replace(STRANGER, root_namespace_id="9970"), "small"),
+        row("a listed namespace", replace(STRANGER, root_namespace_id="9970", realm="saas"), "small"),
+        row("its number on a customer's own instance", replace(STRANGER, root_namespace_id="9970"), "any"),
         row("another namespace", replace(STRANGER, root_namespace_id="99"), "any"),
         row("a realm", replace(STRANGER, realm="saas"), "medium"),
         row("an issuer", replace(STRANGER, issuer=USER_ISSUER), "medium"),
@@ -69,7 +70,11 @@ STRANGER: Final = replace(CLAIMS, subject="somebody")
         row("a text that is no number", replace(STRANGER, named={"licences": "many"}), "any"),
         row("digits beyond ASCII", replace(STRANGER, named={"licences": "\u0665\u0660\u0660"}), "any"),
         row("nobody that is listed, but seats", replace(STRANGER, seats=100), "medium"),
-        row("the first that fits, before seats", replace(STRANGER, root_namespace_id="9970", seats=100), "small"),
+        row(
+            "the first that fits, before seats",
+            replace(STRANGER, root_namespace_id="9970", realm="saas", seats=100),
+            "small",
+        ),
         row("the first that fits of two", replace(CLAIMS, root_namespace_id="9970"), "medium"),
     ],
 )

@@ -62,6 +62,38 @@ def test_a_root_namespace_that_is_no_identifier_is_invalid(value: object) -> Non
     assert parsed(gitlab_root_namespace_id=value) is TokenError.INVALID_CLAIM
 
 
+@pytest.mark.parametrize(
+    ("members", "instance"),
+    [
+        row("the older name", {"gitlab_instance_id": "i-1"}, "i-1"),
+        row("the newer name", {"gitlab_instance_uid": "i-1"}, "i-1"),
+        row("both, and they are one", {"gitlab_instance_id": "i-1", "gitlab_instance_uid": "i-1"}, "i-1"),
+        row("the older one is empty", {"gitlab_instance_id": "", "gitlab_instance_uid": "i-1"}, "i-1"),
+        row("the newer one is empty", {"gitlab_instance_id": "i-1", "gitlab_instance_uid": ""}, "i-1"),
+        row("neither", {}, ""),
+    ],
+)
+def test_an_instance_has_an_older_and_a_newer_name(members: dict[str, object], instance: str) -> None:
+    """2026-11-29: a user token that named its instance by the newer name alone was bound to no instance."""
+    claims = parsed(**members)
+    assert isinstance(claims, Claims)
+    assert claims.instance_id == instance
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"gitlab_instance_id": "i-1", "gitlab_instance_uid": "i-2"},
+        {"gitlab_instance_id": "i-1", "gitlab_instance_uid": None},
+        {"gitlab_instance_id": False, "gitlab_instance_uid": "i-1"},
+        {"gitlab_instance_uid": "no id"},
+    ],
+    ids=str,
+)
+def test_a_token_that_names_two_instances_or_none_that_can_be_read_is_invalid(members: dict[str, object]) -> None:
+    assert parsed(**members) is TokenError.INVALID_CLAIM
+
+
 @pytest.mark.parametrize("value", ["", None])
 def test_an_empty_root_namespace_is_absent(value: object) -> None:
     claims = parsed(gitlab_root_namespace_id=value)
