@@ -12,7 +12,7 @@ unexport PYTHONHOME PYTHONPATH
 
 .DEFAULT_GOAL := help
 .PHONY: help up up-shared test test-core test-doors test-shared test-observability test-compose check apply limits \
-  check-envoy format mutants lock up-compose apply-compose down-compose supply soak protos schemas record-requests clean
+  check-envoy format mutants lock up-compose apply-compose down-compose supply soak protos schemas record-requests upstream clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -105,6 +105,9 @@ protos: install-dev ## regenerate authz/deciding/_proto from protos/
 
 schemas: install-up ## regenerate the JSON Schemas of the policy files
 	@$(BIN)/authz catalog schema --write authz/data/schema
+
+upstream: install-dev ## write docs/upstream.md: GitLab's public facts beside ours
+	@$(BIN)/python -m tests.support.upstream_page
 
 record-requests: install-dev ## record the CheckRequests of the tests again from the real Envoy
 	@$(BIN)/python -m tests.support.recorder

@@ -32,10 +32,10 @@ class PolicyData:
     def judge(self) -> Judge:
         """Return a judge that decides by this policy, with empty caches."""
         signers = Signers(self.keys, ChainVerifier(self.keys.anchors, Cache(CHAINS_CACHED)))
-        verifier = Verifier(self.issuers, signers, self.revocations, Cache(TOKENS_CACHED), self._named_claims())
+        verifier = Verifier(self.issuers, signers, self.revocations, Cache(TOKENS_CACHED), self.named_claims())
         return Judge(self.rules, verifier, self.tiers, self.allow_unlabelled_routes, self.revision)
 
-    def _named_claims(self) -> frozenset[str]:
+    def named_claims(self) -> frozenset[str]:
         """Return the claims that the policy names, beside those that every token has."""
         bound = {each.claim for issuer in self.issuers for each in issuer.bind}
         assigned = {each.claim for each in self.tiers.assign if each.claim}

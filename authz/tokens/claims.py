@@ -127,3 +127,5 @@ _TABLE: Final[
     ("root_namespace_id", "gitlab_root_namespace_id", _namespace, None),
     ("seats", "duo_seat_count", _seats, None),
 )
+CLAIM_NAMES: Final = frozenset({"iss", *(name for _, name, _, _ in _TABLE)})
+"""The claims that every token is read for."""

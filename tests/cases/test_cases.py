@@ -7,7 +7,7 @@ from authz.deciding.reasons import Reason
 from authz.tokens.proof import TokenError
 from tests.support.cases.difference import difference
 from tests.support.cases.door import Door
-from tests.support.cases.expectation import CALLERS, REASONS, expected, observed
+from tests.support.cases.expectation import CALLERS, REASONS, expected, observed, stream_duration
 from tests.support.cases.rows import Row
 from tests.support.cases.tables import CASES, Case
 from tests.support.cases.tokens import token_for
@@ -57,6 +57,9 @@ def test_the_answer_is_the_tables(case: Case, doors: dict[str, Door]) -> None:
         differs = difference(wanted, observed(answer, token_error))
         if differs:
             pytest.fail(f"{case}{memory}: {differs}", pytrace=False)
+        if case.row.ends_after not in {None, stream_duration(answer)}:
+            bound = stream_duration(answer)
+            pytest.fail(f"{case}{memory}: expected ends_after {case.row.ends_after}, got {bound}", pytrace=False)
         if (shadow and shadow.reason) != case.row.shadow:
             tried = shadow.reason if shadow else "nothing"
             pytest.fail(f"{case}{memory}: expected shadow {case.row.shadow}, got {tried}", pytrace=False)

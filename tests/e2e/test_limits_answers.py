@@ -82,7 +82,12 @@ def is_rate_limited(gate: Gate, engine: Engine, answer: Answer, scope: str) -> N
     """JSON, and a line in the access log that says whose limit it was."""
     assert answer.status == 429
     assert answer.headers["content-type"] == "application/json"
-    assert answer.json() == {"error": "Too many requests", "reason": "rate_limited", "request_id": answer.request_id}
+    assert answer.json() == {
+        "error": "Too many requests",
+        "detail": "Too many requests",
+        "reason": "rate_limited",
+        "request_id": answer.request_id,
+    }
     line = gate.log_line(answer.request_id)
     assert (line["limit"], line["status"], line["details"], line["flags"], line["upstream"]) == (
         scope, 429, DETAILS[engine], "RL", None,

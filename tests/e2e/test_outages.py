@@ -36,6 +36,7 @@ def test_no_request_is_allowed_while_the_service_is_dead(door: Door, client: Htt
             assert answer.status == 503
             assert answer.json() == {
                 "error": "Service unavailable",
+                "detail": "Service unavailable",
                 "reason": "not_ready",
                 "request_id": answer.request_id,
             }
@@ -78,6 +79,7 @@ def test_a_backend_without_a_healthy_endpoint_is_unavailable(door: Door, client:
     assert answer.status == 503
     assert answer.json() == {
         "error": "Backend unavailable",
+        "detail": "Backend unavailable",
         "reason": "upstream_unavailable",
         "request_id": answer.request_id,
     }
@@ -116,5 +118,5 @@ def test_a_backend_that_does_not_answer_in_time_is_a_timeout(
         with door.edited([("timeout: 60s", patience)], [("port_value: 8131}}}", unnoticed)]):
             answer = client.ask("POST", "/sast/scan", ["security_scans"])
     assert answer.status == 504
-    assert answer.json() == {"error": message, "reason": reason, "request_id": answer.request_id}
+    assert answer.json() == {"error": message, "detail": message, "reason": reason, "request_id": answer.request_id}
     assert door.log_line(answer.request_id)["details"] == details

@@ -105,7 +105,7 @@ CASES: Final = [
         400,
         3,
         "unit_primitive_not_served",
-        "This endpoint cannot be used for this purpose",
+        "This endpoint cannot be used for complete_code purpose",
         path="/ai/v1/proxy/anthropic/v1/messages",
         headers={"x-gitlab-unit-primitive": "complete_code"},
     ),
@@ -114,21 +114,13 @@ CASES: Final = [
         403,
         7,
         "token_type_not_allowed",
-        "Unauthorized to access generate_code",
+        "Unauthorized to access code generations",
         path="/ai/v2/code/generations",
         scopes=("generate_code",),
         issuer="ai-gateway",
     ),
-    Case("scope", 403, 7, "missing_scope", "Unauthorized to access complete_code", scopes=("duo_chat",)),
-    Case(
-        "header",
-        400,
-        3,
-        "missing_header",
-        "Missing X-Gitlab-Global-User-Id header",
-        path="/ai/v1/code/user_access_token",
-        headers={"x-gitlab-global-user-id": None},
-    ),
+    Case("scope", 403, 7, "missing_scope", "Unauthorized to access code completions", scopes=("duo_chat",)),
+    Case("gone", 410, 12, "gone", "This endpoint was removed on 2026-04-29", path="/ai/v1/x-ray/libraries"),
 ]
 
 
@@ -140,7 +132,12 @@ def test_an_http_client_gets_status_reason_and_message(door: Door, client: HttpC
         )
     assert answer.status == case.status
     assert answer.headers["content-type"] == "application/json"
-    assert answer.json() == {"error": case.message, "reason": case.reason, "request_id": answer.request_id}
+    assert answer.json() == {
+        "error": case.message,
+        "detail": case.message,
+        "reason": case.reason,
+        "request_id": answer.request_id,
+    }
     assert {name: answer.headers.get(name) for name in case.reply} == case.reply
     assert "grpc-status" not in answer.headers
     line = door.log_line(answer.request_id)
@@ -170,7 +167,12 @@ def test_a_route_with_a_wrong_label_or_none_refuses_every_request(door: Door, cl
     with door.edited(routes=[("{backend_service: sast}", label)]), door.no_request_at_backends():
         answer = client.ask("POST", "/sast/scan", ["security_scans"])
     assert answer.status == 403
-    assert answer.json() == {"error": "Forbidden", "reason": "backend_disagreement", "request_id": answer.request_id}
+    assert answer.json() == {
+        "error": "Forbidden",
+        "detail": "Forbidden",
+        "reason": "backend_disagreement",
+        "request_id": answer.request_id,
+    }
     assert door.log_line(answer.request_id)["details"] == "ext_authz_denied"
 
 

@@ -17,7 +17,7 @@ SOCKET: Final = "/duo-workflow/ws"
 WORKFLOW: Final = ["duo_workflow_execute_workflow"]
 EVENTS: Final = "/duo-workflow/v1/workflows/7/events"
 STREAM: Final = {"accept": "text/event-stream"}
-SHORT_TIMEOUT: Final = ("timeout: 60s", "timeout: 0.5s")
+SHORT_TIMEOUT: Final = ("timeout: 90s", "timeout: 0.5s")
 
 
 def events(body: bytes) -> list[str]:
@@ -29,7 +29,7 @@ def events(body: bytes) -> list[str]:
     [
         ("POST", CHAT, ["duo_chat"]),
         ("POST", "/ai/v2/code/generations", ["generate_code"]),
-        ("POST", "/ai/v1/prompts/chat/react", ["duo_chat"]),
+        ("POST", "/ai/v1/prompts/chat/react", ["duo_classic_chat"]),
         ("POST", "/ai/v4/code/suggestions", ["complete_code"]),
         ("GET", EVENTS, WORKFLOW),
     ],

@@ -17,7 +17,9 @@ from click.testing import CliRunner, Result
 from authz.cli import main
 from tests.support.cases.case_file import POLICY
 from tests.support.files import contents
+from tests.support.json_schema import faults
 from tests.support.repository import UPSTREAM
+from tests.support.tables import row
 
 NEW: Final = (
     "add", "explain_pipeline", "--description", "Explains a pipeline: its jobs, and what failed.",
@@ -81,21 +83,22 @@ def test_list_is_a_table_of_every_unit_primitive() -> None:
     assert [row.split()[0] for row in rows] == sorted(
         file.stem for file in (POLICY / "catalog/unit_primitives").iterdir()
     )
-    assert max(map(len, rows)) < 110
+    assert max(map(len, rows)) < 130
     assert not any(row.endswith(" ") for row in rows)
 
 
 @pytest.mark.parametrize(
     ("filters", "names"),
     [
-        (("--add-on", "duo_amazon_q", "--license-type", "ultimate", "--feature-category", "continuous_integration"),
-         {"troubleshoot_job"}),
+        (("--add-on", "duo_amazon_q", "--license-type", "ultimate", "--feature-category", "code_suggestions"),
+         {"complete_code", "generate_code"}),
         (("--backend-service", "duo_workflow_service"),
-         {"duo_agent_platform", "duo_chat", "duo_workflow_execute_workflow", "duo_workflow_generate_token"}),
+         {"duo_agent_platform", "duo_chat", "duo_workflow_execute_workflow", "duo_workflow_generate_token",
+          "self_hosted_duo_agent_platform"}),
         (("--backend", "sast"), {"security_scans"}),
         (("--operator", "amazon_q_operator", "--feature-category", "vulnerability_management"),
          {"explain_vulnerability", "resolve_vulnerability"}),
-        (("--free", "--feature-category", "global_search"), {"semantic_search_issue"}),
+        (("--free", "--feature-category", "global_search"), {"generate_embeddings_codebase"}),
         (("--free", "--feature-category", "code_suggestions"), set()),
         (("--free", "--feature-category", "code_suggestions", "--at", "2024-02-14 23:59:59 UTC"),
          {"code_suggestions", "complete_code", "generate_code"}),
@@ -131,7 +134,7 @@ def test_a_list_without_rows_says_so_beside_the_result() -> None:
         (("--operator", "x"), "operator 'x' is not in the catalog; there are: amazon_q_operator, "),
         (
             ("--feature-category", "chat"),
-            "feature category 'chat' is not in the catalog; there are: code_review_workflow",
+            "feature category 'chat' is not in the catalog; there are: activation, code_review_workflow",
         ),
         (("--at", "soon"), "'soon' should be a date such as 2024-10-17 00:00:00 UTC"),
         (("--format", "xml"), "'xml' is not one of 'text', 'json'"),
@@ -157,7 +160,7 @@ def test_show_finds_rules_and_services_by_line(policy: Path) -> None:
     for use in shown["used_by"]:
         file, _, line = use.rpartition(":")
         assert "complete_code" in Path(file).read_text().splitlines()[int(line) - 1]
-    assert {Path(use.rpartition(":")[0]).name for use in shown["used_by"]} == {"ai_gateway.yml", "code_suggestions.yml"}
+    assert {Path(use.rpartition(":")[0]).name for use in shown["used_by"]} == {"ai_gateway.yml", "ai_gateway_auth.yml"}
 
 
 def test_show_includes_keys_that_we_do_not_know_and_uses_by_another_name() -> None:
@@ -403,18 +406,18 @@ def test_remove_is_refused_while_a_rule_or_a_service_uses_it(policy: Path) -> No
 
 
 def test_remove_takes_away_what_nothing_uses(policy: Path) -> None:
-    result = run("remove", "include_file_context", policy=policy)
-    assert (result.exit_code, result.stdout) == (0, f"removed {unit(policy, 'include_file_context')}\n")
-    assert result.stderr == "'include_file_context' was not deprecated before: tell its users\n"
-    assert "include_file_context" not in listed(policy=policy)
+    result = run("remove", "include_local_git_context", policy=policy)
+    assert (result.exit_code, result.stdout) == (0, f"removed {unit(policy, 'include_local_git_context')}\n")
+    assert result.stderr == "'include_local_git_context' was not deprecated before: tell its users\n"
+    assert "include_local_git_context" not in listed(policy=policy)
 
 
 def test_remove_says_nothing_more_about_what_was_deprecated(policy: Path) -> None:
-    done("deprecate", "include_file_context", "--message", "m", "--url", "https://x.example", policy=policy)
-    assert done("remove", "include_file_context", policy=policy).startswith("removed ")
+    done("deprecate", "include_local_git_context", "--message", "m", "--url", "https://x.example", policy=policy)
+    assert done("remove", "include_local_git_context", policy=policy).startswith("removed ")
 
 
-# entitlements, export-legacy, schema
+# entitlements, export, schema
 
 
 ULTIMATE: Final = ("--license-type", "ultimate", "--gitlab-version", "17.8", "--at", "2026-01-01")
@@ -423,17 +426,22 @@ ULTIMATE: Final = ("--license-type", "ultimate", "--gitlab-version", "17.8", "--
 def test_entitlements_tell_what_is_granted_and_what_the_rest_lacks() -> None:
     text = done("entitlements", *ULTIMATE, "--add-on", "duo_pro")
     granted, _, rest = text.partition("not granted, because these are missing")
-    assert granted.startswith("granted (29)\n")
-    assert "  complete_code                   ai_gateway     paid since 2024-02-15\n" in granted
-    assert rest.startswith(" (16)\n")
-    assert "  amazon_q_integration         operator amazon_q_operator; add-on duo_amazon_q\n" in rest
-    assert "  include_repository_context   add-on duo_enterprise; GitLab 17.10\n" in rest
+    assert granted.startswith("granted (30)\n")
+    assert (
+        "  complete_code                           ai_gateway                        paid since 2024-02-15\n" in granted
+    )
+    assert rest.startswith(" (24)\n")
+    assert "  amazon_q_integration            operator amazon_q_operator; add-on duo_amazon_q\n" in rest
+    assert "  include_repository_context      add-on duo_enterprise; GitLab 17.10\n" in rest
 
 
 def test_entitlements_as_json() -> None:
     data = json.loads(done("entitlements", *ULTIMATE, "--backend-service", "duo_workflow_service", "--format", "json"))
-    names = ["duo_workflow_execute_workflow", "duo_workflow_generate_token"]
-    assert data == {"at": "2026-01-01T00:00:00Z", "granted": names, "lacking": {}}
+    assert data == {
+        "at": "2026-01-01T00:00:00Z",
+        "granted": ["duo_agent_platform", "duo_workflow_execute_workflow", "duo_workflow_generate_token"],
+        "lacking": {"duo_chat": ["add_on"], "self_hosted_duo_agent_platform": ["unit_primitive_operator"]},
+    }
     data = json.loads(done("entitlements", "--license-type", "free", "--backend", "sast", "--format", "json"))
     assert data["lacking"] == {"security_scans": ["operator_license_type", "license_type", "gitlab_version"]}
 
@@ -447,17 +455,16 @@ def test_entitlements_end_with_the_second_of_the_cut_off_date(at: str, granted: 
 def test_entitlements_tell_every_kind_of_lack() -> None:
     text = done("entitlements", "--license-type", "free", "--operator", "amazon_q_operator")
     ours = "license ultimate for amazon_q_operator; add-on duo_amazon_q for amazon_q_operator"
-    assert f"  security_scans                  {ours}; license ultimate; GitLab 17.5\n" in text
+    assert f"  security_scans                          {ours}; license ultimate; GitLab 17.5\n" in text
     rest = "operator gitlab_cloud_operator or self_hosted_operator; license premium or ultimate; add-on duo_enterprise"
-    assert f"  glab_ask_git_command            {ours}; {rest}; GitLab 17.2\n" in text
+    assert f"  glab_ask_git_command                    {ours}; {rest}; GitLab 17.2\n" in text
     assert not text.startswith("granted")
 
 
 def test_entitlements_by_another_operator() -> None:
     text = done("entitlements", *ULTIMATE, "--operator", "self_hosted_operator", "--backend", "sast")
     assert text == (
-        "not granted, because these are missing (1)\n"
-        "  security_scans  add-on duo_pro or duo_enterprise for self_hosted_operator\n"
+        "not granted, because these are missing (1)\n  security_scans  add-on duo_enterprise for self_hosted_operator\n"
     )
 
 
@@ -501,6 +508,60 @@ def test_the_legacy_export_needs_a_realm() -> None:
     assert "'saas' is not one of 'gitlab-com', 'self-managed'" in refused("export-legacy", "--realm", "saas")
 
 
+def test_the_json_export_is_the_same_bytes_in_every_process() -> None:
+    command = [sys.executable, "-m", "authz", "catalog", "export", "--policy", str(UPSTREAM)]
+    for seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        printed = subprocess.run(command, capture_output=True, check=True, timeout=60, env=environment).stdout
+        assert printed == (UPSTREAM / "catalog.json").read_bytes()
+
+
+def test_the_json_export_has_every_entry_of_the_shipped_catalog_and_keeps_its_schema() -> None:
+    exported = json.loads(done("export", "--format", "catalog-json"))
+    for folder, entries in exported.items():
+        assert [entry["name"] for entry in entries] == sorted(
+            file.stem for file in (POLICY / "catalog" / folder).iterdir()
+        )
+    schema = json.loads(done("schema", "catalog_json"))
+    assert faults(exported, schema, schema) == []
+
+
+def test_the_json_export_names_each_key_that_it_leaves_out_beside_the_result(policy: Path) -> None:
+    plain = done("export", policy=policy)
+    changed = (unit(policy, "ask_build"), policy / "catalog/add_ons/duo_pro.yml")
+    for file in changed:
+        file.write_text(file.read_text() + "sku: 1\n")
+    result = run("export", policy=policy)
+    assert (result.exit_code, result.stdout) == (0, plain)
+    assert result.stderr.splitlines() == [
+        f"{file}:{len(file.read_text().splitlines())}: key 'sku' is not exported: it is unknown" for file in changed
+    ]
+
+
+def test_keys_of_the_json_export_are_sorted() -> None:
+    text = done("export")
+    assert text == json.dumps(json.loads(text), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+@pytest.mark.parametrize("syntax", ["yaml", "json"])
+def test_export_prints_the_legacy_formats_as_export_legacy_does(syntax: str) -> None:
+    realm = ("--realm", "self-managed")
+    assert done("export", "--format", f"legacy-{syntax}", *realm) == done("export-legacy", "--format", syntax, *realm)
+
+
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [
+        row("a format that it has not", ("--format", "xml"), "'xml' is not one of 'catalog-json', 'legacy-yaml', "),
+        row("a realm that it has not", ("--realm", "saas"), "'saas' is not one of 'gitlab-com', 'self-managed'"),
+        row("a legacy format without a realm", ("--format", "legacy-yaml"), "add --realm gitlab-com or --realm self-"),
+        row("a realm where it plays no part", ("--realm", "gitlab-com"), "the same in every realm: leave --realm out"),
+    ],
+)
+def test_an_export_that_cannot_be_is_a_mistake(flags: tuple[str, ...], problem: str) -> None:
+    assert problem in refused("export", *flags)
+
+
 def test_schemas_are_printed_one_by_one_and_all_together() -> None:
     every = json.loads(done("schema"))
     assert every.keys() == {file.stem for file in (POLICY / "schema").iterdir()}
@@ -522,6 +583,181 @@ def test_a_mistake_about_schemas_is_reported(tmp_path: Path) -> None:
     assert "Not a directory" in refused("schema", "--write", str(tmp_path / "file/inside"), code=1)
 
 
+# forecast and gone
+
+
+GOES: Final = """\
+backend_service: sast
+prefix: {prefix}
+rules:
+  - path: /later/{{name}}
+    methods: [GET, POST]
+    public: true
+    gone: 2027-03-01
+  - path: /at-once
+    methods: [POST]
+    gone: 2027-02-01
+"""
+
+
+@pytest.fixture
+def going(policy: Path) -> Path:
+    """A policy in which two endpoints go, and one unit primitive is no longer free, all in 2027."""
+    for file in (policy / "rules").iterdir():
+        if "gone:" in file.read_text():
+            file.unlink()
+    (policy / "rules/going.yml").write_text(GOES.format(prefix="/going"))
+    done("update", "duo_agent_platform", "--cut-off-date", "2027-02-28 12:00:00 UTC", policy=policy)
+    return policy
+
+
+def forecast(*flags: str, at: str, policy: Path) -> list[str]:
+    """Return the lines of a forecast, without the heading."""
+    return done("forecast", "--at", at, *flags, policy=policy).splitlines()[1:]
+
+
+def test_a_forecast_has_a_line_for_each_change_by_date(going: Path) -> None:
+    done("deprecate", "ask_build", "--message", "duo_chat answers this", "--url", "https://x.example", policy=going)
+    assert forecast(at="2027-01-01", policy=going) == [
+        "2027-02-28 12:00:00 UTC  duo_agent_platform             free until then, then for duo_core or duo_pro or "
+        "duo_enterprise or gitlab_credits",
+        "2027-03-01               GET, POST /going/later/{name}  answers 410 from then on",
+        "no date                  ask_build                      deprecated: duo_chat answers this",
+    ]
+
+
+def test_a_forecast_for_programs_says_the_same(going: Path) -> None:
+    done("deprecate", "ask_build", "--message", "duo_chat answers this", "--url", "https://x.example", policy=going)
+    printed = done("forecast", "--at", "2027-01-01", "--days", "60", "--format", "json", policy=going)
+    add_ons = yaml.safe_load(unit(going, "duo_agent_platform").read_text())["add_ons"]
+    assert json.loads(printed) == {
+        "at": "2027-01-01T00:00:00Z",
+        "until": "2027-03-02T00:00:00Z",
+        "changes": [
+            {
+                "change": "paid",
+                "date": "2027-02-28T12:00:00Z",
+                "unit_primitive": "duo_agent_platform",
+                "add_ons": add_ons,
+            },
+            {
+                "change": "gone",
+                "date": "2027-03-01T00:00:00Z",
+                "path": "/going/later/{name}",
+                "methods": ["GET", "POST"],
+                "backend_service": "sast",
+                "gone": False,
+                "ahead": True,
+                "file": str(going / "rules/going.yml"),
+                "line": 4,
+            },
+            {
+                "change": "deprecated",
+                "date": None,
+                "unit_primitive": "ask_build",
+                "message": "duo_chat answers this",
+                "url": "https://x.example",
+            },
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("at", "days", "dates"),
+    [
+        row("the day before the last of them", "2027-01-31", "28", []),
+        row("as far as the second of the first", "2027-01-31 12:00:00 UTC", "28", ["2027-02-28"]),
+        row("as far as both", "2027-02-01", "28", ["2027-02-28", "2027-03-01"]),
+        row("a second before the first", "2027-02-28 11:59:59 UTC", "365", ["2027-02-28", "2027-03-01"]),
+        row("from the second of the first on", "2027-02-28 12:00:00 UTC", "365", ["2027-03-01"]),
+        row("from the second of the last on", "2027-03-01", "365", []),
+        row("to the end of time", "2027-02-28", "99999999999", ["2027-02-28", "2027-03-01"]),
+    ],
+)
+def test_a_forecast_ends_with_its_last_second(at: str, days: str, dates: list[str], going: Path) -> None:
+    data = json.loads(done("forecast", "--at", at, "--days", days, "--format", "json", policy=going))
+    assert [change["date"][:10] for change in data["changes"]] == dates
+
+
+def test_a_forecast_without_changes_says_so_beside_the_result(going: Path) -> None:
+    result = run("forecast", "--at", "2027-03-01", policy=going)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "nothing changes from 2027-03-01 to 2028-02-29\n"
+
+
+def test_what_lists_no_add_on_is_for_everybody_after_its_date_too(going: Path) -> None:
+    done("update", "duo_agent_platform", "--clear", "add_ons", policy=going)
+    assert "free until then, then still for everybody: it lists no add-on" in forecast(at="2027-01-01", policy=going)[0]
+
+
+def test_a_catalog_without_rules_has_a_forecast_and_no_endpoints() -> None:
+    assert forecast("--days", "1", at="2024-10-16", policy=UPSTREAM)[0].startswith("2024-10-17  documentation_search")
+    result = run("gone", policy=UPSTREAM)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no endpoint is marked as gone\n")
+
+
+def test_gone_lists_endpoints_by_date_with_their_rule(going: Path) -> None:
+    rule = going / "rules/going.yml"
+    assert done("gone", "--at", "2027-01-01", policy=going).splitlines() == [
+        "DATE        STATE                 METHODS    PATH                 RULE",
+        f"2027-02-01  gone before its date  POST       /going/at-once       {rule}:8",
+        f"2027-03-01  lies ahead            GET, POST  /going/later/{{name}}  {rule}:4",
+    ]
+    assert [line.split("  ")[1] for line in done("gone", "--at", "2027-03-01", policy=going).splitlines()[1:]] == [
+        "gone",
+        "gone",
+    ]
+
+
+def test_the_shipped_endpoints_that_are_gone_are_listed() -> None:
+    endpoints = json.loads(done("gone", "--format", "json"))
+    assert [(each["path"], each["date"][:10], each["gone"], each["ahead"]) for each in endpoints] == [
+        ("/ai/v3/completions", "2024-01-02", True, False),
+        ("/ai/v1/amazon_q/application", "2024-12-09", True, False),
+        ("/ai/v1/x-ray/libraries", "2026-04-29", True, False),
+    ]
+    for each in endpoints:
+        assert each["path"].endswith(Path(each["file"]).read_text().splitlines()[each["line"] - 1].split()[-1])
+
+
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [
+        row("no date", ("--at", "soon"), "'soon' should be a date such as 2024-10-17 00:00:00 UTC"),
+        row("no format", ("--format", "xml"), "'xml' is not one of 'text', 'json'"),
+    ],
+)
+@pytest.mark.parametrize("command", ["forecast", "gone"])
+def test_a_wrong_flag_of_forecast_and_gone_is_a_mistake(command: str, flags: tuple[str, ...], problem: str) -> None:
+    assert problem in refused(command, *flags)
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "a"])
+def test_a_forecast_looks_ahead(days: str) -> None:
+    assert "Invalid value for '--days'" in refused("forecast", "--days", days)
+
+
+@pytest.mark.parametrize(
+    ("written", "broken", "problem"),
+    [
+        row(
+            "a wrong date", "2027-02-01", "soon", "10: rules[1].gone: should be a date such as 2024-10-17 00:00:00 UTC"
+        ),
+        row("a path that cannot be", "/at-once", "at-once", "8: path 'at-once': a path begins with /"),
+        row("a path with two rules", "/at-once", "/later/{name}", "8: POST on this path has two rules"),
+    ],
+)
+@pytest.mark.parametrize("command", ["forecast", "gone"])
+def test_a_broken_rule_is_reported_with_its_line(
+    command: str, written: str, broken: str, problem: str, going: Path
+) -> None:
+    file = going / "rules/going.yml"
+    file.write_text(file.read_text().replace(written, broken))
+    found, last = refused(command, policy=going, code=1).splitlines()
+    assert found.startswith(f"{file}:{problem}")
+    assert last == "authz: 1 problem to fix"
+
+
 # how a broken policy is reported
 
 
@@ -533,6 +769,9 @@ COMMANDS: Final = {
     "deprecate": ("deprecate", "duo_chat", "--message", "m", "--url", "https://x.example"),
     "remove": ("remove", "duo_chat"),
     "entitlements": ("entitlements", "--license-type", "free"),
+    "forecast": ("forecast",),
+    "gone": ("gone",),
+    "export": ("export",),
     "export-legacy": ("export-legacy", "--realm", "gitlab-com"),
 }
 

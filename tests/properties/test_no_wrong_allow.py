@@ -84,6 +84,18 @@ def bearer_may_pass(
     )
 
 
+def is_bounded(answer: bytes) -> bool:
+    """Whether Envoy is told how long a stream may live."""
+    headers = CheckResponse.FromString(answer).ok_response.headers
+    return any(option.header.key == "x-envoy-upstream-stream-duration-ms" for option in headers)
+
+
+def ends_with_token(rules: list[TwinRule], method: str, target: str) -> bool:
+    path = twin.decode(target)
+    rule = "ambiguous_path" if path is None else twin.match(rules, method, path)
+    return not isinstance(rule, str) and rule.entry.get("deadline") == "token"
+
+
 def _has_authentication_type(rule: TwinRule, headers: Mapping[str, str]) -> bool:
     said = headers.get("x-gitlab-authentication-type")
     return said == "oidc" or (said is None and rule.entry.get("authentication_type") == "optional")
@@ -114,7 +126,9 @@ def test_a_genuine_token_opens_what_the_twin_says_and_nothing_else(
     bearer = Bearer(issuer, audience, tuple(scopes), claims)
     sent = {**headers, "authorization": f"Bearer {bearer.token()}"}
     message = _message(method, target, label, sent)
-    assert passes(check(message)) == bearer_may_pass(twin_rules, method, target, label, headers, bearer)
+    answer = check(message)
+    assert passes(answer) == bearer_may_pass(twin_rules, method, target, label, headers, bearer)
+    assert is_bounded(answer) == (passes(answer) and ends_with_token(twin_rules, method, target))
 
 
 @given(target=targets, scopes=scope_sets, claims=claim_sets, data=st.data())

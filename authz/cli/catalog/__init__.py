@@ -16,7 +16,10 @@ _COMMANDS: Final = {
     "deprecate": ("authz.cli.catalog.change:deprecate", "Mark a unit primitive as deprecated."),
     "remove": ("authz.cli.catalog.change:remove", "Remove a unit primitive that nothing uses."),
     "entitlements": ("authz.cli.catalog.show:entitlements", "Show what a customer is entitled to, and what it lacks."),
-    "export-legacy": ("authz.cli.catalog.show:export_legacy", "Print the catalog as legacy services."),
+    "forecast": ("authz.cli.catalog.forecast:forecast", "Show what changes on which date."),
+    "gone": ("authz.cli.catalog.forecast:gone", "List the endpoints that answer 410, or will."),
+    "export": ("authz.cli.catalog.export:export", "Print the whole catalog as GitLab reads it."),
+    "export-legacy": ("authz.cli.catalog.export:export_legacy", "Print the catalog as legacy services."),
     "schema": ("authz.cli.catalog.schemas:schema", "Print the JSON Schema of one kind of file, or of all."),
 }
 

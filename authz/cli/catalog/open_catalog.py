@@ -12,20 +12,24 @@ from authz.documents.findings import Findings
 from authz.documents.hints import nearest
 from authz.documents.reader import Document, read_folder
 from authz.policy.catalog.model import Catalog
-from authz.policy.catalog.reader import catalog_folder, known_names, read_catalog_files
-from authz.policy.catalog.schema import ServiceFile, UnitPrimitiveFile
+from authz.policy.catalog.reader import CatalogFiles, catalog_folder, known_names, read_catalog_files
+from authz.policy.catalog.schema import UnitPrimitiveFile
 from authz.policy.rules.schema import RulesFile
 
 
 @dataclass(frozen=True, slots=True)
 class OpenCatalog:
-    """A catalog without problems, and the files of its unit primitives and services."""
+    """A catalog without problems, and the files that it was read from."""
 
     policy: Path
     root: Path
-    catalog: Catalog
+    files: CatalogFiles
     units: Mapping[str, Document[UnitPrimitiveFile]]
-    services: tuple[Document[ServiceFile], ...]
+
+    @property
+    def catalog(self) -> Catalog:
+        """The values."""
+        return self.files.catalog
 
     def unit(self, name: str) -> Document[UnitPrimitiveFile]:
         """Return a unit primitive's file. Raises UsageError if there is none."""
@@ -70,7 +74,7 @@ class OpenCatalog:
 
     def _in_services(self, name: str) -> Iterator[tuple[Path, int]]:
         names = {name, *self.unit(name).content.alias_names}
-        for service in self.services:
+        for service in self.files.services:
             for position, each in enumerate(service.content.unit_primitives):
                 if each in names:
                     yield service.file, service.line(("unit_primitives", position))
@@ -85,4 +89,4 @@ def open_catalog(policy: Path) -> OpenCatalog:
     files = read_catalog_files(policy, findings)
     findings.conclude()
     units = MappingProxyType({document.content.name: document for document in files.units})
-    return OpenCatalog(policy, catalog_folder(policy) or policy, files.catalog, units, files.services)
+    return OpenCatalog(policy, catalog_folder(policy) or policy, files, units)

@@ -1,4 +1,4 @@
-"""`authz catalog schema`: the JSON Schemas of all policy files, for editors."""
+"""`authz catalog schema`: the JSON Schemas of all policy files, for editors, and of the exported catalog."""
 
 import json
 from pathlib import Path
@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from authz.cli.catalog.text import json_text
 from authz.limits.schema import LimitsFile
+from authz.policy.catalog.catalog_json import CatalogJson
 from authz.policy.catalog.schema import SCHEMAS as CATALOG_SCHEMAS
 from authz.policy.issuers import IssuersFile
 from authz.policy.revocations import RevocationsFile
@@ -23,8 +24,9 @@ SCHEMAS: Final[dict[str, type[BaseModel]]] = {
     "revocations": RevocationsFile,
     "limits": LimitsFile,
     **CATALOG_SCHEMAS,
+    "catalog_json": CatalogJson,
 }
-"""The schema of `issuers.yml`, `rules/*.yml` and so on, and of the files in each folder of a catalog."""
+"""The schema of `issuers.yml`, `rules/*.yml` and so on, of the files in each folder of a catalog, and of its export."""
 
 
 @click.command()

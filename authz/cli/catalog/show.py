@@ -1,25 +1,18 @@
-"""`authz catalog list`, `show`, `entitlements` and `export-legacy`: print the catalog, or what follows from it."""
+"""`authz catalog list`, `show` and `entitlements`: print the catalog, or what follows from it."""
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, assert_never
+from typing import Any, assert_never
 
 import click
 
+from authz.cli.catalog.dates import AT
 from authz.cli.catalog.open_catalog import OpenCatalog, open_catalog
-from authz.cli.catalog.text import FORMAT, json_text, table
+from authz.cli.catalog.text import FORMAT, either, json_text, table
 from authz.cli.customer import CustomerFlags, check_known, customer_options
-from authz.cli.options import POLICY, Parsed
-from authz.documents.editor import dumped
-from authz.documents.schema import moment
+from authz.cli.options import POLICY
 from authz.policy.catalog.entitlement import Customer, Lack, lacks
-from authz.policy.catalog.legacy import REALMS, legacy_services
 from authz.policy.catalog.model import Catalog, UnitPrimitive
-
-_AT: Final = click.option(
-    "--at", type=Parsed("date", moment), help="Show access at another time than now, such as '2024-10-17 00:00:00 UTC'."
-)
 
 
 @click.command("list")
@@ -31,7 +24,7 @@ _AT: Final = click.option(
 @click.option("--feature-category", help="Only what belongs to this category.")
 @click.option("--deprecated", is_flag=True, help="Only what is deprecated.")
 @click.option("--free", is_flag=True, help="Only what needs no add-on.")
-@_AT
+@AT
 @FORMAT
 def list_(
     policy: Path,
@@ -67,7 +60,7 @@ def list_(
 @click.command()
 @click.argument("name")
 @POLICY
-@_AT
+@AT
 @FORMAT
 def show(name: str, policy: Path, at: datetime | None, as_json: bool) -> None:
     """Show one unit primitive and what uses it."""
@@ -88,7 +81,7 @@ def show(name: str, policy: Path, at: datetime | None, as_json: bool) -> None:
 @POLICY
 @customer_options
 @click.option("--backend-service", "--backend", help="Only what this backend service serves.")
-@_AT
+@AT
 @FORMAT
 def entitlements(
     policy: Path, backend_service: str | None, at: datetime | None, as_json: bool, **customer_flags: Any
@@ -109,16 +102,6 @@ def entitlements(
         click.echo(json_text({"at": f"{now:%Y-%m-%dT%H:%M:%SZ}", "granted": granted, "lacking": rest}))
         return
     _print(catalog, customer, lacking, now)
-
-
-@click.command("export-legacy")
-@click.option("--realm", type=click.Choice(REALMS), required=True, help="Which GitLab reads it: services differ.")
-@POLICY
-@click.option("--format", "format_", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
-def export_legacy(realm: str, policy: Path, format_: str) -> None:
-    """Print the catalog as legacy services. Equal catalogs give equal bytes."""
-    services = legacy_services(open_catalog(policy).catalog, realm)
-    click.echo(json_text(services) if format_ == "json" else dumped(services), nl=format_ == "json")
 
 
 def _access(unit: UnitPrimitive, now: datetime) -> str:
@@ -171,21 +154,17 @@ def _need(lack: Lack, unit: UnitPrimitive, customer: Customer, catalog: Catalog,
     """Return what a customer would need in place of a lack."""
     match lack:
         case Lack.OPERATOR:
-            return f"operator {_any(sorted(catalog.operators))}"
+            return f"operator {either(sorted(catalog.operators))}"
         case Lack.OPERATOR_LICENSE_TYPE:
-            return f"license {_any(catalog.operators[customer.operator].license_types)} for {customer.operator}"
+            return f"license {either(catalog.operators[customer.operator].license_types)} for {customer.operator}"
         case Lack.OPERATOR_ADD_ON:
-            return f"add-on {_any(catalog.operators[customer.operator].add_ons)} for {customer.operator}"
+            return f"add-on {either(catalog.operators[customer.operator].add_ons)} for {customer.operator}"
         case Lack.UNIT_PRIMITIVE_OPERATOR:
-            return f"operator {_any(unit.operators)}"
+            return f"operator {either(unit.operators)}"
         case Lack.LICENSE_TYPE:
-            return f"license {_any(unit.license_types)}"
+            return f"license {either(unit.license_types)}"
         case Lack.ADD_ON:
-            return f"add-on {_any(unit.add_ons)}"
+            return f"add-on {either(unit.add_ons)}"
         case Lack.GITLAB_VERSION:
             return f"GitLab {unit.least_version(now)}"
     assert_never(lack)
-
-
-def _any(names: Iterable[str]) -> str:
-    return " or ".join(names)

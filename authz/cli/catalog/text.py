@@ -1,7 +1,7 @@
 """What commands print: aligned text for people, JSON for programs."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import click
@@ -20,6 +20,11 @@ FORMAT: Final = click.option(
 def json_text(data: Any) -> str:  # Any: whatever JSON can hold
     """Return data as JSON that people can read too."""
     return json.dumps(data, indent=2, ensure_ascii=False)
+
+
+def either(names: Iterable[str]) -> str:
+    """Return names of which one is enough, as words."""
+    return " or ".join(names)
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

@@ -33,10 +33,13 @@ def catalog_folder(policy: Path) -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class CatalogFiles:
-    """A catalog, and the files of its unit primitives and services."""
+    """A catalog, and the files that it was read from."""
 
     catalog: Catalog
     units: tuple[Document[UnitPrimitiveFile], ...]
+    backend_services: tuple[Document[BackendServiceFile], ...]
+    add_ons: tuple[Document[BundleFile], ...]
+    license_types: tuple[Document[BundleFile], ...]
     services: tuple[Document[ServiceFile], ...]
 
 
@@ -57,6 +60,8 @@ def read_catalog_files(policy: Path, findings: Findings) -> CatalogFiles:
     units = read_kind(root / "unit_primitives", UnitPrimitiveFile, findings)
     services = read_kind(root / "services", ServiceFile, findings)
     operators = read_kind(root / "operators", OperatorFile, findings)
+    add_ons = read_kind(root / "add_ons", BundleFile, findings)
+    license_types = read_kind(root / "license_types", BundleFile, findings)
     aliases = _aliases(units, findings)
     known = dict(known_names(policy))
     known["unit_primitives"] = {*known["unit_primitives"], *aliases}
@@ -66,12 +71,12 @@ def read_catalog_files(policy: Path, findings: Findings) -> CatalogFiles:
     catalog = Catalog(
         unit_primitives=_built(units, UnitPrimitiveFile.built),
         backend_services=_built(backends, BackendServiceFile.built),
-        add_ons=_names(read_kind(root / "add_ons", BundleFile, findings)),
-        license_types=_names(read_kind(root / "license_types", BundleFile, findings)),
+        add_ons=_names(add_ons),
+        license_types=_names(license_types),
         services=_with_own_names(_built(services, ServiceFile.built), aliases),
         operators=_built(operators, OperatorFile.built),
     )
-    return CatalogFiles(catalog, tuple(units), tuple(services))
+    return CatalogFiles(catalog, tuple(units), tuple(backends), tuple(add_ons), tuple(license_types), tuple(services))
 
 
 def read_kind(folder: Path, schema: type[F], findings: Findings) -> list[Document[F]]:

@@ -139,7 +139,7 @@ class _RuleReader:
 
     def _check_names(self, entry: AccessEntry, where: Where) -> None:
         self._once(entry.required_headers or [], (*where, "required_headers"))
-        self._once_of_keys(list(entry.bind or ()), (*where, "bind"))
+        self._once(entry.bind or {}, (*where, "bind"))
         for inside, names in entry.named_unit_primitives():
             self._known(names, (*where, *inside))
         self._check_issuers(entry.not_issuers or [], (*where, "not_issuers"))
@@ -186,15 +186,13 @@ class _RuleReader:
         backend, backends = self._document.content.backend_service, unit.backend_services
         return not backends or backend in backends or backend not in self._catalog.backend_services
 
-    def _once(self, names: Sequence[str], where: Where) -> None:
+    def _once(self, names: Sequence[str] | Mapping[str, str], where: Where) -> None:
+        """Report names that differ at most in capitals: entries of a list, or keys."""
+        known: set[str] = set()
         for position, name in enumerate(names):
-            if name.lower() in (earlier.lower() for earlier in names[:position]):
-                self._report((*where, position), f"'{name}' appears twice")
-
-    def _once_of_keys(self, names: Sequence[str], where: Where) -> None:
-        for position, name in enumerate(names):
-            if name.lower() in (earlier.lower() for earlier in names[:position]):
-                self._report((*where, name), f"'{name}' appears twice")
+            if name.lower() in known:
+                self._report((*where, name if isinstance(names, Mapping) else position), f"'{name}' appears twice")
+            known.add(name.lower())
 
     def _report(self, where: Where, message: str) -> None:
         self._document.problem(where, message, self._findings)

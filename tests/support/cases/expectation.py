@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, Literal
 
 import grpc
 
@@ -17,6 +17,7 @@ from tests.support.minting import SEATS
 from tests.support.repository import CASES as CASE_FILES
 from tests.support.tiers import tier_of
 
+STREAM_DURATION: Final = "x-envoy-upstream-stream-duration-ms"
 SAAS_TIER: Final = "large"
 """The tier that tiers.yml assigns to gitlab.com."""
 CODES: Final = {code.value[0]: code.name for code in grpc.StatusCode}
@@ -163,8 +164,16 @@ def observed(message: bytes, token_error: str | None) -> dict[str, object]:
         "reply": _headers(reply.headers),
         "token_error": token_error,
         "metadata": {name: value.string_value for name, value in response.dynamic_metadata.fields.items()},
-        "request_headers": _headers(response.ok_response.headers),
+        "request_headers": {
+            name: value for name, value in _headers(response.ok_response.headers).items() if name != STREAM_DURATION
+        },
     }
+
+
+def stream_duration(message: bytes) -> int | Literal["never"]:
+    """Return how many milliseconds Envoy is to let a stream live."""
+    found = _headers(CheckResponse.FromString(message).ok_response.headers).get(STREAM_DURATION)
+    return "never" if found is None else int(found)
 
 
 def _headers(options: Iterable[HeaderValueOption]) -> Texts:

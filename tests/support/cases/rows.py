@@ -123,6 +123,8 @@ class Row(Schema):
     """The value for <name> in the reason's message."""
     text: str | None = None
     """The message, where it is the rule's own."""
+    ends_after: int | Literal["never"] | None = None
+    """Milliseconds that a stream may live, or `never` where authz does not bound it; None: not compared."""
     shadow: str | None = None
     """The reason of the rule that is tried."""
     token_error: str | None = None
@@ -142,6 +144,7 @@ class Row(Schema):
                 "deny",
                 "names",
                 "text",
+                "ends_after",
                 "shadow",
                 "token_error",
                 "metadata",

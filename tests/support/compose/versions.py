@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from tests.support.compose.door import Door, docker
 
 PYTHON = "import {0}, platform; print('CPython', platform.python_version(), '{0}', {0}.__version__)"
-SAMPLES = ("ai-gateway", "duo-workflow", "observability", "sast")
+SAMPLES = ("ai-gateway", "duo-workflow-service", "observability", "sast")
 # The command that prints each program's version.
 ASKED: Mapping[str, tuple[str, ...]] = {
     "envoy": ("envoy", "--version"),
