@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import socket
 import time
 import uuid
 from typing import Final
@@ -88,6 +89,16 @@ def test_a_client_cannot_lengthen_its_stream(client: HttpClient, request_id: str
     with pytest.raises(http.client.IncompleteRead):
         client.ask("POST", f"{CHAT}?events=200&interval=0.1", ["duo_chat"], claims=claims, headers=more)
     assert seconds_since(started) < LIFE + 2
+
+
+def test_an_answer_that_has_not_begun_when_the_token_ends_is_a_timeout(door: Door, client: HttpClient) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # connections are opened, but not accepted
+        port = silent.getsockname()[1]
+        unnoticed = f"port_value: {port}}}}}, health_check_config: {{disable_active_health_check: true}}}}"
+        with door.edited(clusters=[("port_value: 8101}}}", unnoticed), ("port_value: 8102}}}", unnoticed)]):
+            answer = client.ask("POST", CHAT, ["duo_chat"], claims={"exp": int(time.time()) + LIFE})
+    assert (answer.status, answer.json()["reason"]) == (504, "stream_too_long")
+    assert door.log_line(answer.request_id)["details"] == ENDED
 
 
 def test_the_backend_does_not_see_the_bound(client: HttpClient) -> None:

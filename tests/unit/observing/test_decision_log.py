@@ -1,5 +1,6 @@
 """The decision log: enough to decide anew, nothing that opens a door, and nothing a client can write lines with."""
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from authz.deciding.access import decide, demand, identify
 from authz.deciding.observation import Observation
 from authz.model import Claims, Request, TokenRule
-from authz.observing.decision_log import _TOKEN, MAX_PATH, DecisionLog, _path
+from authz.observing.decision_log import _TOKEN, MAX_PATH, DecisionLog, HeaderValues, _path
 from authz.observing.line_writer import MAX_LINE
 from authz.policy.load import Policy
 from authz.tokens.claims import validity_error
@@ -29,10 +30,10 @@ Line = dict[str, Any]  # Any: JSON
 ID: Final = "1543f25e-0604-443f-b7de-1f83989e68fa"
 
 
-def written(observation: Observation) -> str:
+def written(observation: Observation, header_values: HeaderValues = HeaderValues.HASHED) -> str:
     """Return the one line of an observation."""
     lines: list[str] = []
-    DecisionLog(lambda render: lines.append(render()), 1.0, worker=3).observe(observation)
+    DecisionLog(lambda render: lines.append(render()), 1.0, 3, header_values).observe(observation)
     ((line),) = lines
     return line
 
@@ -289,6 +290,7 @@ MEMBERS: Final = {
     *("path", "route_label", "backend_service", "unit_primitives", "unit_primitive_header", "tier", "issuer", "key_id"),
     *("certificates", "token_type", "realm", "instance_id", "user_id", "subject", "token_id", "scopes", "audiences"),
     *("seats", "issued", "not_before", "expires", "headers", "revision", "duration_us", "worker", "cut"),
+    *("mismatch", "shadow_reason", "root_namespace_id", "claims"),
 }
 
 
@@ -332,6 +334,41 @@ def test_a_piece_of_the_token_is_no_user(policy: Policy) -> None:
     for user, shown in ((authorization[-100:], "[token]"), (authorization[-15:], authorization[-15:])):
         line = line_of(observed(policy, headers={"authorization": authorization, "x-gitlab-global-user-id": user}))
         assert (line["reason"], line["user_id"]) == ("allowed", shown)
+
+
+CLAIMED_HASH: Final = hashlib.sha256(INSTANCE.encode()).hexdigest()[:16]
+
+
+@pytest.mark.parametrize(
+    ("header_values", "said", "shown"),
+    [
+        row("plain", HeaderValues.PLAIN, "other", {"header": "other", "claim": INSTANCE}),
+        row("hashed", HeaderValues.HASHED, "other", {"header": "d9298a10d1b07358", "claim": CLAIMED_HASH}),
+        row("off", HeaderValues.OFF, "other", None),
+        row("plain and empty", HeaderValues.PLAIN, "", {"header": "", "claim": INSTANCE}),
+        row("hashed and empty", HeaderValues.HASHED, "", {"header": "", "claim": CLAIMED_HASH}),
+        row("plain and long", HeaderValues.PLAIN, "o" * 1_000, {"header": "o" * 256, "claim": INSTANCE}),
+        row(
+            "plain and a token",
+            HeaderValues.PLAIN,
+            "eyJhbGciOiJub25lIn0.eyJpc3MiOiJ4In0.c2ln",
+            {"header": "[token]", "claim": INSTANCE},
+        ),
+    ],
+)
+def test_a_mismatch_is_shown_as_the_flag_says(
+    policy: Policy, header_values: HeaderValues, said: str, shown: object
+) -> None:
+    line = json.loads(written(observed(policy, headers={"x-gitlab-instance-id": said}), header_values))
+    assert (line["reason"], line["named"]) == ("header_mismatch", "X-Gitlab-Instance-Id")
+    assert line.get("mismatch") == shown
+
+
+def test_a_mismatch_never_shows_a_piece_of_the_token(policy: Policy) -> None:
+    authorization = f"Bearer {Minter().token()}"
+    headers = {"authorization": authorization, "x-gitlab-instance-id": authorization[-60:]}
+    line = json.loads(written(observed(policy, headers=headers), HeaderValues.PLAIN))
+    assert line["mismatch"] == {"header": "[token]", "claim": INSTANCE}
 
 
 def test_a_path_is_cut(policy: Policy) -> None:
