@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Final, NamedTuple
 
+import pytest
+
 from tests.support.cases.case_file import EVERY_SCOPE
 from tests.support.e2e.door import Door
 from tests.support.e2e.http_client import HttpClient, audience
@@ -108,6 +110,7 @@ class Sender:
         self._connection.close()
 
 
+@pytest.mark.timeout(1_200)  # for 100,000 paths
 def test_the_path_that_is_judged_routed_and_received_is_one(door: Door, client: HttpClient) -> None:
     http.client._contains_disallowed_url_pchar_re = http.client.re.compile("[\x00-\x20\x7f]")  # type: ignore[attr-defined]  # paths as they are
     with closing(Sender(client)) as sender:
