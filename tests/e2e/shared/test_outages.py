@@ -93,6 +93,7 @@ def test_a_setting_turns_it_into_503(strict: SharedGate, kind: str) -> None:
         assert answer.status == 503
         assert answer.json() == {
             "error": "Service unavailable",
+            "detail": "Service unavailable",
             "reason": "not_ready",
             "request_id": answer.request_id,
         }
