@@ -60,7 +60,7 @@ def test_the_line_of_a_refusal_has_the_reason_but_no_identity(door: Door, client
 
 def test_no_line_holds_a_token_or_a_query(door: Door, client: HttpClient) -> None:
     token = client.mint.token(claims={"scopes": ["complete_code"]})
-    for path in (COMPLETIONS, "/ai/v9/nothing", "/nowhere", "/ai/v2/code%2fcompletions"):
+    for path in (COMPLETIONS, "/ai/v9/nothing", "/nowhere", "/ai/v2/code%252fcompletions"):
         answer = client.ask("POST", f"{path}?secret=s3cr3t", headers={"authorization": f"Bearer {token}"})
     door.log_line(client.ask("POST", COMPLETIONS).request_id)
     log = json.dumps(list(door.envoy.log_lines()))
