@@ -87,7 +87,7 @@ class TierEntry(Schema):
 
     share: ShareForm
     instance: LimitForm
-    namespace: LimitForm | None = None
+    namespace: LimitForm | None = Field(None, description="What one root namespace of gitlab.com may send.")
     user: LimitForm
 
 
@@ -96,7 +96,7 @@ class PartialTierEntry(Schema):
 
     share: ShareForm | None = None
     instance: LimitForm | None = None
-    namespace: LimitForm | None = None
+    namespace: LimitForm | None = Field(None, description="What one root namespace of gitlab.com may send.")
     user: LimitForm | None = None
 
     @model_validator(mode="after")
