@@ -132,6 +132,10 @@ def test_one_id_may_be_that_of_an_instance_and_of_a_namespace(tmp_path: Path) ->
     assert [each.scope for each in limits(tmp_path, both).exceptions] == [Scope.INSTANCE, Scope.NAMESPACE]
 
 
+def test_only_instances_are_called_unknown_by_authz(tmp_path: Path) -> None:
+    assert problems(tmp_path, with_exception(excepted("alpha: {namespace: 9/minute}", "unknown", "namespace"))) == []
+
+
 def test_buckets_for_namespaces_are_as_many_as_are_written(tmp_path: Path) -> None:
     assert limits(tmp_path, ("instances: 3}", "instances: 3, namespaces: 7}")).callers.namespaces == 7
 
