@@ -4,10 +4,14 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Final
 
 from authz.documents.findings import Findings
-from authz.limits.model import BackendLimits, Ceiling, InstanceException, Scope, TierLimits
+from authz.limits.model import CUSTOMERS, BackendLimits, Ceiling, CustomerException, Scope, TierLimits
 from authz.limits.rates import percent
+
+_NESTED: Final = ((Scope.USER, Scope.INSTANCE), *((customer, Scope.TIER) for customer in CUSTOMERS))
+"""Scopes, and what contains them. A user of gitlab.com may work in several root namespaces, so none contains users."""
 
 
 def check_backend(backend: BackendLimits, tiers: Sequence[str], file: Path, findings: Findings) -> None:
@@ -41,7 +45,7 @@ def _check_order(ceilings: Sequence[tuple[str, Ceiling | None]], file: Path, fin
 
 def _check_use(tier: TierLimits, file: Path, findings: Findings) -> None:
     """Warn where an inner limit can never be reached, since an outer one is lower."""
-    for inner, outer in ((Scope.USER, Scope.INSTANCE), (Scope.INSTANCE, Scope.TIER)):
+    for inner, outer in _NESTED:
         lower, upper = tier.of(inner), tier.of(outer)
         if lower is not None and upper is not None and upper.rate.per_second < lower.rate.per_second:
             message = f"tier '{tier.tier}': {upper.rate} per {outer} is below {lower.rate} per {inner}"
@@ -57,7 +61,7 @@ def _check_below(unit: str, tier: TierLimits, own: TierLimits, file: Path, findi
 
 
 def check_exception(
-    exception: InstanceException, backends: Mapping[str, BackendLimits], file: Path, findings: Findings
+    exception: CustomerException, backends: Mapping[str, BackendLimits], file: Path, findings: Findings
 ) -> None:
     """Warn of an exception that no tier's share leaves room for."""
     for name, limit in exception.backends.items():

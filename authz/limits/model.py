@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from ipaddress import IPv4Network, IPv6Network
+from typing import Final
 
 from authz.limits.rates import Rate
 
@@ -14,7 +15,12 @@ class Scope(StrEnum):
 
     USER = "user"
     INSTANCE = "instance"
+    NAMESPACE = "namespace"
     TIER = "tier"
+
+
+CUSTOMERS: Final = (Scope.INSTANCE, Scope.NAMESPACE)
+"""What one customer is: an instance of its own, or a root namespace of gitlab.com. Only these have exceptions."""
 
 
 class OnFailure(StrEnum):
@@ -45,16 +51,18 @@ class Ceiling(Limit):
 
 @dataclass(frozen=True, slots=True)
 class TierLimits:
-    """The limits of one tier. A backend's own have all three; those of a unit primitive any of them."""
+    """The limits of one tier: on each of its `callers`, by what counts as one, and on the tier as a whole.
+
+    A backend's own always limit users, instances and the tier; those of a unit primitive limit any of them.
+    """
 
     tier: str
-    user: Limit | None
-    instance: Limit | None
+    callers: Mapping[Scope, Limit]
     ceiling: Ceiling | None
 
     def of(self, scope: Scope) -> Limit | None:
-        """Return the limit on users, on instances or on the tier as a whole."""
-        return {Scope.USER: self.user, Scope.INSTANCE: self.instance, Scope.TIER: self.ceiling}[scope]
+        """Return the limit on each user, instance or namespace, or on the tier as a whole."""
+        return self.ceiling if scope is Scope.TIER else self.callers.get(scope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +81,11 @@ class BackendLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class InstanceException:
-    """One customer's own instance limits by backend service, in whatever tier it is."""
+class CustomerException:
+    """One customer's own limits by backend service, in whatever tier it is; `customer` is an id of that scope."""
 
-    instance: str
+    scope: Scope
+    customer: str
     reason: str
     backends: Mapping[str, Limit]
 
@@ -99,6 +108,7 @@ class Callers:
     addresses: int
     users: int
     instances: int
+    namespaces: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +127,7 @@ class Limits:
 
     default_tier: str
     backends: tuple[BackendLimits, ...]
-    exceptions: tuple[InstanceException, ...]
+    exceptions: tuple[CustomerException, ...]
     addresses: Addresses
     callers: Callers
     service: RateLimitService

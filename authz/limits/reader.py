@@ -14,19 +14,22 @@ from authz.limits.model import (
     BackendLimits,
     Callers,
     Ceiling,
-    InstanceException,
+    CustomerException,
     Limit,
     Limits,
     OnFailure,
     RateLimitService,
+    Scope,
     TierLimits,
 )
 from authz.limits.rates import Rate, percent
 from authz.limits.schema import (
     AddressesEntry,
     BackendEntry,
+    InstanceExceptionEntry,
     LimitEntry,
     LimitsFile,
+    NamespaceExceptionEntry,
     PartialTierEntry,
     ShareEntry,
     TierEntry,
@@ -70,7 +73,7 @@ class _Reader:
             backends=backends,
             exceptions=exceptions,
             addresses=self._addresses(content.addresses),
-            callers=Callers(callers.addresses, callers.users, callers.instances),
+            callers=Callers(callers.addresses, callers.users, callers.instances, callers.namespaces or callers.users),
             service=RateLimitService(host, int(port), shared.timeout, OnFailure(shared.on_failure)),
         )
 
@@ -121,16 +124,18 @@ class _Reader:
         return tuple(
             TierLimits(
                 tier=name,
-                user=self._limit(entries[name].user, (*where, name, "user")),
-                instance=self._limit(entries[name].instance, (*where, name, "instance")),
+                callers=self._callers(entries[name], (*where, name)),
                 ceiling=self._ceiling(entries[name].share, capacity, (*where, name, "share")),
             )
             for name in self._vocabulary.tier_names
             if name in entries
         )
 
-    def _limit(self, form: Rate | LimitEntry | None, where: Where) -> Limit | None:
-        return None if form is None else self._stated(form, where)
+    def _callers(self, entry: TierEntry | PartialTierEntry, where: Where) -> Mapping[Scope, Limit]:
+        forms = {Scope.USER: entry.user, Scope.INSTANCE: entry.instance, Scope.NAMESPACE: entry.namespace}
+        return MappingProxyType(
+            {scope: self._stated(form, (*where, scope)) for scope, form in forms.items() if form is not None}
+        )
 
     def _stated(self, form: Rate | LimitEntry, where: Where) -> Limit:
         line = self._document.line(where)
@@ -145,26 +150,22 @@ class _Reader:
             self._report(where, f"{percent(share)} of {capacity} is less than one request: use a longer window")
         return Ceiling(Rate(max(requests, 1), capacity.unit), shadow, self._document.line(where), share)
 
-    def _exceptions(self) -> Iterator[InstanceException]:
-        seen: dict[str, int] = {}
+    def _exceptions(self) -> Iterator[CustomerException]:
+        seen: dict[tuple[Scope, str], int] = {}
         for position, entry in enumerate(self._document.content.exceptions):
             where: Where = ("exceptions", position)
-            instance, line = entry.limited_instance_id, self._document.line(where)
-            first = seen.setdefault(instance.lower(), line)
+            scope, customer, forms = _exception(entry)
+            whose, line = (*where, f"limited_{scope}_id"), self._document.line(where)
+            first = seen.setdefault((scope, customer.lower()), line)
             if first != line:
-                self._report((*where, "limited_instance_id"), f"'{instance}' is here twice, first on line {first}")
-            if instance == "unknown":
-                self._report(
-                    (*where, "limited_instance_id"), "'unknown' is not an instance's id and has no instance limit"
-                )
+                self._report(whose, f"'{customer}' is here twice, first on line {first}")
+            if scope is Scope.INSTANCE and customer == "unknown":
+                self._report(whose, "'unknown' is not an instance's id and has no instance limit")
             limited = self._document.content.backend_services
             inside: Where = (*where, "backend_services")
-            self._known("backend service", entry.backend_services, limited, inside, "has no limits to except from")
-            limits = {
-                name: self._stated(each.instance, (*inside, name, "instance"))
-                for name, each in entry.backend_services.items()
-            }
-            yield InstanceException(instance, entry.reason, MappingProxyType(limits))
+            self._known("backend service", forms, limited, inside, "has no limits to except from")
+            limits = {name: self._stated(form, (*inside, name, scope)) for name, form in forms.items()}
+            yield CustomerException(scope, customer, entry.reason, MappingProxyType(limits))
 
     def _addresses(self, entry: AddressesEntry) -> Addresses:
         for position, network in enumerate(entry.exempt):
@@ -194,3 +195,17 @@ class _Reader:
 
     def _report(self, where: Where, message: str) -> None:
         self._document.problem(where, message, self._findings)
+
+
+def _exception(
+    entry: InstanceExceptionEntry | NamespaceExceptionEntry,
+) -> tuple[Scope, str, Mapping[str, Rate | LimitEntry]]:
+    """Return what kind of customer an exception is for, the customer's id, and its limits by backend service."""
+    if isinstance(entry, InstanceExceptionEntry):
+        of_instance = {name: each.instance for name, each in entry.backend_services.items()}
+        return Scope.INSTANCE, entry.limited_instance_id, of_instance
+    return (
+        Scope.NAMESPACE,
+        entry.limited_namespace_id,
+        {name: each.namespace for name, each in entry.backend_services.items()},
+    )

@@ -28,16 +28,16 @@ def report(limits: Limits) -> Iterator[str]:
     yield "  cannot         attempts per address: it counts them after the answer, so it cannot refuse one"
     then = "503" if service.on_failure is OnFailure.DENY else "requests go on, unlimited"
     yield f"  without answer from {service.host}:{service.port} within {service.timeout * 1000:g} ms: {then}"
-    yield "both: only instances of realm self-managed have a limit of their own"
+    yield "both: instances have a limit of their own in realm self-managed only, root namespaces in realm saas only"
     yield "both: with an instance token, the instance itself says which user asks, and may claim to be many:"
-    yield "      the limits per instance and per tier hold all the same"
+    yield "      the limits per instance, per namespace and per tier hold all the same"
 
 
 def _quotas(limits: Limits) -> Iterator[str]:
     for group in groups(limits):
         found = tuple(quotas(limits, group))
         common = sum(not quota.is_exception for quota in found)
-        exceptions = len(limits.exceptions) if common < len(found) else 0
+        exceptions = sum(each.scope is group.scope for each in limits.exceptions)
         shadowed = sum(quota.limit.shadow for quota in found)
         yield (
             f"  enforces       {_WHOM[group]}: {_counted(common, 'limit')}"
@@ -49,6 +49,7 @@ def _quotas(limits: Limits) -> Iterator[str]:
 _WHOM: Final = {
     Group.USERS: "users",
     Group.INSTANCES: "instances",
+    Group.NAMESPACES: "root namespaces of gitlab.com",
     Group.UNIT_PRIMITIVES: "tiers as a whole, for one unit primitive",
     Group.TIERS: "tiers as a whole",
 }

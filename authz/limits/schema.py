@@ -57,7 +57,8 @@ ShareText = Annotated[
     Fraction, PlainValidator(parse_share, json_schema_input_type=Annotated[str, Field(pattern=SHARE_PATTERN)])
 ]
 Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network, json_schema_input_type=str)]
-Instance = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/=_.:-]{1,256}$")]
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/=_.:-]{1,256}$")]
+Reason = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=1, le=MAX_CALLERS)]
 
 
@@ -82,24 +83,26 @@ ShareForm = Annotated[
 
 
 class TierEntry(Schema):
-    """A tier's share of a backend's capacity, and what one instance and one user of it may send."""
+    """A tier's share of a backend's capacity, and what one instance, one root namespace and one user of it may send."""
 
     share: ShareForm
     instance: LimitForm
+    namespace: LimitForm | None = Field(None, description="What one root namespace of gitlab.com may send.")
     user: LimitForm
 
 
 class PartialTierEntry(Schema):
-    """The same for one unit primitive; at least one of the three."""
+    """The same for one unit primitive; at least one of them."""
 
     share: ShareForm | None = None
     instance: LimitForm | None = None
+    namespace: LimitForm | None = Field(None, description="What one root namespace of gitlab.com may send.")
     user: LimitForm | None = None
 
     @model_validator(mode="after")
     def _limits_something(self) -> "PartialTierEntry":
-        if self.share is None and self.instance is None and self.user is None:
-            raise ValueError("limits nothing: give it a share, an instance or a user limit, or remove it")
+        if not self.model_fields_set:
+            raise ValueError("limits nothing: give it a share, an instance, namespace or user limit, or remove it")
         return self
 
 
@@ -118,18 +121,52 @@ class BackendEntry(Schema):
     unit_primitives: Annotated[dict[str, UnitPrimitiveEntry], Field(min_length=1)] | None = None
 
 
-class ExceptionBackendEntry(Schema):
+class InstanceLimitEntry(Schema):
     """What replaces the instance limit of its tier."""
 
     instance: LimitForm
 
 
-class ExceptionEntry(Schema):
-    """One customer's own limits."""
+class InstanceExceptionEntry(Schema):
+    """One instance's own limits."""
 
-    limited_instance_id: Instance
-    reason: Annotated[str, Field(min_length=1)]
-    backend_services: Annotated[dict[str, ExceptionBackendEntry], Field(min_length=1)]
+    limited_instance_id: Identifier
+    reason: Reason
+    backend_services: Annotated[dict[str, InstanceLimitEntry], Field(min_length=1)]
+
+
+class NamespaceLimitEntry(Schema):
+    """What replaces the namespace limit of its tier."""
+
+    namespace: LimitForm
+
+
+class NamespaceExceptionEntry(Schema):
+    """The own limits of one root namespace of gitlab.com."""
+
+    limited_namespace_id: Identifier
+    reason: Reason
+    backend_services: Annotated[dict[str, NamespaceLimitEntry], Field(min_length=1)]
+
+
+_WHOSE: Final = ("limited_instance_id", "limited_namespace_id")
+
+
+def _whose(value: object) -> str | None:
+    """Return the one key that says whose exception it is, in brackets as in `_shape`."""
+    found = [f"<{key}>" for key in _WHOSE if isinstance(value, dict) and key in value]
+    return found[0] if len(found) == 1 else None
+
+
+ExceptionEntry = Annotated[
+    Annotated[InstanceExceptionEntry, Tag("<limited_instance_id>")]
+    | Annotated[NamespaceExceptionEntry, Tag("<limited_namespace_id>")],
+    Discriminator(
+        _whose,
+        custom_error_type="whose",
+        custom_error_message=f"should have one of {' and '.join(_WHOSE)}, and not both",
+    ),
+]
 
 
 class AddressesEntry(Schema):
@@ -148,6 +185,7 @@ class CallersEntry(Schema):
     addresses: Count
     users: Count
     instances: Count
+    namespaces: Count | None = Field(None, description="Left out: as many as users.")
 
 
 class EmbeddedEntry(Schema):

@@ -16,6 +16,8 @@ from dev.ratelimit.program import BuildError, Programs, programs
 from dev.up.plan import LOOPBACK
 
 CHECK_SECONDS = 30
+REDIS_PART = 0.8
+"""Of the time that Envoy waits for an answer: how long the service may try to connect to Redis."""
 TIMEOUT_SECONDS = 5.0
 
 
@@ -34,7 +36,7 @@ class RateLimitService:
     redis: int
 
     def environment(self, files: EnvoyFiles) -> Mapping[str, str]:
-        """Return its settings; without them it would listen on every address."""
+        """Return its settings; without them it would listen on every address. Raises LimitsRefusedError."""
         folder = files.service_folder.absolute()
         return {
             # --- the limits: one domain in each file of the folder. It notices files that are moved there.
@@ -53,12 +55,12 @@ class RateLimitService:
             "GRPC_PORT": str(self.grpc),
             "DEBUG_HOST": LOOPBACK,
             "DEBUG_PORT": str(self.debug),
-            # --- Redis. This is the timeout of a connection attempt; only Envoy's timeout bounds a request. Trap: if
-            # the first attempt takes longer, as on a busy machine, the service ends. It is unhealthy without Redis,
-            # so that Envoy stops asking instead of waiting for each answer.
+            # --- Redis. It is unhealthy without Redis, so that Envoy stops asking instead of waiting for each answer.
+            # The timeout is that of a connection attempt; no setting bounds a command, so only Envoy's timeout bounds a
+            # request. Trap: if the first attempt takes longer, the service ends.
             "REDIS_SOCKET_TYPE": "tcp",
             "REDIS_URL": f"{LOOPBACK}:{self.redis}",
-            "REDIS_TIMEOUT": "5s",
+            "REDIS_TIMEOUT": f"{patience(files) * REDIS_PART * 1000:g}ms",
             "REDIS_HEALTH_CHECK_ACTIVE_CONNECTION": "true",
             # --- metrics and logs. By this metadata the access log knows that the service has answered.
             "RESPONSE_DYNAMIC_METADATA": "true",
@@ -93,6 +95,19 @@ class RateLimitService:
                 return answer.status, answer.read().decode("utf-8", "replace")
             except http.client.HTTPException as problem:
                 raise ConnectionError(f"port {port} does not speak HTTP: {problem}") from problem
+
+
+def patience(files: EnvoyFiles) -> float:
+    """Return how many seconds Envoy waits for an answer: `shared.timeout` of limits.yaml. Raises LimitsRefusedError."""
+    return min(_timeout(file) for file in files.limits)
+
+
+def _timeout(file: Path) -> float:
+    document, problems = read(file)
+    if document is None:
+        raise LimitsRefusedError("\n".join(map(str, problems)))
+    (resource,) = document.tree["resources"]
+    return float(resource["typed_config"]["timeout"].removesuffix("s"))
 
 
 def as_enforced(file: Path) -> frozenset[str]:

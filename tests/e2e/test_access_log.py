@@ -25,6 +25,7 @@ def test_the_line_of_an_allowed_request_names_caller_feature_and_backend(door: D
         "tier": tier_of(SEATS),
         "instance_id": INSTANCE,
         "limited_instance_id": INSTANCE,
+        "limited_namespace_id": None,
         "user_id": USER,
         "method": "POST",
         "path": COMPLETIONS,
@@ -40,6 +41,14 @@ def test_the_line_of_an_allowed_request_names_caller_feature_and_backend(door: D
     assert {name: line[name] for name in expected} == expected
     assert int(line["authz_us"]) > 0
     assert line["upstream"].startswith("127.0.0.1:")
+
+
+def test_the_line_of_a_customer_of_gitlab_com_names_the_root_namespace(door: Door, client: HttpClient) -> None:
+    claims = {"gitlab_root_namespace_id": 9970}
+    line = door.log_line(
+        client.ask("POST", COMPLETIONS, ["complete_code"], issuer="gitlab-com", claims=claims).request_id
+    )
+    assert (line["realm"], line["limited_instance_id"], line["limited_namespace_id"]) == ("saas", None, "9970")
 
 
 def test_the_line_of_a_refusal_has_the_reason_but_no_identity(door: Door, client: HttpClient) -> None:

@@ -28,6 +28,7 @@ backend_services:
       any:   {share: 10%, instance: 1000/day, user: 3/day}
       small: {share: 10%, instance: 2/day, user: 1000/day}
       medium: {share: 10%, instance: 1000/day, user: 10/second}
+      large: {share: 10%, instance: 1000/day, namespace: 2/day, user: 1000/day}
   duo_workflow_service:
     capacity: 60/day
     tiers:
@@ -82,9 +83,10 @@ def is_rate_limited(gate: Gate, engine: Engine, answer: Answer, scope: str) -> N
     """JSON, and a line in the access log that says whose limit it was."""
     assert answer.status == 429
     assert answer.headers["content-type"] == "application/json"
+    text = "Too many requests"
     assert answer.json() == {
-        "error": "Too many requests",
-        "detail": "Too many requests",
+        "error": text,
+        "detail": text,
         "reason": "rate_limited",
         "request_id": answer.request_id,
     }
@@ -100,6 +102,7 @@ def is_rate_limited(gate: Gate, engine: Engine, answer: Answer, scope: str) -> N
     [
         ("user", "any", SCAN, 3),
         ("instance", "small", SCAN, 2),
+        ("namespace", "", SCAN, 2),
         ("tier", "any", TRACES, 4),
         ("unit-primitive", "any", CHAT, 10),
     ],
@@ -107,7 +110,7 @@ def is_rate_limited(gate: Gate, engine: Engine, answer: Answer, scope: str) -> N
 def test_a_refusal_is_json_with_one_set_of_headers_which_is_the_refusers(
     gate: Gate, engine: Engine, scope: str, tier: str, feature: Feature, number: int
 ) -> None:
-    one = gate.customer(tier)
+    one = gate.customer(tier) if tier else gate.namespace()
     assert [one.ask(feature).status for _ in range(number)] == [200] * number
     answer = one.ask(feature)
     is_rate_limited(gate, engine, answer, scope)

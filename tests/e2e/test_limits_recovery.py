@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 
 from dev.envoy.files import Engine
-from tests.support.e2e.customer import COMPLETIONS, SCAN, TRACES, WORKFLOW_TOKEN, Feature
+from tests.support.e2e.customer import COMPLETIONS, SCAN, TRACES, WORKFLOW_TOKEN, WORKFLOWS, Feature
 from tests.support.e2e.http_client import Answer
 from tests.support.e2e.limited import Gate
 from tests.support.shared.gate import EMBEDDED_ONLY, SHARED_ONLY, Opener
@@ -18,7 +18,7 @@ backend_services:
   observability: {capacity: 4000/second, tiers: {any: {share: 10%, instance: 1/second, user: 400/second}}}
   duo_workflow_service:
     capacity: 4000/second
-    tiers: {any: {share: 10%, instance: 400/second, user: 400/second}}
+    tiers: {any: {share: 10%, instance: 400/second, namespace: 1/second, user: 400/second}}
     unit_primitives: {duo_workflow_generate_token: {tiers: {any: {share: 0.03%}}}}
 addresses: {attempts: 1/second, failed_authentications: 1/second, refusals: 2/second, exempt: [127.0.0.1/32]}
 embedded: {expected_callers: {addresses: 100, users: 1000, instances: 1000}}
@@ -34,10 +34,16 @@ def gate(opener: Opener, engine: Engine) -> Iterator[Gate]:
 
 @pytest.mark.parametrize(
     ("scope", "feature"),
-    [("user", SCAN), ("instance", TRACES), ("tier", COMPLETIONS), ("unit-primitive", WORKFLOW_TOKEN)],
+    [
+        ("user", SCAN),
+        ("instance", TRACES),
+        ("namespace", WORKFLOWS),
+        ("tier", COMPLETIONS),
+        ("unit-primitive", WORKFLOW_TOKEN),
+    ],
 )
 def test_a_limit_recovers_after_its_window(gate: Gate, scope: str, feature: Feature) -> None:
-    one = gate.customer()
+    one = gate.namespace() if scope == "namespace" else gate.customer()
     recovers(gate, scope, lambda: one.ask(feature), lambda: one.ask(feature))
 
 

@@ -6,15 +6,15 @@ rules that answer with several unit primitives.
 
 import re
 import shutil
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.e2e.test_endpoints import EVERY_SCOPE, GUARDED, Endpoint
+from tests.e2e.test_endpoints import EVERY_SCOPE, SCOPED
 from tests.support.e2e.customer import COMPLETIONS, Customer, Feature
 from tests.support.e2e.door import Door
 from tests.support.e2e.http_client import Answer
@@ -22,6 +22,7 @@ from tests.support.e2e.limited import Gate, open_gate
 from tests.support.e2e.processes import Service
 from tests.support.e2e.stub_authz import bootstrap_edits
 from tests.support.repository import ROOT
+from tests.support.upstream import Call
 
 DATA: Final = ROOT / "authz" / "data"
 TOGETHER: Final = "/ai/v9/together"
@@ -36,15 +37,21 @@ def combinations() -> dict[str, set[tuple[str, ...]]]:
     for file in sorted((DATA / "rules").glob("*.yml")):
         document = yaml.safe_load(file.read_text("utf-8"))
         for rule in document["rules"]:
-            match rule.get("unit_primitives", []):
-                case {"values": values}:
-                    several = [tuple(names) for names in values.values()]
-                case {"allowed": names} | {"any_of": names}:
-                    several = [(name,) for name in names]
-                case names:
-                    several = [tuple(names)]
+            several = demanded(rule.get("unit_primitives", []))
             found.setdefault(document["backend_service"], set()).update(filter(None, several))
     return found
+
+
+def demanded(form: Any) -> Iterator[tuple[str, ...]]:  # Any: YAML as it is written
+    """Yield what one rule, or one value of its path or header, can answer with."""
+    match form:
+        case {"values": values}:
+            for each in values.values():
+                yield from demanded(each)
+        case {"allowed": names} | {"any_of": names}:
+            yield from ((name,) for name in names)
+        case names:
+            yield tuple(names)
 
 
 COMBINATIONS: Final = combinations()
@@ -107,8 +114,10 @@ def gate(door: Door, newer_authz: Service) -> Iterator[Gate]:
         yield opened
 
 
-def ask(customer: Customer, path: str, scopes: Sequence[str], method: str = "POST", named: str | None = None) -> Answer:
-    headers = customer.headers({"x-gitlab-unit-primitive": named})
+def ask(
+    customer: Customer, path: str, scopes: Sequence[str], method: str = "POST", more: Mapping[str, str] | None = None
+) -> Answer:
+    headers = customer.headers({**(more or {})})
     return customer.client.ask(method, path, scopes, claims=customer.claims, headers=headers)
 
 
@@ -117,12 +126,13 @@ def scopes_of(answer: Answer) -> tuple[int, str]:
 
 
 def test_every_endpoint_counts_for_its_unit_primitive(gate: Gate) -> None:
-    def twice(endpoint: Endpoint) -> list[tuple[int, str]]:
+    def twice(call: Call, scope: str) -> list[tuple[int, str]]:
         one = gate.customer()
-        return [scopes_of(ask(one, endpoint.path, [endpoint.needs], endpoint.method, endpoint.named)) for _ in range(2)]
+        return [scopes_of(ask(one, call.path, [scope], call.method, call.headers)) for _ in range(2)]
 
-    assert {endpoint.needs for endpoint in GUARDED} == {name for names in BY_BACKEND.values() for name in names}
-    assert [each for each in GUARDED if twice(each) != [(200, ""), (429, "user")]] == []
+    every = [(call, scope) for call in SCOPED for scope in call.any_of]
+    assert {scope for _, scope in every} == {name for names in BY_BACKEND.values() for name in names}
+    assert [(str(call), scope) for call, scope in every if twice(call, scope) != [(200, ""), (429, "user")]] == []
 
 
 @pytest.mark.parametrize("path", [Feature("/ai/v2/chat/agent", "duo_chat"), COMPLETIONS], ids=lambda each: each.path)

@@ -87,12 +87,15 @@ def test_an_envoy_that_asks_the_rate_limit_service_has_the_metrics(door: Door) -
         processes.wait_until(lambda: all(map(envoy.healthy, wanted)), "a cluster, as Envoy sees it", SECONDS)
         client = HttpClient(envoy.plain, Minter(now=time.time()))
 
-        def ask() -> int:
-            return client.ask("POST", "/ai/v1/chat/agent", ["duo_chat"]).status
+        def ask(issuer: str = "customers-dot") -> int:
+            claims = {"gitlab_root_namespace_id": "9970"}
+            return client.ask("POST", "/ai/v1/chat/agent", ["duo_chat"], issuer=issuer, claims=claims).status
 
         assert ask() == 200
         for service.refused in ("addresses", "users", "instances", "unit_primitives", "tiers"):
             assert ask() == 429, service.refused
+        service.refused = "namespaces"
+        assert (ask(), ask("gitlab-com")) == (200, 429)
         service.refused = "*"
         assert ask() == 200
         expected = {name: labels for name, labels in ENVOY.items() if not name.startswith(LOCAL)}

@@ -10,6 +10,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from dev.envoy.files import Engine, EnvoyFiles
+from dev.ratelimit.service import RateLimitService, patience
 from tests.support.repository import ROOT
 
 MANIFESTS: Final = sorted((ROOT / "deploy" / "kubernetes").glob("*.yaml"))
@@ -144,6 +146,22 @@ def test_the_rate_limit_service_has_the_same_settings_everywhere() -> None:
     there = environment(CONTAINERS["ratelimit"])
     # Kubernetes probes the service from outside the pod; in a compose network only Envoy asks it.
     assert {name: value for name, value in here.items() if name != "HOST"} == there
+
+
+def test_the_rate_limit_service_gives_up_on_redis_before_envoy_gives_up_on_the_service() -> None:
+    files = EnvoyFiles(ROOT / "envoy", Engine.SHARED)
+    waits = yaml.safe_load((ROOT / "envoy" / "limits.yaml").read_text("utf-8"))["shared"]["timeout"]
+    assert milliseconds(waits) == patience(files) * 1000
+    here = COMPOSE["services"]["ratelimit"]["environment"]["REDIS_TIMEOUT"]
+    started = RateLimitService(1, 2, 3, 4, 5).environment(files)["REDIS_TIMEOUT"]
+    for timeout in (here, environment(CONTAINERS["ratelimit"])["REDIS_TIMEOUT"], started):
+        assert 0 < milliseconds(timeout) < milliseconds(waits)
+
+
+def milliseconds(duration: str) -> float:
+    """Return a duration that both limits.yaml and Go read, such as `40ms`."""
+    assert duration.endswith("ms")
+    return float(duration.removesuffix("ms"))
 
 
 def test_envoy_is_started_the_same_way_everywhere() -> None:

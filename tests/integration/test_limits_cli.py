@@ -20,10 +20,13 @@ EVERYTHING: Final = (
     ("      any:    {share: 10%, instance: 600/minute,   user: 60/minute}",
      "      any:    {share: {share: 20%, shadow: true}, instance: {limit: 600/hour, shadow: true}, user: 60/day}"),
     (SMALL, ""),
+    ("namespace: 3000/minute", "namespace: {limit: 3000/hour, shadow: true}"),
     ("exceptions: []", """exceptions:
   - limited_instance_id: "12+/=:_.-"
     reason: r
     backend_services: {ai_gateway: {instance: 9/second}, sast: {instance: 9/day}}
+  - {limited_namespace_id: "9970", reason: r, backend_services: {ai_gateway: {namespace: 9/second}}}
+  - {limited_namespace_id: "24", reason: r, backend_services: {sast: {namespace: {limit: 1/day, shadow: true}}}}
   - {limited_instance_id: b, reason: r, backend_services: {ai_gateway: {instance: {limit: 1/day, shadow: true}}}}"""),
     ("  attempts: 6000/minute ", "  attempts: {limit: 6000/second, shadow: true} "),
     ("  refusals: 600/minute ", "  refusals: {limit: 600/hour, shadow: true} "),
@@ -31,7 +34,8 @@ EVERYTHING: Final = (
     ("  service: 127.0.0.1:8081", "  service: limits.example.com:65535"),
     ("  timeout: 50ms", "  timeout: 1s"),
     ("  on_failure: allow ", "  on_failure: deny "),
-    ("any: {share: 5%, instance: 200/minute, user: 20/minute}", "large: {share: {share: 0.01%, shadow: true}}"),
+    ("any: {share: 5%, instance: 200/minute, user: 20/minute}",
+     "large: {share: {share: 0.01%, shadow: true}, namespace: 5/second}"),
 )  # fmt: skip
 
 
@@ -131,7 +135,7 @@ def test_a_broken_policy_is_reported_before_its_limits(envoy: Path, tmp_path: Pa
 def test_another_policys_tiers_are_the_ones_to_limit(envoy: Path, tmp_path: Path) -> None:
     policy = tmp_path / "policy"
     shutil.copytree(ROOT / "authz" / "data", policy, ignore=shutil.ignore_patterns("keys"))
-    edit(policy / "tiers.yml", ("name: large", "name: giant"))
+    edit(policy / "tiers.yml", ("name: large", "name: giant"), ("tier: large", "tier: giant"))
     reported = refused("render", "--policy", str(policy))
     assert any("tier 'large' is not in the policy" in each for each in reported)
     assert (envoy / "rendered").is_dir()

@@ -12,7 +12,7 @@ _CLASS: Final = frozenset({"envoy_response_code_class"})
 _FILTER: Final = frozenset({"envoy_local_http_ratelimit_prefix"})
 _LE: Final = frozenset({"le"})
 _NONE: Final = frozenset[str]()
-_SCOPES: Final = ("addresses", "users", "instances", "tiers")
+_SCOPES: Final = ("addresses", "users", "instances", "namespaces", "tiers")
 _FILES: Final = (
     *("envoy_http_rds", "envoy_cluster_manager_cds", "envoy_sds"),
     *(f"envoy_extension_config_discovery_http_filter_limits_{scope}" for scope in _SCOPES),

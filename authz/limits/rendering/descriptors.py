@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from authz.deciding import facts
-from authz.limits.model import Addresses, BackendLimits, Ceiling, Limit, Limits, Scope, TierLimits
+from authz.limits.model import CUSTOMERS, Addresses, BackendLimits, Ceiling, Limit, Limits, Scope, TierLimits
 from authz.limits.rates import percent
 
 Data = dict[str, Any]  # Any: a message of Envoy's or of the rate limit service's, as YAML has it
@@ -19,9 +19,12 @@ _CEL: Final = "type.googleapis.com/envoy.extensions.rate_limit_descriptors.expr.
 _KEYS: Final = {
     Scope.USER: (facts.REALM, facts.INSTANCE_ID, facts.USER_ID),
     Scope.INSTANCE: (facts.LIMITED_INSTANCE_ID,),
+    Scope.NAMESPACE: (facts.LIMITED_NAMESPACE_ID,),
     Scope.TIER: (),
 }
-"""Whom a scope counts: the facts that tell its callers apart. authz gives `limited_instance_id` in one realm only."""
+"""Whom a scope counts: the facts that tell its callers apart. authz gives each `limited_` one in one realm only."""
+_CUSTOMERS: Final = {_KEYS[scope][0]: scope for scope in CUSTOMERS}
+"""The facts that name a customer."""
 
 
 class Group(StrEnum):
@@ -32,13 +35,14 @@ class Group(StrEnum):
 
     USERS = "users"
     INSTANCES = "instances"
+    NAMESPACES = "namespaces"
     UNIT_PRIMITIVES = "unit_primitives"
     TIERS = "tiers"
 
     @property
     def scope(self) -> Scope:
         """Whom its limits count."""
-        return {Group.USERS: Scope.USER, Group.INSTANCES: Scope.INSTANCE}.get(self, Scope.TIER)
+        return _SCOPES.get(self, Scope.TIER)
 
     @property
     def refused_as(self) -> str:
@@ -48,6 +52,13 @@ class Group(StrEnum):
     def holds(self, unit: str | None) -> bool:
         """Whether its limits are those of a unit primitive, of a whole backend (None), or both."""
         return self.scope is not Scope.TIER or (unit is not None) == (self is Group.UNIT_PRIMITIVES)
+
+
+_SCOPES: Final = {
+    Group.USERS: Scope.USER,
+    Group.INSTANCES: Scope.INSTANCE,
+    Group.NAMESPACES: Scope.NAMESPACE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +94,9 @@ class Quota:
 
     @property
     def is_exception(self) -> bool:
-        """Whether it is one instance's own, in place of what every instance has."""
+        """Whether it is one customer's own, in place of what every customer has."""
         last = self.entries[-1]
-        return last.key == facts.LIMITED_INSTANCE_ID and bool(last.value)
+        return last.key in _CUSTOMERS and bool(last.value)
 
 
 def label(entries: Sequence[Entry]) -> str:
@@ -94,11 +105,11 @@ def label(entries: Sequence[Entry]) -> str:
     if _ADDRESS in steps:
         counted = {facts.AUTH_OUTCOME: "failed authentications", facts.OUTCOME: "refusals"}
         return f"{next((counted[key] for key in steps if key in counted), 'attempts')}, per address"
-    instance = steps.get(facts.LIMITED_INSTANCE_ID)
+    customer = next((key for key in _CUSTOMERS if key in steps), None)
     if facts.USER_ID in steps:
         whom = "per user"
-    elif instance is not None:
-        whom = f"instance {instance}" if instance else "per instance"
+    elif customer is not None:
+        whom = f"{_CUSTOMERS[customer]} {steps[customer]}" if steps[customer] else f"per {_CUSTOMERS[customer]}"
     else:
         whom = "in all"
     unit = steps.get(facts.UNIT_PRIMITIVE)
@@ -116,23 +127,27 @@ def quotas(limits: Limits, group: Group) -> Iterator[Quota]:
     scope = group.scope
     for backend, tier, unit in limits.tiers():
         limit = tier.of(scope)
+        if unit is None:
+            yield from _exceptions(limits, scope, backend, tier)
         if limit is None or not group.holds(unit):
             continue
-        if scope is Scope.INSTANCE and unit is None:
-            yield from _exceptions(limits, backend, tier, limit)
         entries = _entries(backend, tier, unit, *(Entry(key) for key in _KEYS[scope]), shadowed=limit.shadow)
         note = f"{percent(limit.share)} of {backend.capacity}" if isinstance(limit, Ceiling) else ""
         yield Quota(entries, limit, note)
 
 
-def _exceptions(limits: Limits, backend: BackendLimits, tier: TierLimits, replaced: Limit) -> Iterator[Quota]:
-    """An exact value beats the wildcard of the limit it replaces, if both are looked up together."""
+def _exceptions(limits: Limits, scope: Scope, backend: BackendLimits, tier: TierLimits) -> Iterator[Quota]:
+    """An exact value beats the wildcard of the limit it replaces, if both are looked up together.
+
+    A tier without such a limit has the exception all the same: customers keep it when they change their tier.
+    """
+    replaced = tier.of(scope)
     for exception in limits.exceptions:
         own = exception.backends.get(backend.backend_service)
-        if own is not None:
-            who = Entry(facts.LIMITED_INSTANCE_ID, exception.instance)
-            entries = _entries(backend, tier, None, who, shadowed=own.shadow and replaced.shadow)
-            yield Quota(entries, own, "an exception")
+        if own is not None and exception.scope is scope:
+            who = (Entry(key, exception.customer) for key in _KEYS[scope])
+            shadowed = own.shadow and (replaced is None or replaced.shadow)
+            yield Quota(_entries(backend, tier, None, *who, shadowed=shadowed), own, "an exception")
 
 
 def _entries(

@@ -23,9 +23,14 @@ HEADROOM: Final = 2
 
 def buckets(limits: Limits) -> Mapping[str, int]:
     """Return by filter how many callers it keeps a bucket for, of each of its limits."""
-    callers = limits.callers
-    expected = {filters.ADDRESSES: callers.addresses, Group.USERS: callers.users, Group.INSTANCES: callers.instances}
-    return {name: count * HEADROOM for name, count in expected.items()}
+    callers, limited = limits.callers, (filters.ADDRESSES, *descriptors.groups(limits))
+    expected = {
+        filters.ADDRESSES: callers.addresses,
+        Group.USERS: callers.users,
+        Group.INSTANCES: callers.instances,
+        Group.NAMESPACES: callers.namespaces,
+    }
+    return {name: count * HEADROOM for name, count in expected.items() if name in limited}
 
 
 def embedded_files(limits: Limits) -> Mapping[str, Content]:

@@ -17,7 +17,7 @@ from tests.support.shared.gate import SharedGate, SharedGates, patient
 
 pytestmark = pytest.mark.shared
 
-USER: Final = "any:    {share: 20%, instance: 1000/day, user: 3/day}"
+USER: Final = "any:    {share: 20%, instance: 1000/day, namespace: 5/day, user: 3/day}"
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,13 @@ def test_an_instance_has_one_count_at_two_envoys(gate: SharedGate, second: Share
     one = gate.customer("small")
     assert [at(envoy, one).ask(SCAN).status for envoy in (gate, second, gate, second)] == [200] * 4
     assert [at(envoy, one).ask(SCAN).headers["x-ratelimit-scope"] for envoy in (second, gate)] == ["instance"] * 2
+
+
+def test_a_root_namespace_has_one_count_at_two_envoys(gate: SharedGate, second: SharedGate) -> None:
+    one = gate.namespace()
+    users = [at(envoy, one.colleague()) for envoy in (gate, second, gate, second, gate)]
+    assert [user.ask(SCAN).status for user in users] == [200] * 5
+    assert at(second, one.colleague()).ask(SCAN).headers["x-ratelimit-scope"] == "namespace"
 
 
 def test_a_tier_has_one_count_at_two_envoys(gate: SharedGate, second: SharedGate) -> None:

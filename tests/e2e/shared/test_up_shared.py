@@ -159,7 +159,8 @@ def test_a_port_of_the_service_in_use_is_one_clear_line(own: SharedCheckout) -> 
     with socket.create_server(("127.0.0.1", taken)):
         assert own.refusal() == (
             f"make up-shared: port {taken} is in use, and Redis needs it: "
-            "end the program that listens there, or move every port: make up-shared PORT_OFFSET=1000\n"
+            "end the program that listens there, or move every port: "
+            f"make up-shared PORT_OFFSET={own.offset + 1000}\n"
         )
 
 

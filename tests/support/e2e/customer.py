@@ -34,23 +34,32 @@ def _new_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """One user of one instance; without a `user` the header that names it is left out."""
+    """One user of one instance; without a `user` the header that names it is left out.
+
+    A `namespace` is a root namespace of gitlab.com, as the token names it.
+    """
 
     client: HttpClient
     tier: str = "any"
     issuer: str = "customers-dot"
     instance: str = field(default_factory=_new_id)
     user: str | None = field(default_factory=_new_id)
+    namespace: str = ""
 
     def colleague(self) -> "Customer":
-        """Return another user of the same instance."""
+        """Return another user of the same instance and namespace."""
         return replace(self, user=_new_id())
+
+    def neighbour(self) -> "Customer":
+        """Return a user of another namespace of the same instance."""
+        return replace(self.colleague(), namespace=_new_id())
 
     @property
     def claims(self) -> dict[str, object]:
         """The claims of the token."""
         seats = str(SEATS.get(self.tier, 0))
-        return {"sub": self.instance, "gitlab_instance_id": self.instance, "duo_seat_count": seats}
+        own = {"gitlab_root_namespace_id": self.namespace} if self.namespace else {}
+        return {"sub": self.instance, "gitlab_instance_id": self.instance, "duo_seat_count": seats, **own}
 
     def headers(self, more: dict[str, str | None] | None = None) -> dict[str, str | None]:
         """Return the headers that name instance and user."""

@@ -63,6 +63,10 @@ class Gate:
         """A customer whom no limit has seen before."""
         return Customer(self.client, tier, issuer)
 
+    def namespace(self) -> Customer:
+        """A user of a root namespace of gitlab.com whom no limit has seen before."""
+        return self.customer(issuer="gitlab-com").neighbour()
+
     def log_line(self, request_id: str) -> LogLine:
         """The access log's line for a request id that is used once."""
         found: list[LogLine] = []

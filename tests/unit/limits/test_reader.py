@@ -14,6 +14,7 @@ from authz.limits.model import (
     BackendLimits,
     Callers,
     Ceiling,
+    CustomerException,
     Limit,
     OnFailure,
     RateLimitService,
@@ -56,13 +57,19 @@ def test_the_file_becomes_values_that_know_their_lines(tmp_path: Path) -> None:
             line=2,
             tiers=(
                 TierLimits(
-                    "any", a_minute(4, 5), a_minute(40, 5), Ceiling(Rate(100, Unit.MINUTE), False, 5, Fraction(1, 10))
+                    "any",
+                    {Scope.USER: a_minute(4, 5), Scope.INSTANCE: a_minute(40, 5)},
+                    Ceiling(Rate(100, Unit.MINUTE), False, 5, Fraction(1, 10)),
                 ),
                 TierLimits(
-                    "small", a_minute(5, 6), a_minute(50, 6), Ceiling(Rate(300, Unit.MINUTE), False, 6, Fraction(3, 10))
+                    "small",
+                    {Scope.USER: a_minute(5, 6), Scope.INSTANCE: a_minute(50, 6)},
+                    Ceiling(Rate(300, Unit.MINUTE), False, 6, Fraction(3, 10)),
                 ),
                 TierLimits(
-                    "large", a_minute(6, 7), a_minute(60, 7), Ceiling(Rate(600, Unit.MINUTE), False, 7, Fraction(3, 5))
+                    "large",
+                    {Scope.USER: a_minute(6, 7), Scope.INSTANCE: a_minute(60, 7)},
+                    Ceiling(Rate(600, Unit.MINUTE), False, 7, Fraction(3, 5)),
                 ),
             ),
             unit_primitives={},
@@ -72,7 +79,7 @@ def test_the_file_becomes_values_that_know_their_lines(tmp_path: Path) -> None:
     assert read.addresses == Addresses(
         Limit(Rate(100, Unit.SECOND), False, 9), a_minute(20, 10), Limit(Rate(30, Unit.HOUR), False, 11), 64, ()
     )
-    assert read.callers == Callers(addresses=1, users=20, instances=3)
+    assert read.callers == Callers(addresses=1, users=20, instances=3, namespaces=20)
     assert read.service == RateLimitService("limits.example", 8081, 0.05, OnFailure.ALLOW)
 
 
@@ -82,11 +89,12 @@ def test_any_limit_may_be_in_shadow(tmp_path: Path) -> None:
         ("user: 4/minute", "user: {limit: 4/minute, shadow: true}"),
         ("share: 10%", "share: {share: 10%, shadow: true}"),
         ("attempts: 100/second", "attempts: {limit: 100/second, shadow: true}"),
-        ("instance: 40/minute", "instance: {limit: 40/minute}"),
+        ("instance: 40/minute", "instance: {limit: 40/minute}, namespace: {limit: 30/minute, shadow: true}"),
     )
     tier = read.backends[0].tiers[0]
-    assert tier.user == a_minute(4, 5, shadow=True)
-    assert tier.instance == a_minute(40, 5)
+    assert tier.of(Scope.USER) == a_minute(4, 5, shadow=True)
+    assert tier.of(Scope.INSTANCE) == a_minute(40, 5)
+    assert tier.of(Scope.NAMESPACE) == a_minute(30, 5, shadow=True)
     assert tier.ceiling == Ceiling(Rate(100, Unit.MINUTE), True, 5, Fraction(1, 10))
     assert read.addresses.attempts.shadow
 
@@ -103,20 +111,33 @@ def test_a_unit_primitive_has_the_limits_that_are_written(tmp_path: Path) -> Non
     ((name, tiers),) = read.backends[0].unit_primitives.items()
     assert name == "read"
     assert tiers == (
-        TierLimits("any", a_minute(2, 10), None, None),
-        TierLimits("large", None, None, Ceiling(Rate(50, Unit.MINUTE), False, 10, Fraction(1, 20))),
+        TierLimits("any", {Scope.USER: a_minute(2, 10)}, None),
+        TierLimits("large", {}, Ceiling(Rate(50, Unit.MINUTE), False, 10, Fraction(1, 20))),
     )
     assert [(tier.tier, unit) for _, tier, unit in read.tiers()] == [
         ("any", None), ("small", None), ("large", None), ("any", "read"), ("large", "read"),
     ]  # fmt: skip
-    assert [tiers[0].of(scope) for scope in Scope] == [a_minute(2, 10), None, None]
+    assert [tiers[0].of(scope) for scope in Scope] == [a_minute(2, 10), None, None, None]
 
 
-def test_an_exception_is_one_instances_own_limit(tmp_path: Path) -> None:
-    text = "limited_instance_id: A-1, reason: asked for, backend_services: {alpha: {instance: 90/minute}}"
+@pytest.mark.parametrize("scope", [Scope.INSTANCE, Scope.NAMESPACE])
+def test_an_exception_is_one_customers_own_limit(tmp_path: Path, scope: Scope) -> None:
+    text = f"limited_{scope}_id: A-1, reason: asked for, backend_services: {{alpha: {{{scope}: 90/minute}}}}"
     (exception,) = limits(tmp_path, with_exception(text)).exceptions
-    assert (exception.instance, exception.reason) == ("A-1", "asked for")
-    assert dict(exception.backends) == {"alpha": a_minute(90, 9)}
+    assert exception == CustomerException(scope, "A-1", "asked for", {"alpha": a_minute(90, 9)})
+
+
+def test_one_id_may_be_that_of_an_instance_and_of_a_namespace(tmp_path: Path) -> None:
+    both = with_exception(f"{excepted(customer='A')}\n{excepted('alpha: {namespace: 9/minute}', 'A', 'namespace')}")
+    assert [each.scope for each in limits(tmp_path, both).exceptions] == [Scope.INSTANCE, Scope.NAMESPACE]
+
+
+def test_only_instances_are_called_unknown_by_authz(tmp_path: Path) -> None:
+    assert problems(tmp_path, with_exception(excepted("alpha: {namespace: 9/minute}", "unknown", "namespace"))) == []
+
+
+def test_buckets_for_namespaces_are_as_many_as_are_written(tmp_path: Path) -> None:
+    assert limits(tmp_path, ("instances: 3}", "instances: 3, namespaces: 7}")).callers.namespaces == 7
 
 
 def test_networks_of_both_kinds_may_be_exempt(tmp_path: Path) -> None:
@@ -141,8 +162,8 @@ def test_a_number_or_a_name_that_cannot_be_right_is_a_problem(tmp_path: Path, mi
         row(
             "nothing",
             "{any: {}}",
-            "backend_services.alpha.unit_primitives.read.tiers.any: limits nothing: give it a share, an instance or a "
-            "user limit, or remove it",
+            "backend_services.alpha.unit_primitives.read.tiers.any: limits nothing: give it a share, an instance, "
+            "namespace or user limit, or remove it",
         ),
         row(
             "a larger tier with the smaller share",
@@ -181,15 +202,20 @@ def test_a_unit_primitive_has_no_limits_for_a_tier_that_draws_from_the_default(t
     assert problems(tmp_path, left_out, equal) == []
 
 
-def excepted(limits: str = "alpha: {instance: 50/minute}", instance: str = "a") -> str:
-    return f"limited_instance_id: {instance}, reason: r, backend_services: {{{limits}}}"
+def excepted(limits: str = "alpha: {instance: 50/minute}", customer: str = "a", scope: str = "instance") -> str:
+    return f"limited_{scope}_id: {customer}, reason: r, backend_services: {{{limits}}}"
 
 
 @pytest.mark.parametrize(
     ("entry", "found"),
     [
-        row("twice", f"{excepted()}\n{excepted(instance='A')}", "10: 'A' is here twice, first on line 9"),
-        row("unknown", excepted(instance="unknown"), "9: 'unknown' is not an instance's id and has no instance limit"),
+        row("twice", f"{excepted()}\n{excepted(customer='A')}", "10: 'A' is here twice, first on line 9"),
+        row(
+            "a namespace twice",
+            "\n".join([excepted("alpha: {namespace: 50/minute}", scope="namespace")] * 2),
+            "10: 'a' is here twice, first on line 9",
+        ),
+        row("unknown", excepted(customer="unknown"), "9: 'unknown' is not an instance's id and has no instance limit"),
         row(
             "a user limit, which only tiers have",
             excepted("alpha: {instance: 50/minute, user: 5/minute}"),
@@ -202,8 +228,28 @@ def excepted(limits: str = "alpha: {instance: 50/minute}", instance: str = "a") 
         ),
         row(
             "an id that no token carries",
-            excepted(instance="'a b'"),
+            excepted(customer="'a b'"),
             "9: exceptions[0].limited_instance_id: should match '^[A-Za-z0-9+/=_.:-]{1,256}$', not 'a b'",
+        ),
+        row(
+            "a namespace that is a number",
+            excepted("alpha: {namespace: 50/minute}", "9970", "namespace"),
+            "9: exceptions[0].limited_namespace_id: should be text (put it in quotes), not 9970",
+        ),
+        row(
+            "an instance with a namespace's limit",
+            excepted("alpha: {instance: 50/minute, namespace: 50/minute}"),
+            "9: unknown key 'namespace'",
+        ),
+        row(
+            "both at once",
+            f"limited_namespace_id: '1', {excepted()}",
+            "9: exceptions[0]: should have one of limited_instance_id and limited_namespace_id, and not both",
+        ),
+        row(
+            "nobody's",
+            "reason: r, backend_services: {alpha: {instance: 50/minute}}",
+            "9: exceptions[0]: should have one of limited_instance_id and limited_namespace_id, and not both",
         ),
     ],
 )
@@ -253,6 +299,30 @@ def test_idle_tiers_capacity_may_be_used_where_that_is_written(tmp_path: Path) -
             id="a tier below its instance",
         ),
         pytest.param(
+            (("instance: 40/minute", "instance: 40/minute, namespace: 101/minute"),),
+            [
+                "limits.yaml:5: tier 'any': 100/minute per tier is below 101/minute per namespace, which is never "
+                "reached"
+            ],
+            id="a tier below its namespace",
+        ),
+        pytest.param(
+            (("instance: 40/minute", "instance: 40/minute, namespace: 3/minute"),),
+            [],
+            id="a namespace below its user, who may be in several",
+        ),
+        pytest.param(
+            (
+                ("instance: 40/minute", "instance: 40/minute, namespace: 30/minute"),
+                with_unit("{any: {namespace: 30/minute}}"),
+            ),
+            [
+                "limits.yaml:10: 'read', tier 'any': 30/minute per namespace is never reached: the backend's own is "
+                "30/minute"
+            ],
+            id="a namespace of a unit primitive not below its backend",
+        ),
+        pytest.param(
             (with_unit("{any: {user: 4/minute}}"),),
             ["limits.yaml:10: 'read', tier 'any': 4/minute per user is never reached: the backend's own is 4/minute"],
             id="a unit primitive not below its backend",
@@ -261,6 +331,11 @@ def test_idle_tiers_capacity_may_be_used_where_that_is_written(tmp_path: Path) -
             (with_exception(excepted("alpha: {instance: 601/minute}")),),
             ["limits.yaml:9: 601/minute is never reached: no tier as a whole may send more than 600/minute to alpha"],
             id="an exception above every tier",
+        ),
+        pytest.param(
+            (with_exception(excepted("alpha: {namespace: 601/minute}", scope="namespace")),),
+            ["limits.yaml:9: 601/minute is never reached: no tier as a whole may send more than 600/minute to alpha"],
+            id="an exception of a namespace above every tier",
         ),
     ],
 )

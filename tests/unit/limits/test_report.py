@@ -4,7 +4,7 @@ from pathlib import Path
 
 from authz.limits.report import report
 from tests.support.limits import limits
-from tests.unit.limits.rendering.test_files import EXCEPTION, EXEMPT, UNITS
+from tests.unit.limits.rendering.test_files import EXCEPTION, EXEMPT, NAMESPACE_EXCEPTION, NAMESPACES, UNITS
 
 
 def test_the_report_says_what_each_engine_can(tmp_path: Path) -> None:
@@ -29,9 +29,9 @@ def test_the_report_says_what_each_engine_can(tmp_path: Path) -> None:
         "  enforces       tiers as a whole: 3 limits",
         "  cannot         attempts per address: it counts them after the answer, so it cannot refuse one",
         "  without answer from limits.example:8081 within 50 ms: requests go on, unlimited",
-        "both: only instances of realm self-managed have a limit of their own",
+        "both: instances have a limit of their own in realm self-managed only, root namespaces in realm saas only",
         "both: with an instance token, the instance itself says which user asks, and may claim to be many:",
-        "      the limits per instance and per tier hold all the same",
+        "      the limits per instance, per namespace and per tier hold all the same",
     ]
 
 
@@ -60,3 +60,13 @@ def test_the_report_has_exceptions_shadow_and_exempt_networks(tmp_path: Path) ->
         "  without answer from limits.example:8081 within 50 ms: 503",
     ):
         assert line in found
+
+
+def test_the_report_has_namespaces_where_they_have_limits(tmp_path: Path) -> None:
+    found = list(report(limits(tmp_path, NAMESPACES, NAMESPACE_EXCEPTION)))
+    assert found.count("  enforces       root namespaces of gitlab.com: 1 limit and 1 exception") == 2
+    assert "  enforces       instances: 3 limits" in found
+    assert (
+        "  keeps          40 buckets for each limit of namespaces, 2 times as many as are expected: 0 MB if every one "
+        "is used"
+    ) in found

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from authz.documents.findings import Findings
-from authz.limits.rendering.bootstrap import Marker, read_bootstrap, with_sections
+from authz.limits.rendering.bootstrap import Marker, header_patterns, read_bootstrap, with_sections
 from tests.support.files import shown
 
 TEXT = """\
 a: 1   # limits: not a line of its own
+# limits: headers for authz
   # limits: before authz
 # limits: behind authz
     # limits: access log
@@ -41,7 +42,7 @@ def test_a_bootstrap_has_every_marker_once(tmp_path: Path) -> None:
         pytest.param(
             "a: 1",
             "# limits: clusters\na: 1",
-            ["envoy.yaml:6: '# limits: clusters' is here twice, first on line 1"],
+            ["envoy.yaml:7: '# limits: clusters' is here twice, first on line 1"],
             id="twice",
         ),
         pytest.param(
@@ -71,12 +72,14 @@ def test_a_bootstrap_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
 
 def test_a_section_is_as_deep_as_its_marker_and_every_other_line_stays() -> None:
     sections: dict[Marker, Any] = {
+        Marker.HEADERS: header_patterns(["authorization", "X-Purpose"]),
         Marker.BEFORE_AUTHZ: [{"name": "a", "b": {"c": [{"d": 1}]}}, {"name": "e"}],
         Marker.BEHIND_AUTHZ: [{"name": "ratelimit", "b": [1]}],
         Marker.ACCESS_LOG: {"failed": "%a%"},
     }
     assert with_sections(TEXT, sections).splitlines() == [
         "a: 1   # limits: not a line of its own",
+        "- {exact: authorization, ignore_case: true}", "- {exact: X-Purpose, ignore_case: true}",
         "  - name: a", "    b:", "      c:", "      - {d: 1}", "  - {name: e}",
         "- name: ratelimit   # the rate limit service; limits.yaml says where it is and what follows without an answer",
         "  b: [1]",

@@ -11,6 +11,7 @@ from authz.limits.rendering.files import rendered
 from authz.limits.rendering.rendered_file import RenderedFile
 from tests.support.limits import limits
 from tests.support.limits_engines import Asked, Counted, embedded, shared
+from tests.support.tables import row
 
 BOOTSTRAP: Final = """\
 # The door.
@@ -18,6 +19,8 @@ filters:
 - name: first
 # limits: before authz
 - name: authz   # decides
+  headers:
+  # limits: headers for authz
 # limits: behind authz
 log:
   tier: "-"
@@ -30,15 +33,18 @@ UNITS: Final = (
     "addresses:\n",
     "    unit_primitives: {read: {tiers: {any: {share: 5%, instance: 3/hour, user: 2/minute}}}}\naddresses:\n",
 )
+NAMESPACES: Final = ("instance: 60/minute", "instance: 60/minute, namespace: 70/minute")
+"""An edit that limits each root namespace, in tier large alone."""
 
 
-def exceptional(instance: str, rate: str) -> tuple[str, str]:
-    """An edit that gives one instance a limit of its own."""
-    entry = f"{{limited_instance_id: {instance}, reason: r, backend_services: {{alpha: {{instance: {rate}}}}}}}"
+def exceptional(customer: str, rate: str, scope: str = "instance") -> tuple[str, str]:
+    """An edit that gives one customer a limit of its own."""
+    entry = f"{{limited_{scope}_id: {customer}, reason: r, backend_services: {{alpha: {{{scope}: {rate}}}}}}}"
     return "addresses:\n", f"exceptions: [{entry}]\naddresses:\n"
 
 
 EXCEPTION: Final = exceptional("big", "90/minute")
+NAMESPACE_EXCEPTION: Final = exceptional("'9970'", "90/minute", "namespace")
 EXEMPT: Final = ("  refusals: 30/hour", "  refusals: 30/hour\n  exempt: [192.0.2.0/24, '2001:db8:1::/48']")
 ENGINES: Final = pytest.mark.parametrize("engine", [embedded, shared], ids=["embedded", "shared"])
 
@@ -46,7 +52,8 @@ ENGINES: Final = pytest.mark.parametrize("engine", [embedded, shared], ids=["emb
 def render(folder: Path, *edits: tuple[str, str]) -> Mapping[str, RenderedFile]:
     source = PurePath("envoy/limits.yaml")
     read = limits(folder, *edits)
-    return rendered(read, source, BOOTSTRAP, PurePath("envoy/envoy.yaml"), PurePath("envoy/rendered"))
+    headers = ("authorization", "x-purpose")
+    return rendered(read, headers, source, BOOTSTRAP, PurePath("envoy/envoy.yaml"), PurePath("envoy/rendered"))
 
 
 def content(file: RenderedFile) -> Any:  # Any: YAML
@@ -97,6 +104,75 @@ def test_who_has_no_instance_to_be_limited_by_still_counts_for_user_and_tier(tmp
     assert engine(files, "instances", saas) == {}
     assert rates(engine(files, "users", saas)) == ["4/60s"]
     assert rates(engine(files, "tiers", saas)) == ["100/60s"]
+
+
+def of_gitlab_com(tier: str = "large", namespace: str = "24", unit_primitive: str = "read") -> Asked:
+    """A request of one of gitlab.com's customers."""
+    return Asked(unit_primitive, tier=tier, realm="saas", limited_instance_id="", limited_namespace_id=namespace)
+
+
+@ENGINES
+def test_a_request_of_gitlab_com_counts_for_its_user_its_root_namespace_and_its_tier(
+    tmp_path: Path, engine: Any
+) -> None:
+    files = render(tmp_path, NAMESPACES)
+    assert rates(engine(files, "users", of_gitlab_com())) == ["6/60s"]
+    assert engine(files, "instances", of_gitlab_com()) == {}
+    assert engine(files, "namespaces", of_gitlab_com()) == {
+        (("backend_service", "alpha"), ("tier", "large"), ("limited_namespace_id", "24")): "70/60s"
+    }
+    assert rates(engine(files, "tiers", of_gitlab_com())) == ["600/60s"]
+
+
+@ENGINES
+@pytest.mark.parametrize(
+    "asked",
+    [
+        pytest.param(Asked(tier="large"), id="an instance of its own"),
+        pytest.param(of_gitlab_com(namespace=""), id="no namespace in the token"),
+        pytest.param(of_gitlab_com(tier="small"), id="a tier without such a limit"),
+    ],
+)
+def test_no_namespace_limit_counts_who_has_none(tmp_path: Path, engine: Any, asked: Asked) -> None:
+    assert engine(render(tmp_path, NAMESPACES), "namespaces", asked) == {}
+
+
+@ENGINES
+def test_a_unit_primitive_may_limit_namespaces_alone(tmp_path: Path, engine: Any) -> None:
+    unit = "    unit_primitives: {read: {tiers: {large: {namespace: 3/hour}}}}\naddresses:\n"
+    files = render(tmp_path, ("addresses:\n", unit))
+    assert engine(files, "namespaces", of_gitlab_com()) == {
+        (("backend_service", "alpha"), ("unit_primitive", "read"), ("tier", "large"),
+         ("limited_namespace_id", "24")): "3/3600s"
+    }  # fmt: skip
+    assert engine(files, "namespaces", of_gitlab_com(unit_primitive="write")) == {}
+    assert rates(engine(files, "users", of_gitlab_com())) == ["6/60s"]
+
+
+@ENGINES
+def test_an_exception_replaces_one_namespaces_limit_and_holds_in_tiers_that_have_none(
+    tmp_path: Path, engine: Any
+) -> None:
+    files = render(tmp_path, NAMESPACES, NAMESPACE_EXCEPTION)
+    for tier, others in (("large", ["70/60s"]), ("small", []), ("gold", [])):
+        assert rates(engine(files, "namespaces", of_gitlab_com(tier, "9970"))) == ["90/60s"]
+        assert rates(engine(files, "namespaces", of_gitlab_com(tier))) == others
+
+
+@ENGINES
+@pytest.mark.parametrize("tier", ["large", "small"], ids=["beside a limit", "in a tier without one"])
+def test_an_exception_of_a_namespace_may_be_in_shadow(tmp_path: Path, engine: Any, tier: str) -> None:
+    shadow = ("namespace: 90/minute", "namespace: {limit: 90/minute, shadow: true}")
+    files = render(tmp_path, NAMESPACES, NAMESPACE_EXCEPTION, shadow)
+    assert rates(engine(files, "namespaces", of_gitlab_com(tier, "9970"))) == ["90/60s in shadow"]
+
+
+@ENGINES
+def test_an_exception_of_a_namespace_is_none_of_an_instance_with_that_id(tmp_path: Path, engine: Any) -> None:
+    files = render(tmp_path, NAMESPACES, NAMESPACE_EXCEPTION)
+    assert rates(engine(files, "instances", Asked(tier="large", limited_instance_id="9970"))) == ["60/60s"]
+    files = render(tmp_path, NAMESPACES, exceptional("'24'", "90/minute"))
+    assert rates(engine(files, "namespaces", of_gitlab_com())) == ["70/60s"]
 
 
 @ENGINES
@@ -256,8 +332,17 @@ def test_attempts_or_refusals_in_shadow_are_not_enforced(tmp_path: Path, engine:
         assert rates(shared(files, "addresses", Asked(outcome="denied"))) == ["30/3600s in shadow"]
 
 
-def test_buckets_are_twice_as_many_as_callers_are_expected(tmp_path: Path) -> None:
-    files = render(tmp_path, UNITS)
+@pytest.mark.parametrize(
+    ("edits", "namespaces"),
+    [
+        row("as many namespaces as users, if nothing else is said", (), 40),
+        row("a number of their own", (("instances: 3}", "instances: 3, namespaces: 7}"),), 14),
+    ],
+)
+def test_buckets_are_twice_as_many_as_callers_are_expected(
+    tmp_path: Path, edits: tuple[tuple[str, str], ...], namespaces: int
+) -> None:
+    files = render(tmp_path, UNITS, NAMESPACES, *edits)
     sizes = {
         name: content(file)["resources"][0]["typed_config"].get("max_dynamic_descriptors")
         for name, file in files.items()
@@ -267,6 +352,7 @@ def test_buckets_are_twice_as_many_as_callers_are_expected(tmp_path: Path) -> No
         "embedded/addresses.yaml": 2,
         "embedded/users.yaml": 40,
         "embedded/instances.yaml": 6,
+        "embedded/namespaces.yaml": namespaces,
         "embedded/unit_primitives.yaml": None,
         "embedded/tiers.yaml": None,
     }
@@ -286,7 +372,7 @@ def test_what_follows_when_the_service_fails_is_a_setting(tmp_path: Path, on_fai
 
 def test_the_bootstrap_keeps_its_text_and_gets_the_filters_in_their_order(tmp_path: Path) -> None:
     for engine in ("embedded", "shared"):
-        text = render(tmp_path, UNITS)[f"{engine}/envoy.yaml"].text
+        text = render(tmp_path, UNITS, NAMESPACES)[f"{engine}/envoy.yaml"].text
         assert text.startswith(
             "# rendered from envoy/envoy.yaml and envoy/limits.yaml by `authz limits render`: edit that\n"
         )
@@ -296,18 +382,32 @@ def test_the_bootstrap_keeps_its_text_and_gets_the_filters_in_their_order(tmp_pa
         document = yaml.load(text, yaml.CSafeLoader)
         assert [each["name"] for each in document["filters"]] == [
             "first", "limits_headers", "limits_addresses", "authz", "limits_users", "limits_headers_of_users",
-            "limits_instances", "limits_unit_primitives", "limits_tiers",
+            "limits_instances", "limits_namespaces", "limits_unit_primitives", "limits_tiers",
         ]  # fmt: skip
-        for name in ("addresses", "users", "instances", "unit_primitives", "tiers"):
+        assert document["filters"][3]["headers"] == [
+            {"exact": "authorization", "ignore_case": True}, {"exact": "x-purpose", "ignore_case": True},
+        ]  # fmt: skip
+        for name in ("addresses", "users", "instances", "namespaces", "unit_primitives", "tiers"):
             assert f"path: envoy/rendered/{engine}/{name}.yaml\n" in text
         assert set(document["log"]) == {"tier", *(["limits_failed"] if engine == "shared" else [])}
         names = [each["name"] for each in document["clusters"]]
         assert names == ["backend", *(["ratelimit"] if engine == "shared" else [])]
 
 
-def test_the_files_are_those_that_have_limits(tmp_path: Path) -> None:
-    names = ("addresses", "users", "instances", "tiers")
-    assert set(render(tmp_path)) == {
+@pytest.mark.parametrize(
+    ("edits", "more"),
+    [
+        row("without anything optional", (), ()),
+        row("namespaces", (NAMESPACES,), ("namespaces",)),
+        row("an exception alone", (NAMESPACE_EXCEPTION,), ("namespaces",)),
+        row("a unit primitive", (UNITS,), ("unit_primitives",)),
+    ],
+)
+def test_the_files_are_those_that_have_limits(
+    tmp_path: Path, edits: tuple[tuple[str, str], ...], more: tuple[str, ...]
+) -> None:
+    names = ("addresses", "users", "instances", "tiers", *more)
+    assert set(render(tmp_path, *edits)) == {
         "embedded/envoy.yaml", "shared/envoy.yaml",
         *(f"{folder}/{name}.yaml" for folder in ("embedded", "shared", "shared/ratelimit") for name in names),
     }  # fmt: skip
