@@ -7,12 +7,11 @@ import pytest
 import yaml
 
 from authz.cli.catalog.schemas import schema_text
-from authz.deciding.facts import SAAS
 from authz.documents.findings import Findings
 from authz.limits.rates import parse_rate, parse_share
 from authz.limits.reader import read_limits
 from authz.limits.vocabulary import Vocabulary, answers
-from authz.model import TierBy
+from authz.model import SAAS, TierBy
 from authz.policy.catalog.reader import read_catalog
 from authz.policy.rules.reader import read_rules
 from authz.policy.tiers import read_tiers
