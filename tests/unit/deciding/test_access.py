@@ -247,6 +247,12 @@ def test_a_kind_that_nobody_thought_of_is_never_allowed(rule: TokenRule, claims:
         decision_on(asked().headers, claims, rule)
 
 
+def test_a_demand_that_nobody_thought_of_is_never_granted() -> None:
+    caller = identify(BOUND, CLAIMS, "small")
+    with pytest.raises(AssertionError):
+        decide(BOUND, RULE, cast("Any", "everything"), CLAIMS, caller)
+
+
 NOT_CHECKED: Final = "not_checked"
 
 
