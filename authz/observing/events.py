@@ -133,6 +133,28 @@ def log_lines_lost(lines: int) -> None:
     """A process has ended before it could write that many lines of its log."""
 
 
+# ---- TLS
+
+
+@_event("info")
+def tls_loaded(certificate: Path) -> None:
+    """New connections get this certificate, and its files say whose clients are trusted."""
+
+
+@_event("error")
+def tls_refused(file: Path, cause: str) -> None:
+    """A file of TLS cannot be used; the certificate, key and authority that were loaded last stay in force."""
+
+
+@_event("warning")
+def client_refused(worker: int, names: tuple[str, ...], refusals: int) -> None:
+    """A client with a certificate of the right authority has no name that may ask.
+
+    `names` are the first of its certificate, cut; `refusals` were made since the last such event. One in ten seconds
+    is logged.
+    """
+
+
 # ---- policy and keys
 
 

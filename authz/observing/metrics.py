@@ -91,6 +91,8 @@ def _of_workers(workers: WorkerCounts, totals: Totals, version: str) -> Iterator
     yield _gauge("authz_checks_in_flight", "Checks that wait for their answer.", totals.in_flight)
     text = "Checks refused at once because too many were open (UNAVAILABLE)."
     yield _counter("authz_overload_refusals", text, totals.overloads)
+    text = "Calls refused because the client's certificate has no name that may ask (--tls-client-san)."
+    yield _counter("authz_client_refusals", text, totals.clients_refused)
     text = "Log lines that were not written, by cause: too many waited, or the log could not be written."
     yield _counter("authz_log_lines_dropped", text, totals.lines_dropped, "cause")
     yield _counter("authz_spans_dropped", "Spans that the trace collector did not take.", totals.spans_dropped)

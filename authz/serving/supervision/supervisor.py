@@ -14,8 +14,10 @@ from authz.observing import events
 from authz.observing.events import Event
 from authz.observing.json_log import EventLog
 from authz.observing.state import PolicyState, State
-from authz.serving.messages import FINISH_SECONDS, FromWorker, Heartbeat, Load
+from authz.server.tls import Credentials
+from authz.serving.messages import FINISH_SECONDS, FromWorker, Heartbeat, Load, Renew
 from authz.serving.reload.reloader import Refused, Report, Taken
+from authz.serving.reload.renewal import NotRenewed, Renewed
 from authz.serving.reload.snapshot import Snapshot
 from authz.serving.settings import ServeSettings
 from authz.serving.supervision.crew import Crew
@@ -35,11 +37,14 @@ class Supervisor:
         self,
         settings: ServeSettings,
         snapshot: Snapshot,
-        inbox: Inbox[Report],
+        credentials: Credentials | None,
+        inbox: Inbox[Report | Renewed | NotRenewed],
         endpoints: EndpointsFile | None,
         log: EventLog,
     ) -> None:
         self._settings = settings
+        self._credentials = credentials
+        self._not_renewed: NotRenewed | None = None
         self._inbox = inbox
         self._endpoints = endpoints
         self._log = log
@@ -128,7 +133,7 @@ class Supervisor:
         self._log.write(events.service_stopping())
         self._do(self._crew.leave(time.monotonic()))
 
-    def _handle(self, report: Report) -> None:
+    def _handle(self, report: Report | Renewed | NotRenewed) -> None:
         match report:
             case Taken(snapshot, requested):
                 self._offer(snapshot, requested=requested)
@@ -138,6 +143,22 @@ class Supervisor:
             case Event():
                 self.state.watched(report == events.watch_restored())
                 self._log.write(report)
+            case Renewed(credentials):
+                self._renew(credentials)
+            case NotRenewed(file, cause):
+                if report != self._not_renewed:
+                    self._not_renewed = report
+                    self._log.write(events.tls_refused(file, cause))
+
+    def _renew(self, credentials: Credentials) -> None:
+        """Give workers what the files of TLS hold; a worker that starts later gets it too."""
+        certificate = self._settings.tls_certificate
+        if certificate is None or (credentials == self._credentials and self._not_renewed is None):
+            return
+        self._credentials, self._not_renewed = credentials, None
+        for process in self._processes.values():
+            process.send(Renew(credentials))
+        self._log.write(events.tls_loaded(certificate))
 
     def _offer(self, snapshot: Snapshot, *, requested: bool) -> None:
         self._snapshots[snapshot.folder] = snapshot
@@ -179,7 +200,7 @@ class Supervisor:
 
     def _spawn(self, number: int) -> None:
         try:
-            process = WorkerProcess.start(number, self._settings)
+            process = WorkerProcess.start(number, self._settings, self._credentials)
         except OSError as error:
             self._exited(number, f"no process can be started: {error.strerror}")
             return
