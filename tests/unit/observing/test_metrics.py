@@ -25,6 +25,7 @@ COUNTED: Final = Totals(
     lines_dropped={"overflow": 11, "unwritable": 0},
     spans_dropped=12,
     overloads=13,
+    clients_refused=15,
     in_flight=14,
 )
 LOADED: Final = PolicyState(
@@ -82,6 +83,7 @@ def test_every_count_is_there() -> None:
         "authz_worker_restarts_total": 4,
         "authz_checks_in_flight": 14,
         "authz_overload_refusals_total": 13,
+        "authz_client_refusals_total": 15,
         "authz_log_lines_dropped_total cause=overflow": 11,
         "authz_log_lines_dropped_total cause=unwritable": 0,
         "authz_spans_dropped_total": 12,
