@@ -1,6 +1,7 @@
 """A worker's process, as the supervisor sees it: a pipe for messages, and a way to end it."""
 
 import multiprocessing
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -99,6 +100,8 @@ def _named(number: int) -> str:
 
 def _work(number: int, settings: ServeSettings, credentials: Credentials | None, connection: Connection) -> None:
     """Run a worker. Only here, and so only in the new process, is gRPC imported."""
+    # gRPC would write a line, no JSON, for each handshake that fails: as many as anyone in the network wants.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from authz.serving.worker import work  # noqa: PLC0415
 
     work(number, settings, credentials, connection)

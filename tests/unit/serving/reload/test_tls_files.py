@@ -46,7 +46,9 @@ def test_a_chain_and_several_authorities_are_taken(folder: TlsFolder) -> None:
     ("broken", "change", "cause"),
     [
         row("no certificate", "tls.crt", lambda file: file.write_text(""), "holds no certificate"),
-        row("a certificate that is cut", "tls.crt", lambda file: file.write_text(pem([SERVER])[:200]), "no certificate"),
+        row(
+            "a certificate that is cut", "tls.crt", lambda file: file.write_text(pem([SERVER])[:200]), "no certificate"
+        ),
         row("no key", "tls.key", lambda file: file.write_text("x"), "holds no private key"),
         row("a certificate as the key", "tls.key", lambda file: file.write_text(pem([SERVER])), "holds no private key"),
         row("another's key", "tls.key", lambda file: file.write_text(key_pem(RENEWED)), "does not belong to"),
