@@ -17,7 +17,10 @@ Level = Literal["debug", "info", "warning", "error"]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that operators may want to know. No field holds a token, a client's bytes or an exception's text."""
+    """Something that operators may want to know. No field holds a token or an exception's text.
+
+    Of a client's bytes only `client_refused` holds some: the names in its certificate.
+    """
 
     name: str
     level: Level
@@ -193,9 +196,9 @@ def policy_not_loaded(policy: Path, revision: str, new_revision: str, cause: str
 
 @_event("warning")
 def watch_failed(cause: str) -> None:
-    """Policy and keys cannot be watched, so only SIGHUP reloads them. It is tried again every second."""
+    """Policy, keys and files of TLS cannot be watched, so only SIGHUP reloads them. It is tried again every second."""
 
 
 @_event("info")
 def watch_restored() -> None:
-    """Policy and keys are watched again."""
+    """Policy, keys and files of TLS are watched again."""
