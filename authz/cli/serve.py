@@ -217,7 +217,7 @@ def _supervise(
     def requested() -> None:
         reloader.request()
         if renewal is not None:
-            renewal.changed()
+            renewal.request()
 
     tops = (settings.policy, settings.keys, *(() if files is None else files.paths()))
     watch = Watch(tops, changed, inbox.post)

@@ -46,6 +46,9 @@ class Metrics:
         yield from _of_workers(self._state.workers(), totals, self._version)
         yield from _of_policy(policy)
         yield from _of_trust(policy, totals)
+        expiry = self._state.tls_expiry()
+        text = "When the certificate expires that TLS listeners show."
+        yield _gauge("authz_tls_certificate_expiry_timestamp_seconds", text, {} if expiry is None else expiry)
 
 
 def _of_answers(totals: Totals) -> Iterator[Metric]:

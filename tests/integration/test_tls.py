@@ -134,6 +134,8 @@ def test_a_renewed_certificate_is_shown_without_a_restart_and_no_check_is_refuse
     assert set(answers) == {0}
     assert service.wait_for("tls_loaded", level="info")["certificate"] == str(tls.certificate)
     assert len(service.events("worker_started")) == 1
+    ends = RENEWED.signed.not_valid_after_utc.timestamp()
+    assert metric(service, "authz_tls_certificate_expiry_timestamp_seconds") == ends
 
 
 def test_a_mounted_secret_is_renewed_by_moving_its_link(folder: Path) -> None:
@@ -168,6 +170,15 @@ def test_a_broken_renewal_keeps_the_old_certificate_in_replaced_workers_too(serv
     service.wait_for("tls_loaded")
     until(lambda: shown_serial(address) == RENEWED.signed.serial_number, "the new certificate")
     assert code(address) == 0
+
+
+def test_a_signal_has_the_files_read_again_and_says_what_they_hold(service: Service, tls: TlsFolder) -> None:
+    service.process.send_signal(signal.SIGHUP)
+    service.wait_for("tls_loaded")
+    put(tls.certificate, "nothing")
+    service.wait_for("tls_refused")
+    service.process.send_signal(signal.SIGHUP)
+    service.wait_for("tls_refused", 2, file=str(tls.certificate))
 
 
 def test_a_new_authority_counts_for_new_connections(service: Service, tls: TlsFolder) -> None:

@@ -23,7 +23,7 @@ ROOT_CA: Final = Certificate("services", ca=True, now=NOW)
 CLIENT_CA: Final = Certificate("clients", ca=True, now=NOW)
 OTHER_CA: Final = Certificate("strangers", ca=True, now=NOW)
 SERVER: Final = Certificate("authz", signed_by=ROOT_CA, dns=(SERVER_NAME,), now=NOW)
-RENEWED: Final = replace(SERVER, name="authz renewed")
+RENEWED: Final = replace(SERVER, name="authz renewed", ends=30 * 86_400.0)
 ENVOY: Final = Certificate("envoy", signed_by=CLIENT_CA, uris=(SPIFFE,), now=NOW)
 
 

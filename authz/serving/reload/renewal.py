@@ -12,9 +12,10 @@ from authz.serving.reload.tls_files import TlsFiles, TlsFileUnusableError
 
 @dataclass(frozen=True, slots=True)
 class Renewed:
-    """The files are sound and hold these credentials, which may be those in force."""
+    """The files are sound and hold these credentials, which may be those in force; `requested` if on request."""
 
     credentials: Credentials
+    requested: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class NotRenewed:
 
     file: Path
     cause: str
+    requested: bool
 
 
 class Renewal:
@@ -32,25 +34,32 @@ class Renewal:
         self._files = files
         self._post = post
         self._wanted = threading.Event()
+        self._requested = False
 
     def start(self) -> None:
         """Start the thread."""
         threading.Thread(target=self._serve, name="renewal", daemon=True).start()
 
     def changed(self) -> None:
-        """Read the files again."""
+        """Read the files again, because one has changed."""
+        self._wanted.set()
+
+    def request(self) -> None:
+        """Read the files again, on request."""
+        self._requested = True
         self._wanted.set()
 
     def _serve(self) -> None:
         while True:
             self._wanted.wait()
             self._wanted.clear()
-            self._post(self._result())
+            requested, self._requested = self._requested, False
+            self._post(self._result(requested))
 
-    def _result(self) -> Renewed | NotRenewed:
+    def _result(self, requested: bool) -> Renewed | NotRenewed:
         try:
-            return Renewed(self._files.read())
+            return Renewed(self._files.read(), requested)
         except TlsFileUnusableError as error:
-            return NotRenewed(error.file, error.cause)
+            return NotRenewed(error.file, error.cause, requested)
         except Exception as error:  # noqa: BLE001  whatever it is, the thread must go on
-            return NotRenewed(self._files.certificate, f"internal_error: {fault(error)}")
+            return NotRenewed(self._files.certificate, f"internal_error: {fault(error)}", requested)

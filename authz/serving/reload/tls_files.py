@@ -1,11 +1,14 @@
 """The files of TLS: certificate, private key and the authority of clients, read together and checked before use."""
 
 import ssl
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from authz.observing.json_log import timestamp
 from authz.server.tls import Credentials
+from authz.tokens.keys.inventory import expiry
 
 MAX_BYTES: Final = 32 * 1024
 """Of each file. Workers get all three through a pipe, which must not fill while one of them hangs."""
@@ -50,6 +53,7 @@ class TlsFiles:
     def _check(self, credentials: Credentials) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         _trust(context, self.certificate, credentials.certificate)
+        _reject_expired(self.certificate, credentials.certificate)
         authorities = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         _trust(authorities, self.client_ca, credentials.client_ca)
         if authorities.cert_store_stats()["x509_ca"] == 0:
@@ -81,6 +85,15 @@ def _content(file: Path) -> bytes:
     if len(content) > MAX_BYTES:
         raise TlsFileUnusableError(file, f"is larger than {MAX_BYTES // 1024} KiB")
     return content
+
+
+def _reject_expired(file: Path, chain: bytes) -> None:
+    try:
+        ends = expiry(chain)
+    except ValueError:
+        raise TlsFileUnusableError(file, "holds a certificate that cannot be read") from None
+    if ends <= time.time():
+        raise TlsFileUnusableError(file, f"expired at {timestamp(ends)}: renew it")
 
 
 def _trust(context: ssl.SSLContext, file: Path, content: bytes) -> None:

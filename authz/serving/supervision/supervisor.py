@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import wait
+from pathlib import Path
 from typing import Final
 
 from authz.documents.findings import Problem
@@ -25,6 +26,7 @@ from authz.serving.supervision.endpoints import EndpointsFile
 from authz.serving.supervision.inbox import Inbox
 from authz.serving.supervision.orders import Abandon, End, InForce, Kill, Order, Send, Spawn
 from authz.serving.supervision.process import WorkerProcess
+from authz.tokens.keys.inventory import expiry
 
 _MARGIN_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 1.0
@@ -44,7 +46,7 @@ class Supervisor:
     ) -> None:
         self._settings = settings
         self._credentials = credentials
-        self._not_renewed: NotRenewed | None = None
+        self._not_renewed: tuple[Path, str] | None = None
         self._inbox = inbox
         self._endpoints = endpoints
         self._log = log
@@ -53,6 +55,8 @@ class Supervisor:
         self._processes: dict[int, WorkerProcess] = {}
         policy = PolicyState(snapshot.revision, time.time(), trusted=snapshot.trusted)
         self.state = State(self._crew.counts, self._crew.is_ready, policy)
+        if credentials is not None:
+            self.state.tls_shown(expiry(credentials.certificate))
         self._running = snapshot
         self._snapshots = {snapshot.folder: snapshot}
         self._published: tuple[str, ...] = ()
@@ -143,21 +147,22 @@ class Supervisor:
             case Event():
                 self.state.watched(report == events.watch_restored())
                 self._log.write(report)
-            case Renewed(credentials):
-                self._renew(credentials)
-            case NotRenewed(file, cause):
-                if report != self._not_renewed:
-                    self._not_renewed = report
+            case Renewed(credentials, requested):
+                self._renew(credentials, requested=requested)
+            case NotRenewed(file, cause, requested):
+                if requested or (file, cause) != self._not_renewed:
+                    self._not_renewed = (file, cause)
                     self._log.write(events.tls_refused(file, cause))
 
-    def _renew(self, credentials: Credentials) -> None:
+    def _renew(self, credentials: Credentials, *, requested: bool) -> None:
         """Give workers what the files of TLS hold; a worker that starts later gets it too."""
         certificate = self._settings.tls_certificate
-        if certificate is None or (credentials == self._credentials and self._not_renewed is None):
+        if certificate is None or (credentials == self._credentials and self._not_renewed is None and not requested):
             return
         self._credentials, self._not_renewed = credentials, None
         for process in self._processes.values():
             process.send(Renew(credentials))
+        self.state.tls_shown(expiry(credentials.certificate))
         self._log.write(events.tls_loaded(certificate))
 
     def _offer(self, snapshot: Snapshot, *, requested: bool) -> None:

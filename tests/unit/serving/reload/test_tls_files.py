@@ -1,6 +1,7 @@
 """The files of TLS are checked before use, and each problem names its file, its cause and no secret."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from tests.support.tables import row
 from tests.support.tls import CLIENT_CA, ENVOY, NOW, RENEWED, ROOT_CA, SERVER, TlsFolder, credentials, key_pem
 
 ENCRYPTED = SERVER.key.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"phrase"))
+
+EXPIRED = replace(SERVER, starts=-100.0, ends=-10.0)
 
 
 @pytest.fixture
@@ -49,6 +52,7 @@ def test_a_chain_and_several_authorities_are_taken(folder: TlsFolder) -> None:
         row(
             "a certificate that is cut", "tls.crt", lambda file: file.write_text(pem([SERVER])[:200]), "no certificate"
         ),
+        row("an expired certificate", "tls.crt", lambda file: file.write_text(pem([EXPIRED])), "expired at 20"),
         row("no key", "tls.key", lambda file: file.write_text("x"), "holds no private key"),
         row("a certificate as the key", "tls.key", lambda file: file.write_text(pem([SERVER])), "holds no private key"),
         row("another's key", "tls.key", lambda file: file.write_text(key_pem(RENEWED)), "does not belong to"),
