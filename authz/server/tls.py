@@ -12,7 +12,7 @@ MAX_SAN_LENGTH: Final = 2_048
 """As long as a SPIFFE ID may be."""
 CONNECTION_SECONDS: Final = 3_600.0
 _DNS: Final = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_][A-Za-z0-9_-]{0,62})*")
-_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?#@!$&'()*+;=%-]+")
+_URI: Final = re.compile(r"(?![^:/]+:[0-9]+\Z)[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?#@!$&'()*+;=%-]+")
 
 
 @dataclass(frozen=True, slots=True)

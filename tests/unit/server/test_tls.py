@@ -40,6 +40,7 @@ def test_a_name_is_a_host_or_a_uri(text: str, kind: SanKind) -> None:
         row("a wildcard in a SPIFFE ID", "spiffe://example.org/*", "compared exactly"),
         row("IPv4", "10.0.0.1", "is an IP address"),
         row("IPv6", "::1", "is an IP address"),
+        row("a host with a port", "envoy.example.org:9000", "neither a DNS name nor a URI"),
         row("empty", "", "neither a DNS name nor a URI"),
         row("a space", "envoy example", "neither a DNS name nor a URI"),
         row("a line break", "envoy\n", "neither a DNS name nor a URI"),
