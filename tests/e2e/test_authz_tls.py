@@ -75,7 +75,7 @@ def free_ports(count: int) -> int:
         return first
 
 
-def documented(port: int, secrets: Path) -> tuple[tuple[str, str], ...]:
+def documented(port: int) -> tuple[tuple[str, str], ...]:
     """Return the edit that the page describes, with the ports of this authz."""
     shipped = (ROOT / "envoy" / "envoy.yaml").read_text("utf-8")
     (old,) = re.findall(
@@ -87,9 +87,7 @@ def documented(port: int, secrets: Path) -> tuple[tuple[str, str], ...]:
         told = f"address: {SERVER_NAME}, port_value: {9_000 + number}"
         assert told in new
         new = new.replace(told, f"address: 127.0.0.1, port_value: {port + number}")
-    assert "path: envoy/authz-client.yaml" in new
-    assert "path: envoy/authz-server.yaml" in new
-    return ((old, new.replace("path: envoy/", f"path: {secrets}/")),)
+    return ((old, new),)
 
 
 def write_client(folder: TlsFolder, client: Certificate) -> None:
@@ -107,13 +105,13 @@ def remote(door: Door, mint: Minter, tmp_path: Path) -> Iterator[Remote]:
     server.write()
     write_client(client, ENVOY)
     for name in ("authz-client.yaml", "authz-server.yaml"):
-        put(tmp_path / name, (ROOT / "envoy" / name).read_text("utf-8"))
+        put(client.folder / name, (ROOT / "envoy" / name).read_text("utf-8"))
     port = free_ports(WORKERS)
     listen = ("--listen", f"127.0.0.1:{{{port}+worker}}", "--workers", str(WORKERS))
     flags = ("--keys", str(door.folder / "run" / "keys"), *listen, *server.flags(SPIFFE))
     with (
         running(tmp_path, *flags, listeners=WORKERS) as authz,
-        door.another_envoy(tmp_path.name, documented(port, tmp_path)) as envoy,
+        door.another_envoy(tmp_path.name, documented(port)) as envoy,
     ):
         yield Remote(envoy, authz, server, client, HttpClient(envoy.plain, mint))
 
@@ -149,9 +147,9 @@ def test_envoy_asks_over_tls_and_both_sides_renew_while_requests_are_answered(re
     until(lambda: remote.allowed() == 200, "a request that is allowed")
 
 
-def test_envoy_does_not_take_another_for_authz(remote: Remote, tmp_path: Path) -> None:
+def test_envoy_does_not_take_another_for_authz(remote: Remote) -> None:
     assert remote.allowed() == 200
-    edit(tmp_path / "authz-server.yaml", (SERVER_NAME, "another.example.org"))
+    edit(remote.client.folder / "authz-server.yaml", (SERVER_NAME, "another.example.org"))
     remote.restart_workers()
     until(lambda: remote.statistic("fail_verify_san") > 0, "a refusal of Envoy's")
     answer = remote.door.ask("POST", COMPLETIONS, ["complete_code"])
