@@ -8,7 +8,7 @@ from typing import Final
 
 from authz.observing.json_log import timestamp
 from authz.server.tls import Credentials
-from authz.tokens.keys.inventory import expiry
+from authz.tokens.keys.tls_leaf import TlsLeaf
 
 MAX_BYTES: Final = 32 * 1024
 """Of each file. Workers get all three through a pipe, which must not fill while one of them hangs."""
@@ -53,7 +53,7 @@ class TlsFiles:
     def _check(self, credentials: Credentials) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         _trust(context, self.certificate, credentials.certificate)
-        _reject_expired(self.certificate, credentials.certificate)
+        _check_leaf(self.certificate, credentials.certificate)
         authorities = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         _trust(authorities, self.client_ca, credentials.client_ca)
         if authorities.cert_store_stats()["x509_ca"] == 0:
@@ -87,13 +87,17 @@ def _content(file: Path) -> bytes:
     return content
 
 
-def _reject_expired(file: Path, chain: bytes) -> None:
+def _check_leaf(file: Path, chain: bytes) -> None:
     try:
-        ends = expiry(chain)
+        leaf = TlsLeaf.read(chain)
     except ValueError:
         raise TlsFileUnusableError(file, "holds a certificate that cannot be read") from None
-    if ends <= time.time():
-        raise TlsFileUnusableError(file, f"expired at {timestamp(ends)}: renew it")
+    if leaf.ends <= time.time():
+        raise TlsFileUnusableError(file, f"expired at {timestamp(leaf.ends)}: renew it")
+    if not leaf.has_usual_key:
+        raise TlsFileUnusableError(
+            file, "has a key that Envoy does not take: use RSA of 2048 bits or more, P-256 or P-384"
+        )
 
 
 def _trust(context: ssl.SSLContext, file: Path, content: bytes) -> None:

@@ -26,7 +26,7 @@ from authz.serving.supervision.endpoints import EndpointsFile
 from authz.serving.supervision.inbox import Inbox
 from authz.serving.supervision.orders import Abandon, End, InForce, Kill, Order, Send, Spawn
 from authz.serving.supervision.process import WorkerProcess
-from authz.tokens.keys.inventory import expiry
+from authz.tokens.keys.tls_leaf import TlsLeaf
 
 _MARGIN_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 1.0
@@ -56,7 +56,7 @@ class Supervisor:
         policy = PolicyState(snapshot.revision, time.time(), trusted=snapshot.trusted)
         self.state = State(self._crew.counts, self._crew.is_ready, policy)
         if credentials is not None:
-            self.state.tls_shown(expiry(credentials.certificate))
+            self.state.tls_shown(TlsLeaf.read(credentials.certificate).ends)
         self._running = snapshot
         self._snapshots = {snapshot.folder: snapshot}
         self._published: tuple[str, ...] = ()
@@ -162,7 +162,7 @@ class Supervisor:
         self._credentials, self._not_renewed = credentials, None
         for process in self._processes.values():
             process.send(Renew(credentials))
-        self.state.tls_shown(expiry(credentials.certificate))
+        self.state.tls_shown(TlsLeaf.read(credentials.certificate).ends)
         self._log.write(events.tls_loaded(certificate))
 
     def _offer(self, snapshot: Snapshot, *, requested: bool) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import Certificate, load_pem_x509_certificates
+from cryptography.x509 import Certificate
 
 from authz.tokens.keys.ring import KeyRing
 
@@ -45,11 +45,6 @@ def trusted(ring: KeyRing) -> Trusted:
     ]
     anchors = [_anchor(issuer, certificate) for issuer, every in ring.anchors.items() for certificate in every]
     return Trusted(tuple(keys), tuple(anchors))
-
-
-def expiry(chain: bytes) -> float:
-    """Return when the first certificate of a PEM file expires. Raises ValueError for what cannot be read."""
-    return load_pem_x509_certificates(chain)[0].not_valid_after_utc.timestamp()
 
 
 def _anchor(issuer: str, certificate: Certificate) -> Anchor:

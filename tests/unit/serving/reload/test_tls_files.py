@@ -39,6 +39,14 @@ def test_the_usual_kinds_of_keys_are_taken(folder: TlsFolder, kind: str) -> None
     assert files(folder).read() == credentials(server)
 
 
+@pytest.mark.parametrize("kind", ["EdDSA", "P-521", "secp256k1", "RSA-1024"])
+def test_a_kind_of_key_that_envoy_does_not_take_is_refused(folder: TlsFolder, kind: str) -> None:
+    folder.write(Certificate(f"of {kind}", signed_by=ROOT_CA, kind=kind, dns=("a.example.org",), now=NOW))
+    with pytest.raises(TlsFileUnusableError, match="has a key that Envoy does not take") as error:
+        files(folder).read()
+    assert error.value.file == folder.certificate
+
+
 def test_a_chain_and_several_authorities_are_taken(folder: TlsFolder) -> None:
     folder.certificate.write_text(pem([SERVER, ROOT_CA]))
     folder.client_ca.write_text("# clients of both\n" + pem([CLIENT_CA, ROOT_CA]))
