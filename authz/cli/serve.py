@@ -14,12 +14,15 @@ from authz.observing import events
 from authz.observing.json_log import LOG_LEVELS, STDERR, EventLog
 from authz.observing.line_writer import LineWriter
 from authz.server.addresses import AddressUnusableError, make_free
+from authz.server.tls import San
 from authz.serving.admin import Admin
 from authz.serving.file_handles import TooFewHandlesError, raise_soft_limit
 from authz.serving.release import release
 from authz.serving.reload.reloader import Reloader, Report, Watch
+from authz.serving.reload.renewal import NotRenewed, Renewal, Renewed
 from authz.serving.reload.scratch import Scratch, remove_leftovers
 from authz.serving.reload.snapshot import Snapshot, Sources, take
+from authz.serving.reload.tls_files import TlsFileUnusableError
 from authz.serving.settings import (
     MAX_WORKERS,
     AddressTemplate,
@@ -117,6 +120,33 @@ SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     show_default=False,
     help="Weakens a check: let routes pass that do not name their backend service.",
 )
+@setting(
+    "--tls-certificate",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="TLS on TCP listeners: the certificate chain to show, PEM. A renewed file is loaded at once.",
+)
+@setting(
+    "--tls-key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The private key of that certificate, PEM without a passphrase.",
+)
+@setting(
+    "--tls-client-ca",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The authorities that sign clients' certificates, PEM; a client without one is refused.",
+)
+@setting(
+    "--tls-client-san",
+    type=Parsed("name", San.parse, prefix=""),
+    multiple=True,
+    help="DNS name or URI that a client's certificate must have, such as spiffe://example.org/envoy; repeatable.",
+)
+@setting(
+    "--allow-plaintext-tcp",
+    is_flag=True,
+    show_default=False,
+    help="Weakens a check: bearer tokens cross the network unencrypted where --listen is no loopback address.",
+)
 def serve(workers: int | None, **flags: Any) -> None:  # Any: click hands over what the options above have made
     """Answer Envoy's checks until SIGTERM. SIGHUP reloads policy and keys; so does a change of their files."""
     settings = ServeSettings(workers=workers or default_workers(flags["listen"]), **flags)
@@ -131,12 +161,12 @@ def run(settings: ServeSettings) -> int:
     try:
         with (
             LineWriter(STDERR) as lines,
-            Inbox[Report](*SIGNALS) as inbox,
+            Inbox[Report | Renewed | NotRenewed](*SIGNALS) as inbox,
             _scratch() as folder,
         ):
             # Logging must never block, least of all in the supervisor.
             return _supervise(settings, inbox, folder, EventLog(settings.log_level, lines.put))
-    except (AddressUnusableError, EndpointsFileUnusableError, TooFewHandlesError) as error:
+    except (AddressUnusableError, EndpointsFileUnusableError, TlsFileUnusableError, TooFewHandlesError) as error:
         raise click.ClickException(str(error)) from None
 
 
@@ -157,12 +187,16 @@ def _first(sources: Sources, folder: Path) -> Snapshot:
         raise click.ClickException(f"policy and keys cannot be copied to {folder}: {error.strerror}") from None
 
 
-def _supervise(settings: ServeSettings, inbox: Inbox[Report], folder: Path, log: EventLog) -> int:
+def _supervise(
+    settings: ServeSettings, inbox: Inbox[Report | Renewed | NotRenewed], folder: Path, log: EventLog
+) -> int:
     warning = raise_soft_limit(settings.workers)
     if warning is not None:
         log.write(warning)
     sources = Sources.of(settings)
     snapshot = _first(sources, folder / "0")
+    files = settings.tls_files()
+    credentials = None if files is None else files.read()
     _log_start(log, settings, snapshot)
     for worker in range(settings.workers):
         for address in settings.addresses(worker):
@@ -171,22 +205,37 @@ def _supervise(settings: ServeSettings, inbox: Inbox[Report], folder: Path, log:
     if settings.endpoints_file is not None:
         endpoints = EndpointsFile(settings.endpoints_file)
         endpoints.prepare()
-    supervisor = Supervisor(settings, snapshot, inbox, endpoints, log)
+    supervisor = Supervisor(settings, snapshot, credentials, inbox, endpoints, log)
     reloader = Reloader(sources, folder, supervisor.running, inbox.post)
-    watch = Watch((settings.policy, settings.keys), reloader.changed, inbox.post)
+    renewal = None if files is None else Renewal(files, inbox.post)
+
+    def changed() -> None:
+        reloader.changed()
+        if renewal is not None:
+            renewal.changed()
+
+    def requested() -> None:
+        reloader.request()
+        if renewal is not None:
+            renewal.request()
+
+    tops = (settings.policy, settings.keys, *(() if files is None else files.paths()))
+    watch = Watch(tops, changed, inbox.post)
     admin = Admin(settings.admin, supervisor.state, release())
     log.write(events.admin_listening(admin.start()))
     reloader.start()
+    if renewal is not None:
+        renewal.start()
     watch.start()
     try:
-        return supervisor.run(reloader.request)
+        return supervisor.run(requested)
     finally:
         watch.stop()
         admin.stop()
 
 
 def _log_start(log: EventLog, settings: ServeSettings, snapshot: Snapshot) -> None:
-    for name in ("allow_empty_issuers", "allow_unlabelled_routes"):
+    for name in ("allow_empty_issuers", "allow_unlabelled_routes", "allow_plaintext_tcp"):
         if getattr(settings, name):
             log.write(events.check_weakened("--" + name.replace("_", "-")))
     log.write(events.policy_loaded(settings.policy, snapshot.revision, settings.environment, snapshot.issuers))

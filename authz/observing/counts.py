@@ -37,6 +37,7 @@ class Counts:
         self._seat_mismatches: dict[str, int] = {}
         self._unknown_seats: dict[str, int] = {}
         self._overloads = 0
+        self._clients_refused = 0
         self._memory_use: Callable[[], Mapping[str, CacheUse]] = dict
         self._former_use: Mapping[str, CacheUse] = {}
 
@@ -67,6 +68,10 @@ class Counts:
         """Count a check that was refused because too many were open."""
         self._overloads += 1
 
+    def client_refused(self) -> None:
+        """Count a call of a client whose certificate has no name that may ask."""
+        self._clients_refused += 1
+
     def snapshot(self, in_flight: int, lines_dropped: Mapping[str, int], spans_dropped: int) -> Totals:
         """Return the counts so far. Copying a dictionary is one step, so the worker may go on counting."""
         return Totals(
@@ -82,6 +87,7 @@ class Counts:
             lines_dropped=dict(lines_dropped),
             spans_dropped=spans_dropped,
             overloads=self._overloads,
+            clients_refused=self._clients_refused,
             in_flight=in_flight,
         )
 

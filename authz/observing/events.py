@@ -17,7 +17,10 @@ Level = Literal["debug", "info", "warning", "error"]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that operators may want to know. No field holds a token, a client's bytes or an exception's text."""
+    """Something that operators may want to know. No field holds a token or an exception's text.
+
+    Of a client's bytes only `client_refused` holds some: the names in its certificate.
+    """
 
     name: str
     level: Level
@@ -133,6 +136,28 @@ def log_lines_lost(lines: int) -> None:
     """A process has ended before it could write that many lines of its log."""
 
 
+# ---- TLS
+
+
+@_event("info")
+def tls_loaded(certificate: Path) -> None:
+    """New connections get this certificate, and its files say whose clients are trusted."""
+
+
+@_event("error")
+def tls_refused(file: Path, cause: str) -> None:
+    """A file of TLS cannot be used; the certificate, key and authority that were loaded last stay in force."""
+
+
+@_event("warning")
+def client_refused(worker: int, names: tuple[str, ...], refusals: int) -> None:
+    """A client with a certificate of the right authority has no name that may ask.
+
+    `names` are the first of its certificate, cut; `refusals` were made since the last such event. One in ten seconds
+    is logged.
+    """
+
+
 # ---- policy and keys
 
 
@@ -171,9 +196,9 @@ def policy_not_loaded(policy: Path, revision: str, new_revision: str, cause: str
 
 @_event("warning")
 def watch_failed(cause: str) -> None:
-    """Policy and keys cannot be watched, so only SIGHUP reloads them. It is tried again every second."""
+    """Policy, keys and files of TLS cannot be watched, so only SIGHUP reloads them. It is tried again every second."""
 
 
 @_event("info")
 def watch_restored() -> None:
-    """Policy and keys are watched again."""
+    """Policy, keys and files of TLS are watched again."""

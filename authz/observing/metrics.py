@@ -46,6 +46,9 @@ class Metrics:
         yield from _of_workers(self._state.workers(), totals, self._version)
         yield from _of_policy(policy)
         yield from _of_trust(policy, totals)
+        expiry = self._state.tls_expiry()
+        text = "When the certificate expires that TLS listeners show."
+        yield _gauge("authz_tls_certificate_expiry_timestamp_seconds", text, {} if expiry is None else expiry)
 
 
 def _of_answers(totals: Totals) -> Iterator[Metric]:
@@ -91,6 +94,8 @@ def _of_workers(workers: WorkerCounts, totals: Totals, version: str) -> Iterator
     yield _gauge("authz_checks_in_flight", "Checks that wait for their answer.", totals.in_flight)
     text = "Checks refused at once because too many were open (UNAVAILABLE)."
     yield _counter("authz_overload_refusals", text, totals.overloads)
+    text = "Calls refused because the client's certificate has no name that may ask (--tls-client-san)."
+    yield _counter("authz_client_refusals", text, totals.clients_refused)
     text = "Log lines that were not written, by cause: too many waited, or the log could not be written."
     yield _counter("authz_log_lines_dropped", text, totals.lines_dropped, "cause")
     yield _counter("authz_spans_dropped", "Spans that the trace collector did not take.", totals.spans_dropped)

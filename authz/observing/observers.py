@@ -46,6 +46,10 @@ class Observers:
         """Count a check that was refused because too many were open."""
         self._counts.overloaded()
 
+    def client_refused(self) -> None:
+        """Count a call of a client whose certificate has no name that may ask."""
+        self._counts.client_refused()
+
     def follow(self, judge: Judge) -> None:
         """Count the cache use of this judge from now on; call it before the judge decides."""
         self._counts.follow(judge.cache_use)

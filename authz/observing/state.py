@@ -61,6 +61,7 @@ class State:
         self._ended = Totals()
         self._counting = threading.Lock()
         self._policy = policy
+        self._tls_expiry: float | None = None
 
     # ---- what the supervisor reports
 
@@ -98,6 +99,10 @@ class State:
         """Note whether a change of the files would be seen."""
         self._policy = replace(self._policy, watched=watched)
 
+    def tls_shown(self, expiry: float) -> None:
+        """Note when the certificate expires that TLS listeners show (seconds since the epoch)."""
+        self._tls_expiry = expiry
+
     # ---- what the admin port asks
 
     def totals(self) -> Totals:
@@ -108,3 +113,7 @@ class State:
     def policy(self) -> PolicyState:
         """Return the policy in force."""
         return self._policy
+
+    def tls_expiry(self) -> float | None:
+        """Return when the certificate of TLS listeners expires; None without TLS."""
+        return self._tls_expiry

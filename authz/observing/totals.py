@@ -58,6 +58,7 @@ class Totals:
     lines_dropped: Mapping[str, int] = field(default_factory=dict)
     spans_dropped: int = 0
     overloads: int = 0
+    clients_refused: int = 0
     in_flight: int = 0
 
     def __add__(self, other: "Totals") -> "Totals":
@@ -74,6 +75,7 @@ class Totals:
             lines_dropped=merged(self.lines_dropped, other.lines_dropped),
             spans_dropped=self.spans_dropped + other.spans_dropped,
             overloads=self.overloads + other.overloads,
+            clients_refused=self.clients_refused + other.clients_refused,
             in_flight=self.in_flight + other.in_flight,
         )
 

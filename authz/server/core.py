@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, Protocol
 
+import grpc
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # private to grpcio, and without types: ADR 8
 
 Tag = Callable[["Event"], None]
@@ -25,6 +26,13 @@ class Call(Protocol):
 
     def cancel(self) -> int:
         """Cancel the call."""
+
+    def peer(self) -> bytes:
+        """Return where the client is: `unix:` or an address."""
+
+
+class PortCredentials(Protocol):
+    """What gRPC uses for TLS on a port."""
 
 
 class Details(Protocol):
@@ -58,7 +66,7 @@ class Listener(Protocol):
 
     def register_completion_queue(self, queue: Queue) -> None: ...
     def register_method(self, method: str) -> None: ...
-    def add_http2_port(self, address: bytes) -> int: ...
+    def add_http2_port(self, address: bytes, credentials: PortCredentials | None = None) -> int: ...
     def start(self) -> None: ...
     def request_call(self, call_queue: Queue, server_queue: Queue, tag: Tag) -> int: ...
     def request_registered_call(self, call_queue: Queue, server_queue: Queue, method: str, tag: Tag) -> int: ...
@@ -74,15 +82,20 @@ class Code:
     INVALID_ARGUMENT: Final[int] = cygrpc.StatusCode.invalid_argument
     NOT_FOUND: Final[int] = cygrpc.StatusCode.not_found
     UNIMPLEMENTED: Final[int] = cygrpc.StatusCode.unimplemented
+    PERMISSION_DENIED: Final[int] = cygrpc.StatusCode.permission_denied
     INTERNAL: Final[int] = cygrpc.StatusCode.internal
     UNAVAILABLE: Final[int] = cygrpc.StatusCode.unavailable
 
 
 _NO_FLAGS: Final = 0
 _XDS: Final = False
+_FORCE: Final = True
 
 
 make_queue: Final[Callable[[], Queue]] = cygrpc.CompletionQueue
+
+auth_context: Final[Callable[[Call], dict[bytes, list[bytes]]]] = cygrpc.auth_context
+"""Return what a handshake found out about the client of a call."""
 
 receive_message: Final[Callable[[], Operation]] = partial(cygrpc.ReceiveMessageOperation, _NO_FLAGS)
 """Read the call's message."""
@@ -98,6 +111,17 @@ def make_listener(options: Sequence[tuple[str, Any]]) -> Listener:  # Any: numbe
     """Return a server of gRPC's core that does not listen yet."""
     listener: Listener = cygrpc.Server(tuple(options), _XDS)
     return listener
+
+
+def make_port_credentials(
+    first: grpc.ServerCertificateConfiguration, renewed: Callable[[], grpc.ServerCertificateConfiguration | None]
+) -> PortCredentials:
+    """Return TLS for a port that always asks for a client's certificate.
+
+    `renewed` is called at each handshake but the first, and returns what to show from now on, or None for no change.
+    """
+    credentials: PortCredentials = cygrpc.server_credentials_ssl_dynamic_cert_config(first, renewed, _FORCE)
+    return credentials
 
 
 def send_message(message: bytes) -> Operation:

@@ -1,11 +1,11 @@
 """Binds the addresses, and limits what gRPC accepts from clients."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from authz.server.addresses import AddressUnusableError, make_free
-from authz.server.core import Listener
+from authz.server.core import Listener, PortCredentials
 
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 MAX_METADATA_BYTES: Final = 16 * 1024
@@ -30,22 +30,27 @@ OPTIONS: Final = (
 )
 
 
-def listen(listener: Listener, addresses: Sequence[str]) -> list[str]:
+def listen(
+    listener: Listener, addresses: Sequence[str], secured: Callable[[], PortCredentials] | None = None
+) -> list[str]:
     """Bind every address; return them with the real port where port 0 was asked for. Raises AddressUnusableError.
 
-    Unix sockets are readable and writable for owner and group.
+    Unix sockets are readable and writable for owner and group. TCP ports have TLS where `secured` makes credentials.
     """
     for address in addresses:
         make_free(address)
     umask = os.umask(SOCKET_UMASK)
     try:
-        return [_bind(listener, address) for address in addresses]
+        return [_bind(listener, address, secured) for address in addresses]
     finally:
         os.umask(umask)
 
 
-def _bind(listener: Listener, address: str) -> str:
-    port = listener.add_http2_port(address.encode())
+def _bind(listener: Listener, address: str, secured: Callable[[], PortCredentials] | None) -> str:
+    if secured is None or address.startswith("unix:"):
+        port = listener.add_http2_port(address.encode())
+    else:
+        port = listener.add_http2_port(address.encode(), secured())
     if port == 0:
         raise AddressUnusableError(f"cannot listen on {address}")
     return address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from authz.server.call import OpenCall, OpenCalls, Stage, turn_away
-from authz.server.core import Code, Event, Listener, Queue
+from authz.server.core import Call, Code, Event, Listener, Queue
 from authz.server.health import CHECK, HEALTH, KNOWN_SERVICES, SERVING
 
 CHECK_SLOTS: Final = 64
@@ -20,6 +20,7 @@ ANSWERING_SECONDS: Final = 0.005
 BEAT_SECONDS: Final = 0.2
 IDLE_SECONDS: Final = 0.1
 """The longest sleep: another thread or a signal handler may have set a flag. Ten turns a second cost nothing."""
+NOT_ADMITTED: Final = b"the client's certificate has no name that may ask"
 _AT_ONCE: Final = 0.0
 
 
@@ -42,6 +43,7 @@ class Loop:
         bounds: Bounds,
         beat: Callable[[], None],
         refused: Callable[[], None],
+        admits: Callable[[Call], bool] | None = None,
     ) -> None:
         self._listener = listener
         self._queue = queue
@@ -49,6 +51,7 @@ class Loop:
         self._max_age = bounds.max_age
         self._beat = beat
         self._refused = refused
+        self._admits = admits
         self._waiting: deque[OpenCall] = deque()
         self._checks = OpenCalls(bounds.max_in_flight, self._waiting.append)
         self._others = OpenCalls(MAX_OTHER_CALLS, self._answer_health)
@@ -113,6 +116,9 @@ class Loop:
             return
         if self._accepts:
             self._ask_for_check()
+        if self._admits is not None and not self._admits(event.call):
+            turn_away(event.call, Code.PERMISSION_DENIED, NOT_ADMITTED)
+            return
         if self._checks.is_full():
             self._refused()
             turn_away(event.call, Code.UNAVAILABLE, b"too many checks in flight")
@@ -124,7 +130,9 @@ class Loop:
             return
         if self._accepts:
             self._ask_for_other()
-        if event.call_details.method != HEALTH:
+        if self._admits is not None and not self._admits(event.call):
+            turn_away(event.call, Code.PERMISSION_DENIED, NOT_ADMITTED)
+        elif event.call_details.method != HEALTH:
             turn_away(event.call, Code.UNIMPLEMENTED, b"no such method")
         elif self._others.is_full():
             turn_away(event.call, Code.UNAVAILABLE, b"too many calls in flight")

@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from authz.server.addresses import AddressUnusableError
 from authz.server.core import Event, make_listener, make_queue
+from authz.server.grpc_tls import is_admitted, port_credentials, tls_options
 from authz.server.health import CHECK, NOT_SERVING
 from authz.server.listener import OPTIONS, listen
 from authz.server.loop import Bounds, Loop
+from authz.server.tls import Security
 
 LINGER_SECONDS: Final = 0.5
 """How long to wait for clients to close after the last answer; a silent client never does."""
@@ -20,7 +23,7 @@ class Server:
     """Serves `check`, a function from CheckRequest bytes to CheckResponse bytes, in the one thread that calls `run`.
 
     The loop calls `beat` at least four times a second, so a loop that hangs gives no beat. It calls `refused` for each
-    check that the bounds refused.
+    check that the bounds refused. With `security`, TCP listeners have TLS, and answer only the clients that it admits.
     """
 
     def __init__(
@@ -29,10 +32,13 @@ class Server:
         bounds: Bounds,
         beat: Callable[[], None],
         refused: Callable[[], None],
+        security: Security | None = None,
     ) -> None:
         self._queue = make_queue()
-        self._listener = make_listener(OPTIONS)
-        self._loop = Loop(self._listener, self._queue, check, bounds, beat, refused)
+        self._secured = None if security is None else partial(port_credentials, security.credentials)
+        self._listener = make_listener(OPTIONS if security is None else (*OPTIONS, *tls_options(security)))
+        admits = None if security is None else partial(is_admitted, security=security)
+        self._loop = Loop(self._listener, self._queue, check, bounds, beat, refused, admits)
         self._grace: float | None = None
         self._is_closed = False
 
@@ -44,7 +50,7 @@ class Server:
         self._listener.register_completion_queue(self._queue)
         self._listener.register_method(CHECK)
         try:
-            bound = listen(self._listener, addresses)
+            bound = listen(self._listener, addresses, self._secured)
         except AddressUnusableError:
             self._listener.start()  # gRPC releases the addresses only after a start
             self._close_listeners()

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from authz.observing.totals import Totals
+from authz.server.tls import Credentials
 
 HEARTBEAT_SECONDS: Final = 0.5
 """Between two heartbeats."""
@@ -35,11 +36,18 @@ class Swap:
 
 
 @dataclass(frozen=True, slots=True)
+class Renew:
+    """Show these credentials to new connections from now on."""
+
+    credentials: Credentials
+
+
+@dataclass(frozen=True, slots=True)
 class Drain:
     """Report NOT_SERVING, serve on for the pause of a drain, finish requests in flight, and end."""
 
 
-ToWorker = Load | Swap | Drain
+ToWorker = Load | Swap | Renew | Drain
 
 
 @dataclass(frozen=True, slots=True)

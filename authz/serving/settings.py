@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from authz.server.tls import San
+from authz.serving.reload.tls_files import TlsFiles
+
 MAX_SOCKET_PATH: Final = 107
 MAX_PORT: Final = 65_535
 USUAL_PORT: Final = 9_000
@@ -79,10 +82,21 @@ class ServeSettings:
     otlp_endpoint: str | None
     allow_empty_issuers: bool
     allow_unlabelled_routes: bool
+    tls_certificate: Path | None
+    tls_key: Path | None
+    tls_client_ca: Path | None
+    tls_client_san: tuple[San, ...]
+    allow_plaintext_tcp: bool
 
     def addresses(self, worker: int) -> tuple[str, ...]:
         """Return where one worker listens; the first is what the endpoints file names."""
         return tuple(template.address(worker) for template in self.listen)
+
+    def tls_files(self) -> TlsFiles | None:
+        """Return the files of TLS, if TCP listeners have it."""
+        if self.tls_certificate is None or self.tls_key is None or self.tls_client_ca is None:
+            return None
+        return TlsFiles(self.tls_certificate, self.tls_key, self.tls_client_ca)
 
 
 def contradiction(settings: ServeSettings) -> str | None:
@@ -104,7 +118,7 @@ def contradiction(settings: ServeSettings) -> str | None:
             _check(address, address)
     except ValueError as error:
         return f"--listen, for {settings.workers} workers: {error}"
-    return _endpoints_contradiction(settings.endpoints_file, every[0][0])
+    return _endpoints_contradiction(settings.endpoints_file, every[0][0]) or _tls_contradiction(settings, addresses)
 
 
 def _endpoints_contradiction(file: Path | None, address: str) -> str | None:
@@ -119,6 +133,51 @@ def _endpoints_contradiction(file: Path | None, address: str) -> str | None:
                 return None
         return f"--endpoints-file tells Envoy the first --listen: '{host}' is no IP address that it could connect to"
     return None
+
+
+def _tls_contradiction(settings: ServeSettings, addresses: Sequence[str]) -> str | None:
+    files = {
+        "--tls-certificate": settings.tls_certificate,
+        "--tls-key": settings.tls_key,
+        "--tls-client-ca": settings.tls_client_ca,
+    }
+    missing = [flag for flag, file in files.items() if file is None]
+    network = [address for address in addresses if not address.startswith("unix:")]
+    if len(missing) == len(files):
+        if settings.tls_client_san:
+            return f"--tls-client-san needs TLS: add {', '.join(files)}"
+        return None if settings.allow_plaintext_tcp else _plaintext(network)
+    if missing:
+        return f"TLS needs three files: add {' and '.join(missing)}"
+    if not settings.tls_client_san:
+        return (
+            "TLS needs the names of the clients that may ask: add --tls-client-san, such as spiffe://example.org/envoy"
+        )
+    if not network:
+        return "--tls-certificate is for TCP, but every --listen is a Unix socket: add --listen HOST:PORT, or remove it"
+    if settings.allow_plaintext_tcp:
+        return (
+            "--allow-plaintext-tcp contradicts --tls-certificate, which gives TLS to every TCP listener: leave one out"
+        )
+    return None
+
+
+def _plaintext(network: Sequence[str]) -> str | None:
+    """Return what to write instead, if bearer tokens would cross a network that others may read."""
+    for address in network:
+        if not _is_loopback(address.rpartition(":")[0].strip("[]")):
+            return (
+                f"--listen {address} would receive bearer tokens unencrypted: add --tls-certificate, --tls-key, "
+                "--tls-client-ca and --tls-client-san, listen on 127.0.0.1 or a Unix socket, or accept it with "
+                "--allow-plaintext-tcp"
+            )
+    return None
+
+
+def _is_loopback(host: str) -> bool:
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host.lower() == "localhost"
 
 
 def parse_network(text: str) -> str:

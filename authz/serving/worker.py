@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 
@@ -22,6 +23,7 @@ from authz.observing.observers import Observers, traced
 from authz.server.addresses import AddressUnusableError
 from authz.server.loop import Bounds
 from authz.server.server import Server
+from authz.server.tls import Credentials, San, Security
 from authz.serving.messages import (
     FINISH_SECONDS,
     HEARTBEAT_SECONDS,
@@ -35,15 +37,17 @@ from authz.serving.messages import (
     Listening,
     Load,
     Loaded,
+    Renew,
     Swap,
     Swapped,
     ToWorker,
 )
+from authz.serving.refused_clients import RefusedClients
 from authz.serving.release import release
 from authz.serving.settings import ServeSettings
 
 
-def work(number: int, settings: ServeSettings, connection: Connection) -> None:
+def work(number: int, settings: ServeSettings, credentials: Credentials | None, connection: Connection) -> None:
     """Run the worker of that number until it has drained, and end the process."""
     reader, writer = os.pipe()
     signal.signal(signal.SIGTERM, lambda *_: os.write(writer, b"\0"))
@@ -58,7 +62,7 @@ def work(number: int, settings: ServeSettings, connection: Connection) -> None:
         observers = Observers(
             number, settings.log_allow_sample, HeaderValues(settings.log_header_values), lines, traces
         )
-        code = Worker(number, settings, connection, reader, observers, log).run()
+        code = Worker(number, settings, credentials, connection, reader, observers, log).run()
         if traces is not None:
             traces.close(TRACE_SECONDS)
     sys.exit(code)
@@ -74,6 +78,7 @@ class Worker:
         self,
         number: int,
         settings: ServeSettings,
+        credentials: Credentials | None,
         connection: Connection,
         terminated: int,
         observers: Observers,
@@ -81,6 +86,8 @@ class Worker:
     ) -> None:
         self._number = number
         self._settings = settings
+        self._credentials = credentials
+        self._refused_clients = RefusedClients(number, time.monotonic)
         self._connection = connection
         self._terminated = terminated
         self._observers = observers
@@ -104,7 +111,8 @@ class Worker:
         if check is None:
             return self._code
         settings = self._settings
-        server = Server(check, Bounds(settings.max_in_flight, settings.max_age), self._beat, self._observers.overloaded)
+        bounds = Bounds(settings.max_in_flight, settings.max_age)
+        server = Server(check, bounds, self._beat, self._observers.overloaded, self._security())
         try:
             addresses = server.start(settings.addresses(self._number))
         except AddressUnusableError as error:
@@ -117,10 +125,25 @@ class Worker:
         self._send_heartbeat()
         return self._code
 
+    def _security(self) -> Security | None:
+        """Return what TLS asks for; its credentials are always the last that the supervisor sent."""
+        first = self._credentials
+        if first is None:
+            return None
+        return Security(
+            lambda: self._credentials or first, frozenset(self._settings.tls_client_san), self._client_refused
+        )
+
     # ---- called by the loop
 
     def _beat(self) -> None:
         self._moved = True
+
+    def _client_refused(self, names: Iterable[San]) -> None:
+        self._observers.client_refused()
+        event = self._refused_clients.refused(names)
+        if event is not None:
+            self._log.write(event)
 
     def _report(self, error: Exception) -> None:
         self._log.write(events.internal_error(self._number, fault(error)))
@@ -161,6 +184,8 @@ class Worker:
                 self._loads.put(order)
             case Swap(revision):
                 self._swap(revision)
+            case Renew(credentials):
+                self._credentials = credentials
             case Drain():
                 self._drain()
 

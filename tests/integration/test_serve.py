@@ -194,7 +194,7 @@ def test_an_address_in_use_is_one_clear_line_and_the_first_service_goes_on(folde
     ],
 )
 def test_an_address_that_cannot_be_listened_on_is_one_clear_line(folder: Path, address: str, message: str) -> None:
-    code, error = refused(folder, "--keys", "keys", "--listen", address)
+    code, error = refused(folder, "--keys", "keys", "--listen", address, "--allow-plaintext-tcp")
     assert code == 1
     assert error.splitlines()[-1] == f"Error: cannot listen on {address}: {message}"
 

@@ -1,6 +1,7 @@
 """A worker's process, as the supervisor sees it: a pipe for messages, and a way to end it."""
 
 import multiprocessing
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from multiprocessing.context import SpawnProcess
 from types import ModuleType
 from typing import Final
 
+from authz.server.tls import Credentials
 from authz.serving.messages import FromWorker, ToWorker
 from authz.serving.settings import ServeSettings
 from authz.serving.supervision.frames import Frames
@@ -34,11 +36,12 @@ class WorkerProcess:
         self.pid = process.pid or 0
 
     @classmethod
-    def start(cls, number: int, settings: ServeSettings) -> "WorkerProcess":
+    def start(cls, number: int, settings: ServeSettings, credentials: Credentials | None) -> "WorkerProcess":
         """Start a process for the worker of that number. Raises OSError."""
         resource_tracker.ensure_running()  # started with the first child, it would unblock the signals below
         ours, theirs = _SPAWN.Pipe()
-        process = _SPAWN.Process(target=_work, args=(number, settings, theirs), name=f"authz-{number}", daemon=True)
+        given = (number, settings, credentials, theirs)
+        process = _SPAWN.Process(target=_work, args=given, name=f"authz-{number}", daemon=True)
         masked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             with _without_main_module():
@@ -95,8 +98,10 @@ def _named(number: int) -> str:
         return f"signal {number}"
 
 
-def _work(number: int, settings: ServeSettings, connection: Connection) -> None:
+def _work(number: int, settings: ServeSettings, credentials: Credentials | None, connection: Connection) -> None:
     """Run a worker. Only here, and so only in the new process, is gRPC imported."""
+    # gRPC would write a line, no JSON, for each handshake that fails: as many as anyone in the network wants.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from authz.serving.worker import work  # noqa: PLC0415
 
-    work(number, settings, connection)
+    work(number, settings, credentials, connection)

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import wait
+from pathlib import Path
 from typing import Final
 
 from authz.documents.findings import Problem
@@ -14,8 +15,10 @@ from authz.observing import events
 from authz.observing.events import Event
 from authz.observing.json_log import EventLog
 from authz.observing.state import PolicyState, State
-from authz.serving.messages import FINISH_SECONDS, FromWorker, Heartbeat, Load
+from authz.server.tls import Credentials
+from authz.serving.messages import FINISH_SECONDS, FromWorker, Heartbeat, Load, Renew
 from authz.serving.reload.reloader import Refused, Report, Taken
+from authz.serving.reload.renewal import NotRenewed, Renewed
 from authz.serving.reload.snapshot import Snapshot
 from authz.serving.settings import ServeSettings
 from authz.serving.supervision.crew import Crew
@@ -23,6 +26,7 @@ from authz.serving.supervision.endpoints import EndpointsFile
 from authz.serving.supervision.inbox import Inbox
 from authz.serving.supervision.orders import Abandon, End, InForce, Kill, Order, Send, Spawn
 from authz.serving.supervision.process import WorkerProcess
+from authz.tokens.keys.tls_leaf import TlsLeaf
 
 _MARGIN_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 1.0
@@ -35,11 +39,14 @@ class Supervisor:
         self,
         settings: ServeSettings,
         snapshot: Snapshot,
-        inbox: Inbox[Report],
+        credentials: Credentials | None,
+        inbox: Inbox[Report | Renewed | NotRenewed],
         endpoints: EndpointsFile | None,
         log: EventLog,
     ) -> None:
         self._settings = settings
+        self._credentials = credentials
+        self._not_renewed: tuple[Path, str] | None = None
         self._inbox = inbox
         self._endpoints = endpoints
         self._log = log
@@ -48,6 +55,8 @@ class Supervisor:
         self._processes: dict[int, WorkerProcess] = {}
         policy = PolicyState(snapshot.revision, time.time(), trusted=snapshot.trusted)
         self.state = State(self._crew.counts, self._crew.is_ready, policy)
+        if credentials is not None:
+            self.state.tls_shown(TlsLeaf.read(credentials.certificate).ends)
         self._running = snapshot
         self._snapshots = {snapshot.folder: snapshot}
         self._published: tuple[str, ...] = ()
@@ -128,7 +137,7 @@ class Supervisor:
         self._log.write(events.service_stopping())
         self._do(self._crew.leave(time.monotonic()))
 
-    def _handle(self, report: Report) -> None:
+    def _handle(self, report: Report | Renewed | NotRenewed) -> None:
         match report:
             case Taken(snapshot, requested):
                 self._offer(snapshot, requested=requested)
@@ -138,6 +147,23 @@ class Supervisor:
             case Event():
                 self.state.watched(report == events.watch_restored())
                 self._log.write(report)
+            case Renewed(credentials, requested):
+                self._renew(credentials, requested=requested)
+            case NotRenewed(file, cause, requested):
+                if requested or (file, cause) != self._not_renewed:
+                    self._not_renewed = (file, cause)
+                    self._log.write(events.tls_refused(file, cause))
+
+    def _renew(self, credentials: Credentials, *, requested: bool) -> None:
+        """Give workers what the files of TLS hold; a worker that starts later gets it too."""
+        certificate = self._settings.tls_certificate
+        if certificate is None or (credentials == self._credentials and self._not_renewed is None and not requested):
+            return
+        self._credentials, self._not_renewed = credentials, None
+        for process in self._processes.values():
+            process.send(Renew(credentials))
+        self.state.tls_shown(TlsLeaf.read(credentials.certificate).ends)
+        self._log.write(events.tls_loaded(certificate))
 
     def _offer(self, snapshot: Snapshot, *, requested: bool) -> None:
         self._snapshots[snapshot.folder] = snapshot
@@ -179,7 +205,7 @@ class Supervisor:
 
     def _spawn(self, number: int) -> None:
         try:
-            process = WorkerProcess.start(number, self._settings)
+            process = WorkerProcess.start(number, self._settings, self._credentials)
         except OSError as error:
             self._exited(number, f"no process can be started: {error.strerror}")
             return

@@ -17,6 +17,7 @@ import h2.events
 from authz.server.health import SERVICE
 from authz.server.loop import Bounds
 from authz.server.server import Server
+from authz.server.tls import Security
 
 CHECK: Final = f"/{SERVICE}/Check"
 HEALTH: Final = "/grpc.health.v1.Health/Check"
@@ -93,13 +94,19 @@ class Served:
 
 @contextmanager
 def serving(
-    check: Callable[[bytes], bytes], *addresses: str, bounds: Bounds = WIDE, grace: float = SECONDS
+    check: Callable[[bytes], bytes],
+    *addresses: str,
+    bounds: Bounds = WIDE,
+    grace: float = SECONDS,
+    security: Security | None = None,
 ) -> Iterator[Served]:
     """Run a server while the block runs; without an address on a free port of 127.0.0.1."""
     beats: list[float] = []  # append is atomic
     refusals: list[float] = []
     raised: list[BaseException] = []
-    server = Server(check, bounds, lambda: beats.append(time.monotonic()), lambda: refusals.append(time.monotonic()))
+    server = Server(
+        check, bounds, lambda: beats.append(time.monotonic()), lambda: refusals.append(time.monotonic()), security
+    )
 
     def run() -> None:
         try:

@@ -228,6 +228,7 @@ TALLIES: Final = st.builds(
     lines_dropped=COUNTS,
     spans_dropped=st.integers(0, 9),
     overloads=st.integers(0, 9),
+    clients_refused=st.integers(0, 9),
     in_flight=st.integers(0, 9),
 )
 
@@ -253,6 +254,7 @@ def test_a_sum_holds_every_count_of_both() -> None:
         lines_dropped={"overflow": 1},
         spans_dropped=1,
         overloads=1,
+        clients_refused=1,
         in_flight=1,
     )
     total = mine + replace(mine, key_uses={("i", "k"): 3.0}, leaves={("i", "l"): LeafUse(6.0, 2.0)})
@@ -268,6 +270,7 @@ def test_a_sum_holds_every_count_of_both() -> None:
         lines_dropped={"overflow": 2},
         spans_dropped=2,
         overloads=2,
+        clients_refused=2,
         in_flight=2,
     )
 

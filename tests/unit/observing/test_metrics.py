@@ -26,6 +26,7 @@ COUNTED: Final = Totals(
     lines_dropped={"overflow": 11, "unwritable": 0},
     spans_dropped=12,
     overloads=13,
+    clients_refused=15,
     in_flight=14,
 )
 LOADED: Final = PolicyState(
@@ -59,7 +60,9 @@ def samples(state: State) -> dict[str, float]:
 
 
 def test_every_count_is_there() -> None:
-    found = {name: value for name, value in samples(Still()).items() if "_bucket" not in name}
+    still = Still()
+    still.tls_shown(7_000.0)
+    found = {name: value for name, value in samples(still).items() if "_bucket" not in name}
     assert found == {
         "authz_decisions_total backend_service=ai_gateway reason=allowed tier=small unit_primitive=duo_chat": 3,
         "authz_decisions_total backend_service= reason=no_rule tier= unit_primitive=": 1,
@@ -84,6 +87,8 @@ def test_every_count_is_there() -> None:
         "authz_worker_restarts_total": 4,
         "authz_checks_in_flight": 14,
         "authz_overload_refusals_total": 13,
+        "authz_client_refusals_total": 15,
+        "authz_tls_certificate_expiry_timestamp_seconds": 7_000,
         "authz_log_lines_dropped_total cause=overflow": 11,
         "authz_log_lines_dropped_total cause=unwritable": 0,
         "authz_spans_dropped_total": 12,
@@ -135,3 +140,7 @@ def test_every_metric_is_named_and_described_as_prometheus_asks() -> None:
         assert family.documentation.endswith(".")
         assert family.type in {"counter", "gauge", "histogram"}
         assert all(sample.name.endswith("_total") for sample in family.samples if family.type == "counter")
+
+
+def test_without_tls_no_certificate_expires() -> None:
+    assert "authz_tls_certificate_expiry_timestamp_seconds" not in samples(Still())

@@ -57,11 +57,13 @@ def test_all_observers_hear_of_an_answer(policy: Policy) -> None:
         observers = Observers(1, 1.0, HeaderValues.HASHED, lines, traces)
         observers.follow(policy.judge)
         observers.overloaded()
+        observers.client_refused()
         observers(observed(policy))
         traces.close(SECONDS)
         assert len(collecting.spans()) == 1
     totals = observers.totals(in_flight=5)
     assert (sum(totals.decisions.values()), totals.overloads, totals.in_flight) == (1, 1, 5)
+    assert totals.clients_refused == 1
     assert set(totals.caches) == {"tokens", "chains"}
     assert (totals.lines_dropped, totals.spans_dropped) == ({"overflow": 0, "unwritable": 0}, 0)
     assert len(lines._waiting) == 1

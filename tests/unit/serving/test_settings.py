@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from authz.server.tls import San
 from authz.serving.settings import (
     MAX_SOCKET_PATH,
     AddressTemplate,
@@ -18,7 +19,15 @@ from authz.serving.settings import (
 from tests.support.tables import row
 
 
-def settings(*listen: str, workers: int = 1, endpoints_file: str | None = None) -> ServeSettings:
+def settings(
+    *listen: str,
+    workers: int = 1,
+    endpoints_file: str | None = None,
+    tls: tuple[str | None, str | None, str | None] = (None, None, None),
+    clients: tuple[str, ...] = (),
+    plaintext: bool = False,
+) -> ServeSettings:
+    certificate, key, client_ca = (None if file is None else Path(file) for file in tls)
     return ServeSettings(
         policy=Path("policy"),
         keys=Path("keys"),
@@ -36,6 +45,11 @@ def settings(*listen: str, workers: int = 1, endpoints_file: str | None = None) 
         otlp_endpoint=None,
         allow_empty_issuers=False,
         allow_unlabelled_routes=False,
+        tls_certificate=certificate,
+        tls_key=key,
+        tls_client_ca=client_ca,
+        tls_client_san=tuple(map(San.parse, clients)),
+        allow_plaintext_tcp=plaintext,
     )
 
 
@@ -102,7 +116,7 @@ def test_a_worker_listens_on_its_address_of_each_template() -> None:
         row("one worker without a template", ["127.0.0.1:9000"], 1),
         row("one worker on two addresses", ["unix:a", "127.0.0.1:0"], 1),
         row("any free port", ["127.0.0.1:0"], 1),
-        row("several with templates", ["unix:{worker}", "h:{9000+worker}"], 8),
+        row("several with templates", ["unix:{worker}", "127.0.0.1:{9000+worker}"], 8),
     ],
 )
 def test_what_makes_sense_is_no_contradiction(listen: list[str], workers: int) -> None:
@@ -219,3 +233,71 @@ def test_a_collector_is_a_url(text: str) -> None:
 def test_anything_else_is_no_collector(text: str) -> None:
     with pytest.raises(ValueError, match="is no URL"):
         parse_collector(text)
+
+
+# ---- TLS
+
+ALL_FILES = ("tls.crt", "tls.key", "clients.crt")
+NEEDS_TLS = (
+    "would receive bearer tokens unencrypted: add --tls-certificate, --tls-key, --tls-client-ca and --tls-client-san, "
+    "listen on 127.0.0.1 or a Unix socket, or accept it with --allow-plaintext-tcp"
+)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9000", "127.8.9.1:9000", "[::1]:9000", "localhost:9000", "unix:a"])
+def test_what_does_not_leave_the_machine_needs_no_tls(address: str) -> None:
+    assert contradiction(settings(address)) is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["0.0.0.0:9000", "[::]:9000", "10.0.0.1:9000", "authz:9000", "localhost.example.org:9000", "127.1:9000", "1:9000"],
+)
+def test_plain_tcp_beyond_loopback_is_refused_unless_that_is_allowed(address: str) -> None:
+    assert contradiction(settings("unix:a", address)) == f"--listen {address} {NEEDS_TLS}"
+    assert contradiction(settings("unix:a", address, plaintext=True)) is None
+    assert contradiction(settings("unix:a", address, tls=ALL_FILES, clients=("envoy.example.org",))) is None
+
+
+def test_tls_may_be_on_loopback_too() -> None:
+    assert contradiction(settings("127.0.0.1:9000", tls=ALL_FILES, clients=("envoy.example.org",))) is None
+
+
+def test_each_of_several_workers_is_looked_at() -> None:
+    made = settings("127.0.0.{worker}:9000", "10.0.0.{worker}:9000", workers=2)
+    assert contradiction(made) == f"--listen 10.0.0.0:9000 {NEEDS_TLS}"
+
+
+@pytest.mark.parametrize(
+    ("tls", "clients", "message"),
+    [
+        row("no key", ("c", None, "a"), ("e",), "TLS needs three files: add --tls-key"),
+        row("a key alone", (None, "k", None), (), "TLS needs three files: add --tls-certificate and --tls-client-ca"),
+        row("no authority", ("c", "k", None), ("e",), "TLS needs three files: add --tls-client-ca"),
+        row(
+            "nobody may ask",
+            ALL_FILES,
+            (),
+            "TLS needs the names of the clients that may ask: add --tls-client-san, such as spiffe://example.org/envoy",
+        ),
+        row(
+            "names alone",
+            (None, None, None),
+            ("e",),
+            "--tls-client-san needs TLS: add --tls-certificate, --tls-key, --tls-client-ca",
+        ),
+    ],
+)
+def test_a_part_of_tls_is_refused(
+    tls: tuple[str | None, str | None, str | None], clients: tuple[str, ...], message: str
+) -> None:
+    assert contradiction(settings("127.0.0.1:9000", tls=tls, clients=clients)) == message
+
+
+def test_tls_for_unix_sockets_alone_and_plain_text_beside_tls_are_refused() -> None:
+    tls_alone = contradiction(settings("unix:a", tls=ALL_FILES, clients=("e",)))
+    assert tls_alone is not None
+    assert tls_alone.startswith("--tls-certificate is for TCP, but every --listen is a Unix socket")
+    both = contradiction(settings("10.0.0.1:9000", tls=ALL_FILES, clients=("e",), plaintext=True))
+    assert both is not None
+    assert both.startswith("--allow-plaintext-tcp contradicts --tls-certificate")
