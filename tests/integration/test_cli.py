@@ -237,17 +237,26 @@ def test_a_broken_issuers_file_is_reported_with_its_line(tmp_path: Path) -> None
     assert not (tmp_path / "keys").exists()
 
 
+OPENED: Final = {
+    "ai_gateway": ("/ai/v2/code/completions", "complete_code"),
+    "duo_workflow_service": ("/duo-workflow/v1/workflows", "duo_workflow_execute_workflow"),
+}
+
+
 @pytest.mark.parametrize("issuer", ISSUERS)
 def test_a_token_of_each_issuer_opens_its_environments_door(keys: Path, issuer: str) -> None:
     realm = ISSUERS[issuer].get("realms", ["self-managed"])[0]
-    token = issued(keys, issuer, "--scope", "complete_code")
+    backend = ISSUERS[issuer].get("backend_services", ["ai_gateway"])[0]
+    path, scope = OPENED[backend]
+    token = issued(keys, issuer, "--scope", scope, "--backend-service", backend)
     headers = client_headers(token, overrides={"x-gitlab-realm": realm})
     answer = CheckResponse.FromString(
-        check(keys, ISSUERS[issuer].get("environment", "production"))(request(headers=headers))
+        check(keys, ISSUERS[issuer].get("environment", "production"))(request(path, headers=headers))
     )
     assert (answer.status.code, answer.WhichOneof("http_response")) == (0, "ok_response")
     facts = {name: value.string_value for name, value in answer.dynamic_metadata.fields.items()}
-    assert (facts["issuer"], facts["unit_primitive"], facts["tier"]) == (issuer, "complete_code", "any")
+    tier = "large" if realm == "saas" else "any"
+    assert (facts["issuer"], facts["unit_primitive"], facts["tier"]) == (issuer, scope, tier)
 
 
 @pytest.mark.parametrize("other", ["production", "staging"])
@@ -289,7 +298,7 @@ def entitled(keys: Path, *more: str, path: str = "/ai/v2/code/completions") -> f
 
 def test_a_customers_token_grants_what_it_is_entitled_to(keys: Path) -> None:
     scopes = entitled(keys, "--add-on", "duo_pro", "--operator", "gitlab_cloud_operator")
-    assert {"complete_code", "duo_chat", "review_merge_request", "include_terminal_context"} <= scopes
+    assert {"complete_code", "duo_chat", "explain_code", "include_terminal_context"} <= scopes
     assert scopes.isdisjoint({"ask_build", "amazon_q_integration", "security_scans", "include_repository_context"})
 
 
