@@ -214,7 +214,7 @@ class Claims:
 
     @property
     def instance(self) -> str:
-        """The instance that the token speaks for; empty where it names none."""
+        """The instance that the token is for; empty if it names none."""
         if self.instance_id or self.issuer.token_type is TokenType.USER:
             return self.instance_id
         return self.subject

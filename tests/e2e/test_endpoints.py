@@ -1,4 +1,4 @@
-"""Every endpoint, prompt and gRPC method through the whole door: allowed with each sufficient scope, else refused."""
+"""Every endpoint, prompt and gRPC method, through Envoy and authz: allowed with each sufficient scope, else refused."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What Envoy makes of `error_response`, which is why authz answers its own failures with a denial (ADR 0016)."""
+"""How Envoy handles `error_response`: why authz answers its own failures with a denial (ADR 0016)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

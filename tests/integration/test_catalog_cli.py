@@ -603,7 +603,7 @@ rules:
 
 @pytest.fixture
 def going(policy: Path) -> Path:
-    """A policy in which two endpoints go, and one unit primitive is no longer free, all in 2027."""
+    """A policy in which two endpoints are removed and the free access to one unit primitive ends, all in 2027."""
     for file in (policy / "rules").iterdir():
         if "gone:" in file.read_text():
             file.unlink()
