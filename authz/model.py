@@ -75,7 +75,7 @@ class Authenticated:
 
 
 Demand = AllOf | AnyOf | Authenticated
-"""What the scopes of a token must hold."""
+"""What the scopes of a token must contain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """An endpoint's end: from `at` (seconds since the epoch) it answers 410 with `text`."""
+    """When an endpoint is removed: from `at` (seconds since the epoch) on it answers 410 with `text`."""
 
     at: float
     text: str
@@ -122,7 +122,7 @@ class PublicRule:
 
 @dataclass(frozen=True, slots=True)
 class GoneRule:
-    """An endpoint that exists no longer, whatever the date."""
+    """A removed endpoint: it answers 410 before the date in `gone` too."""
 
     backend: BackendService
     methods: tuple[str, ...]
@@ -136,8 +136,8 @@ class TokenRule:
 
     `required_headers` are spelt as clients read them. `claims` are claims and the texts that each may be. `denied` is
     the text of every 403, empty for the usual one; `{unit_primitive}` in it is the one that is missing. `shadow` is a
-    rule that may replace this one: it is decided and logged, and changes no answer. Where `ends_with_token`, a stream
-    that this rule allowed ends when its token expires.
+    rule that is tried: it is decided and logged, and changes no answer. With `ends_with_token`, a stream that this rule
+    allowed ends when its token or the certificate chain of its signer expires.
     """
 
     backend: BackendService
@@ -209,12 +209,12 @@ class Claims:
 
     @property
     def counted_realm(self) -> str:
-        """The realm that limits count; a token that names none is of a self-managed instance."""
+        """The realm that limits and tiers use; a token without one counts as self-managed."""
         return self.realm or SELF_MANAGED
 
     @property
     def instance(self) -> str:
-        """The instance that the token speaks for; empty where it names none."""
+        """The instance that the token is for; empty if it names none."""
         if self.instance_id or self.issuer.token_type is TokenType.USER:
             return self.instance_id
         return self.subject

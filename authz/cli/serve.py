@@ -101,7 +101,7 @@ SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     "--log-header-values",
     type=click.Choice(["plain", "hashed", "off"]),
     default="hashed",
-    help="How the log shows what a header and its claim said when they differ.",
+    help="How the decision log shows a header and its claim that differ: as text, as part of their SHA-256, or not.",
 )
 @setting(
     "--otlp-endpoint",

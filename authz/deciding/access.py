@@ -67,9 +67,9 @@ def identify(headers: Mapping[str, str], claims: Claims, tier: str) -> Caller:
 
 
 def demand(rule: TokenRule, headers: Mapping[str, str]) -> Demand | Denied:
-    """Return what a request needs of a token's scopes, or the refusal of one that cannot say.
+    """Return what the token's scopes must contain, or the refusal of a missing or unknown purpose.
 
-    All unit primitives come from the policy, so that a client cannot make up another.
+    All unit primitives come from the policy, so that a client cannot invent one.
     """
     match rule.access:
         case AllOf() | AnyOf() | Authenticated() as access:
@@ -98,8 +98,7 @@ def decide(
 ) -> Decision:
     """Decide on a request whose token is valid for the rule's backend.
 
-    The checks are the bound headers, the purpose, the token type, the issuer, the claims, the scopes and the headers
-    that must be there.
+    It checks, in this order: bound headers, purpose, token type, issuer, claims, scopes, required headers.
     """
     backend = rule.backend.name
     if caller.bindings not in _BINDINGS_THAT_HOLD:
@@ -126,7 +125,7 @@ def decide(
 
 
 def compare_bound(headers: Mapping[str, str], rule: TokenRule, claims: Claims) -> Iterator[tuple[Bound, Binding]]:
-    """Yield the headers that issuer and rule bind, beside the three of `Bindings`, and what each said."""
+    """Yield each header that issuer or rule binds, with its result; the three of `Bindings` are not among them."""
     for bound in (*claims.issuer.bind, *rule.bind):
         yield bound, _compare(headers.get(bound.header), (claims.named.get(bound.claim, ""),))
 
@@ -153,7 +152,7 @@ _BOUND_HEADERS: Final = (
 
 
 def _mismatched(headers: Mapping[str, str], rule: TokenRule, claims: Claims, caller: Caller) -> Denied:
-    """Return the refusal for the first bound header that does not hold."""
+    """Return the refusal for the first bound header that contradicts the token or is missing."""
     position = next(index for index, binding in enumerate(caller.bindings) if binding not in _HOLDS)
     header, spelt = _BOUND_HEADERS[position]
     said = headers.get(header, "")
@@ -164,7 +163,7 @@ def _mismatched(headers: Mapping[str, str], rule: TokenRule, claims: Claims, cal
 
 
 def _forbidden(reason: Reason, rule: TokenRule, named: str) -> Denied:
-    """Return a 403 in the rule's own words, if it has any. Where no unit primitive is demanded, it names none."""
+    """Return a 403 with the rule's own text, else the usual one; `Forbidden` if no unit primitive is required."""
     text = rule.denied.replace("{unit_primitive}", named) if rule.denied else "" if named else "Forbidden"
     return Denied(reason, named, rule.backend.name, signature_valid=True, text=text)
 
@@ -187,6 +186,6 @@ def _first(demanded: Demand) -> str:
 
 
 def _first_missing(demanded: Demand, claims: Claims) -> str:
-    """Return the first unit primitive that the token lacks. An endpoint that demands none refuses no scopes."""
+    """Return the first unit primitive that the token lacks; only for a demand that the token does not meet."""
     names = () if isinstance(demanded, Authenticated) else demanded.unit_primitives
     return next(name for name in names if name not in claims.scopes)

@@ -11,7 +11,7 @@ UNKNOWN: Final = "unknown"
 
 
 class Mismatch(NamedTuple):
-    """What a header said, and what the claim that binds it says. For logs; a client never learns it."""
+    """The values of a header and of the claim that it must equal. For logs only: no answer contains them."""
 
     said: str
     claimed: str
@@ -22,7 +22,7 @@ class Denied:
     """A refusal. `named` fills the message and comes from the rule, never from the client.
 
     `text` is the rule's own message, empty for the usual one of the reason. `methods` are those that a 405 offers;
-    `signature_valid` says that a known issuer signed the token; `mismatch` is there for a `header_mismatch`.
+    `signature_valid` says that a known issuer signed the token; `mismatch` is set for a `header_mismatch`.
     """
 
     reason: Reason
@@ -50,7 +50,7 @@ class Identity:
     """Who a token proves the caller to be, and which limits count for it; values from the token alone.
 
     `unit_primitive` is empty where the endpoint demands none. The one exception is `user_id` under an instance token:
-    it is the header's value, information and not proof.
+    it is the header's value, which is not verified.
     """
 
     unit_primitive: str
@@ -65,7 +65,7 @@ class Identity:
 class Allowed:
     """The request may pass; `identity` is None on a public endpoint.
 
-    `stream_seconds` is how long a stream may live; None leaves that to Envoy.
+    After `stream_seconds` Envoy ends a stream; None: authz sets no end.
     """
 
     backend_service: str

@@ -33,7 +33,7 @@ AUTHORIZED_REALM: Final = "x-gitlab-authorized-realm"
 """What the backend may believe: Envoy removes these headers from every client's request first."""
 
 STREAM_DURATION: Final = "x-envoy-upstream-stream-duration-ms"
-"""How long Envoy's router lets a stream live. Envoy removes a client's own."""
+"""Tells Envoy's router how long a stream may last. Envoy removes it from every client's request first."""
 
 AUTHORIZATION: Final = "authorization"
 AUTHENTICATION_TYPE: Final = "x-gitlab-authentication-type"

@@ -36,8 +36,8 @@ class Judgement(NamedTuple):
     """A decision and what the checks found before it was made, each part as far as they came.
 
     `demanded` are the unit primitives that the request needs; None where it needs none or does not say. `caller` is
-    there once a token is proven, refused or not. `shadow` is the decision of a rule that may replace the one that
-    answers. A tuple is made in half the time of a frozen dataclass (benchmarks/observe.py).
+    there once a token is proven, refused or not. `shadow` is the decision of the rule that is tried (`shadow: true`).
+    A tuple is made in half the time of a frozen dataclass (benchmarks/observe.py).
     """
 
     decision: Decision

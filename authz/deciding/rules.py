@@ -11,7 +11,7 @@ from authz.deciding.reasons import Reason
 from authz.model import BackendService, Rule
 
 SHOWN_VALUE: Final = re.compile(r"[A-Za-z0-9_/.-]{1,128}")
-"""The values of a path that a message may repeat."""
+"""The values of a path that a message may contain."""
 
 Span = tuple[int, int | None]
 """The segments that a name in a path stands for, as slice bounds; None is the end of the path."""
@@ -55,7 +55,7 @@ class Endpoint:
         return found
 
     def unserved(self, path: Sequence[str]) -> Denied:
-        """Return the refusal of a path that no rule serves. It repeats a value only if that is a plain name."""
+        """Return the 404 for a value that no rule lists. Its text has the value only if `SHOWN_VALUE` matches it."""
         choice = next((choice for choice in self.choices if choice.unknown), None)
         if choice is None:
             return Denied(Reason.NO_RULE)

@@ -38,7 +38,7 @@ _RANDOM: Final = SystemRandom()
 class HeaderValues(StrEnum):
     """How the log shows the two values of a header mismatch.
 
-    Hashed, a value is the first 16 digits of its SHA-256, which tells whether two values are one.
+    `hashed` writes the first 16 digits of a value's SHA-256, so that equal values can be recognised.
     """
 
     PLAIN = "plain"
@@ -159,7 +159,7 @@ def _bound(judgement: Judgement, headers: Mapping[str, str]) -> tuple[tuple[str,
 
 
 def _mismatch(decision: Decision, authorization: str, header_values: HeaderValues) -> Mismatch | None:
-    """Return what a header and its claim said, as the log may show it; a piece of the token never."""
+    """Return the two values as the log may show them, never a part of the token."""
     if isinstance(decision, Allowed) or decision.mismatch is None or header_values is HeaderValues.OFF:
         return None
     return Mismatch(*(_shown(value, authorization, header_values) for value in decision.mismatch))
@@ -209,7 +209,7 @@ def _members(entry: Entry, worker: int) -> dict[str, object]:
 
 
 def _headers(caller: Caller | None, bound: tuple[tuple[str, Binding], ...]) -> dict[str, Binding]:
-    """Return what each bound header said. One that is bound twice and fails once has failed."""
+    """Return the result of each bound header; one that is bound twice fails if either comparison fails."""
     found: dict[str, Binding] = {}
     for header, binding in bound:
         if found.get(header, Binding.MATCH) in {Binding.MATCH, Binding.NOT_CHECKED}:

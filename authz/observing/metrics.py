@@ -60,13 +60,13 @@ def _of_answers(totals: Totals) -> Iterator[Metric]:
     buckets = zip([*map(str, BOUNDS), "+Inf"], map(float, accumulate(totals.durations.counts)), strict=True)
     text = "Time from reading a request to writing its answer."
     yield HistogramMetricFamily("authz_check_duration_seconds", text, list(buckets), totals.durations.total)
-    text = "Answers of rules that another rule may replace, by their reason and the one of that rule (shadow: true)."
+    text = "Decisions where a rule is tried (shadow: true), by the reason of the answer and that of the tried rule."
     yield _counter(
         "authz_shadow_decisions", text, totals.shadow_decisions, "reason", "shadow_reason", "backend_service"
     )
     text = "Answers where the header X-Gitlab-Duo-Seat-Count differs from the token; the token counts."
     yield _counter("authz_seat_count_mismatches", text, totals.seat_mismatches, "issuer")
-    text = "Answers on tokens without a readable number of seats; they are in the default tier."
+    text = "Answers on tokens without a readable number of seats: their tier is assigned in tiers.yml, or the default."
     yield _counter("authz_unknown_seat_counts", text, totals.unknown_seats, "issuer")
 
 

@@ -55,7 +55,7 @@ class IssuerEntry(Schema):
     ]
     certificate_identity: Nonempty | None = None
     bind: Annotated[dict[Header, ClaimName], Field(min_length=1)] | None = Field(
-        None, description="Headers, and the claim that each must equal where the token has it."
+        None, description="Headers, and the claim that each must equal if the token has it."
     )
 
     def built(self) -> Issuer:

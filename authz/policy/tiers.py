@@ -32,11 +32,17 @@ class AssignEntry(Schema):
     """Callers that belong to a tier, whatever their seats."""
 
     tier: Name
-    instances: Texts | None = Field(None, description="Instance ids.")
-    root_namespaces: Texts | None = Field(None, description="The claim gitlab_root_namespace_id, as text.")
-    realm: Text | None = Field(None, description="The claim gitlab_realm, such as saas.")
+    instances: Texts | None = Field(None, description="Values of gitlab_instance_id, else of an instance token's sub.")
+    root_namespaces: Texts | None = Field(
+        None, description="Values of the claim gitlab_root_namespace_id, as text; for tokens of gitlab.com only."
+    )
+    realm: Text | None = Field(
+        None, description="The value of the claim gitlab_realm, such as saas; without the claim: self-managed."
+    )
     issuer: Text | None = Field(None, description="An issuer's name in issuers.yml.")
-    claim: ClaimName | None = Field(None, description="A claim that has one of 'values', or at least 'min'.")
+    claim: ClaimName | None = Field(
+        None, description="The name of a claim that must have one of 'values', or be a whole number of 'min' or more."
+    )
     values: Texts | None = None
     min: Annotated[int, Field(ge=0)] | None = None
 
@@ -46,7 +52,7 @@ class AssignEntry(Schema):
         if len(given) != 1:
             raise ValueError(f"should have one of {', '.join(_BY)}, not {' and '.join(given) or 'none of them'}")
         if (self.claim is not None) != ((self.values is None) != (self.min is None)):
-            raise ValueError("should have 'values' or 'min' beside 'claim', and only there")
+            raise ValueError("should have 'values' or 'min' together with 'claim', and neither without it")
         return self
 
     def built(self) -> Assignment:
@@ -64,7 +70,7 @@ class TiersFile(Schema):
 
     default: Name
     assign: list[AssignEntry] = Field(
-        default_factory=list, description="Tiers of certain callers. The first entry that fits counts, before seats."
+        default_factory=list, description="Tiers of certain callers. The first entry that fits decides, before seats."
     )
     tiers: list[TierEntry]
 
@@ -72,7 +78,7 @@ class TiersFile(Schema):
 def read_tiers(file: Path, findings: Findings, issuers: Collection[Issuer] | None = None) -> Tiers:
     """Read `tiers.yml`; problems go to `findings`.
 
-    The names of issuers are looked up among `issuers`, those of every environment; without them they are not looked up.
+    `issuers` are those of every environment: entries may name only these. None skips that check.
     """
     document = read(file, TiersFile, findings)
     if document is None:

@@ -54,7 +54,7 @@ def validity_error(claims: Claims, backend: BackendService, now: float) -> Token
 
 
 def _instance(members: Mapping[str, object]) -> str:
-    """Read the instance by its older and its newer name; where both are there they must be one."""
+    """Read the instance from the older and the newer claim; if a token has both, they must be equal."""
     named = {_optional_identifier(members.get(name, "")) for name in _INSTANCE_NAMES} - {""}
     if len(named) > 1:
         raise ValueError("names two instances")
@@ -137,4 +137,4 @@ _TABLE: Final[
     ("seats", "duo_seat_count", _seats, None),
 )
 CLAIM_NAMES: Final = frozenset({"iss", *_INSTANCE_NAMES, *(name for _, name, _, _ in _TABLE)})
-"""The claims that every token is read for."""
+"""The claims that are read from every token."""

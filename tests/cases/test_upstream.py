@@ -55,12 +55,14 @@ def test_all_other_scopes_together_are_refused_with_the_upstream_text(doors: dic
 
 
 @pytest.mark.parametrize("call", GUARDED, ids=str)
-def test_nobody_comes_without_a_token(doors: dict[str, Door], call: Call) -> None:
+def test_a_request_without_a_token_is_refused(doors: dict[str, Door], call: Call) -> None:
     assert body(answer(doors, call, None))["reason"] == "missing_authorization"
 
 
 @pytest.mark.parametrize("call", GUARDED, ids=str)
-def test_a_user_token_of_the_backends_issuer_opens_what_upstream_lets_it(doors: dict[str, Door], call: Call) -> None:
+def test_a_user_token_of_the_backends_issuer_is_allowed_where_upstream_allows_it(
+    doors: dict[str, Door], call: Call
+) -> None:
     issuer, _ = USER_ISSUERS[call.backend]
     response = answer(doors, call, list(call.any_of), issuer)
     if call.by_user:

@@ -1,4 +1,4 @@
-"""Every endpoint, prompt and gRPC method through the whole door: allowed with each sufficient scope, else refused."""
+"""Every endpoint, prompt and gRPC method, through Envoy and authz: allowed with each sufficient scope, else refused."""
 
 from typing import Final
 
@@ -58,7 +58,7 @@ def test_all_other_scopes_together_are_refused_with_the_upstream_text(client: Ht
 
 
 @pytest.mark.parametrize("call", [call for call in SCOPED if call.backend == "ai_gateway"], ids=str)
-def test_a_user_token_opens_what_upstream_lets_it(client: HttpClient, call: Call) -> None:
+def test_a_user_token_is_allowed_where_upstream_allows_it(client: HttpClient, call: Call) -> None:
     answer = ask(client, call, list(call.any_of), "ai-gateway")
     if call.by_user:
         assert answer.status == 200, answer.body
@@ -68,7 +68,7 @@ def test_a_user_token_opens_what_upstream_lets_it(client: HttpClient, call: Call
 
 
 @pytest.mark.parametrize("call", [call for call in OTHERS if not call.public], ids=str)
-def test_a_user_token_opens_no_backend_but_its_issuers(client: HttpClient, call: Call) -> None:
+def test_a_user_token_is_allowed_only_at_its_issuers_backend(client: HttpClient, call: Call) -> None:
     answer = ask(client, call, list(call.any_of), "ai-gateway")
     assert (answer.status, answer.json()["reason"]) == (401, "invalid_token")
 

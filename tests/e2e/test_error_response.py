@@ -1,4 +1,4 @@
-"""What Envoy makes of `error_response`, which is why authz answers its own failures with a denial (ADR 0016)."""
+"""How Envoy handles `error_response`: why authz answers its own failures with a denial (ADR 0016)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +30,7 @@ def counted(envoy: Envoy, what: str) -> int:
     return sum(envoy.admin.counters(rf"\.ext_authz\.authz\.{what}$").values())
 
 
-def test_it_counts_as_an_error_and_asks_no_other_worker(door: Door, client: HttpClient) -> None:
+def test_an_error_response_is_counted_and_not_retried_at_another_worker(door: Door, client: HttpClient) -> None:
     with answering(door, "error-response") as (authz, envoy), door.no_request_at_backends():
         answer = HttpClient(envoy.plain, client.mint).ask("POST", COMPLETIONS, ["complete_code"])
         assert answer.status == 503
@@ -39,7 +39,7 @@ def test_it_counts_as_an_error_and_asks_no_other_worker(door: Door, client: Http
         assert counted(envoy, "denied") == 0
 
 
-def test_it_lets_everybody_in_where_envoy_is_set_to_fail_open(door: Door, client: HttpClient) -> None:
+def test_an_error_response_allows_requests_where_envoy_fails_open(door: Door, client: HttpClient) -> None:
     """A denial refuses whatever Envoy's failure_mode_allow is; this is the reason not to use error_response."""
     with answering(door, "error-open", ("failure_mode_allow: false", "failure_mode_allow: true")) as (_, envoy):
         assert HttpClient(envoy.plain, client.mint).ask("POST", COMPLETIONS).status == 200

@@ -38,7 +38,7 @@ HOSTS: Final = ["x/ai/monitoring/healthz?", "x/ai/monitoring/healthz", "x?", "x#
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_a_host_that_is_a_path_opens_nothing(door: Door, client: HttpClient, host: str) -> None:
+def test_a_path_in_the_host_allows_nothing(door: Door, client: HttpClient, host: str) -> None:
     """2026: the AI gateway's own check read `Host: x/monitoring/healthz?` as the path of a public endpoint."""
     headers = [*client.headers(COMPLETIONS).items()]
     with door.no_request_at_backends():
@@ -62,7 +62,7 @@ def test_the_web_ide_may_call_the_ai_gateway_from_any_origin(door: Door, client:
         assert answer.headers["access-control-allow-origin"] == ORIGIN
 
 
-def test_a_preflight_is_no_way_past_authz(door: Door) -> None:
+def test_a_preflight_does_not_bypass_authz(door: Door) -> None:
     with door.no_request_at_backends():
         assert http1(door.plain, "OPTIONS", COMPLETIONS.encode(), [("origin", ORIGIN)]).status == 405
         assert http1(door.plain, "OPTIONS", COMPLETIONS.encode()).status == 405

@@ -101,7 +101,7 @@ def test_an_answer_that_has_not_begun_when_the_token_ends_is_a_timeout(door: Doo
     assert door.log_line(answer.request_id)["details"] == ENDED
 
 
-def test_the_backend_does_not_see_the_bound(client: HttpClient) -> None:
+def test_the_backend_does_not_see_when_its_stream_ends(client: HttpClient) -> None:
     assert "x-envoy-upstream-stream-duration-ms" not in client.ask("POST", CHAT, ["duo_chat"]).echoed()
 
 

@@ -516,7 +516,7 @@ def test_the_json_export_is_the_same_bytes_in_every_process() -> None:
         assert printed == (UPSTREAM / "catalog.json").read_bytes()
 
 
-def test_the_json_export_has_every_entry_of_the_shipped_catalog_and_keeps_its_schema() -> None:
+def test_the_json_export_has_every_entry_of_the_shipped_catalog_and_fits_its_schema() -> None:
     exported = json.loads(done("export", "--format", "catalog-json"))
     for folder, entries in exported.items():
         assert [entry["name"] for entry in entries] == sorted(
@@ -534,7 +534,8 @@ def test_the_json_export_names_each_key_that_it_leaves_out_beside_the_result(pol
     result = run("export", policy=policy)
     assert (result.exit_code, result.stdout) == (0, plain)
     assert result.stderr.splitlines() == [
-        f"{file}:{len(file.read_text().splitlines())}: key 'sku' is not exported: it is unknown" for file in changed
+        f"{file}:{len(file.read_text().splitlines())}: key 'sku' is not exported: the format has none"
+        for file in changed
     ]
 
 
@@ -558,7 +559,7 @@ def test_export_prints_the_legacy_formats_as_export_legacy_does(syntax: str) -> 
         row("a realm where it plays no part", ("--realm", "gitlab-com"), "the same in every realm: leave --realm out"),
     ],
 )
-def test_an_export_that_cannot_be_is_a_mistake(flags: tuple[str, ...], problem: str) -> None:
+def test_export_refuses_wrong_flags(flags: tuple[str, ...], problem: str) -> None:
     assert problem in refused("export", *flags)
 
 
@@ -602,7 +603,7 @@ rules:
 
 @pytest.fixture
 def going(policy: Path) -> Path:
-    """A policy in which two endpoints go, and one unit primitive is no longer free, all in 2027."""
+    """A policy in which two endpoints are removed and the free access to one unit primitive ends, all in 2027."""
     for file in (policy / "rules").iterdir():
         if "gone:" in file.read_text():
             file.unlink()
@@ -619,8 +620,8 @@ def forecast(*flags: str, at: str, policy: Path) -> list[str]:
 def test_a_forecast_has_a_line_for_each_change_by_date(going: Path) -> None:
     done("deprecate", "ask_build", "--message", "duo_chat answers this", "--url", "https://x.example", policy=going)
     assert forecast(at="2027-01-01", policy=going) == [
-        "2027-02-28 12:00:00 UTC  duo_agent_platform             free until then, then for duo_core or duo_pro or "
-        "duo_enterprise or gitlab_credits",
+        "2027-02-28 12:00:00 UTC  duo_agent_platform             free access ends; then it needs add-on duo_core "
+        "or duo_pro or duo_enterprise or gitlab_credits",
         "2027-03-01               GET, POST /going/later/{name}  answers 410 from then on",
         "no date                  ask_build                      deprecated: duo_chat answers this",
     ]
@@ -685,9 +686,9 @@ def test_a_forecast_without_changes_says_so_beside_the_result(going: Path) -> No
     assert result.stderr == "nothing changes from 2027-03-01 to 2028-02-29\n"
 
 
-def test_what_lists_no_add_on_is_for_everybody_after_its_date_too(going: Path) -> None:
+def test_a_unit_primitive_without_add_ons_stays_free_after_its_date(going: Path) -> None:
     done("update", "duo_agent_platform", "--clear", "add_ons", policy=going)
-    assert "free until then, then still for everybody: it lists no add-on" in forecast(at="2027-01-01", policy=going)[0]
+    assert "free access ends; then it still needs no add-on" in forecast(at="2027-01-01", policy=going)[0]
 
 
 def test_a_catalog_without_rules_has_a_forecast_and_no_endpoints() -> None:
@@ -701,7 +702,7 @@ def test_gone_lists_endpoints_by_date_with_their_rule(going: Path) -> None:
     assert done("gone", "--at", "2027-01-01", policy=going).splitlines() == [
         "DATE        STATE                 METHODS    PATH                 RULE",
         f"2027-02-01  gone before its date  POST       /going/at-once       {rule}:8",
-        f"2027-03-01  lies ahead            GET, POST  /going/later/{{name}}  {rule}:4",
+        f"2027-03-01  still served          GET, POST  /going/later/{{name}}  {rule}:4",
     ]
     assert [line.split("  ")[1] for line in done("gone", "--at", "2027-03-01", policy=going).splitlines()[1:]] == [
         "gone",

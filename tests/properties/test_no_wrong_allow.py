@@ -85,7 +85,7 @@ def bearer_may_pass(
 
 
 def is_bounded(answer: bytes) -> bool:
-    """Whether Envoy is told how long a stream may live."""
+    """Whether authz tells Envoy when a stream ends."""
     headers = CheckResponse.FromString(answer).ok_response.headers
     return any(option.header.key == "x-envoy-upstream-stream-duration-ms" for option in headers)
 

@@ -62,7 +62,7 @@ def _inner(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> Iterator
 
 
 def _others(value: Any, rule: Any, schema: dict[str, Any], root: dict[str, Any]) -> Iterator[str]:
-    """Return how keys that no other keyword speaks of break `additionalProperties`."""
+    """Return how keys that no other keyword names violate `additionalProperties`."""
     patterns = schema.get("patternProperties", {})
     for key in value.keys() - schema.get("properties", {}).keys():
         if not any(re.search(pattern, key) for pattern in patterns):

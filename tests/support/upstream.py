@@ -1,4 +1,4 @@
-"""What GitLab's public sources say of each endpoint, as requests that can be sent: tests/upstream/facts."""
+"""The endpoints of GitLab's public sources (tests/upstream/facts), as requests that can be sent."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -51,18 +51,18 @@ class Call:
 
     @property
     def prefix(self) -> str:
-        """What the door removes from the path before the backend sees it."""
+        """The prefix that Envoy removes from the path before the backend sees it."""
         return "" if self.is_grpc else "/" + self.path.split("/")[1]
 
     @property
     def text(self) -> str:
-        """What a client reads that may not."""
+        """The text of the refusal."""
         return self.denied or f"Unauthorized to access {self.any_of[0]}"
 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """An endpoint that upstream has no more, and since when."""
+    """An endpoint that upstream has removed, and when."""
 
     path: str
     since: str

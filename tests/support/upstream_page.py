@@ -1,10 +1,10 @@
-"""Writes docs/upstream.md: each fact of GitLab's public sources beside what this project does.
+"""Writes docs/upstream.md: each fact of GitLab's public sources beside what the shipped policy does.
 
     python -m tests.support.upstream_page     (make upstream)
 
-What is ours is computed from the shipped policy, never from the facts. Where the two differ, the file
-tests/upstream/differences.yml must say why. A difference without a reason, and a reason without a difference, is an
-error.
+The column "ours" is computed from the shipped policy, never from the facts. For each difference,
+tests/upstream/differences.yml must give a reason. A difference without a reason is an error, and so is a reason
+without a difference.
 """
 
 import sys
@@ -30,14 +30,15 @@ PAGE: Final = ROOT / "docs" / "upstream.md"
 SAME: Final = "same"
 FORBIDDEN: Final = 403
 INTRODUCTION: Final = """\
-# Upstream: what GitLab's clients speak, and what is answered here
+# Upstream: GitLab's public facts, and what the shipped policy does
 
-Each row is a fact of GitLab's public sources, of August 2026 if nothing else is said; tests/upstream/facts names files
-and commits. Beside it is what the shipped policy does. Where that differs, the row says why.
+This page compares the shipped policy with GitLab's public sources. Each row has a fact (`upstream`), what the shipped
+policy does (`ours`), and the reason where they differ. Facts are of August 2026 unless the row names another date;
+tests/upstream/facts names their files and commits.
 
-`make upstream` writes this page. A test fails if it is out of date, or if a difference has no reason. The reasons are
-in tests/upstream/differences.yml. tests/cases/test_upstream.py and tests/e2e/test_endpoints.py send every call of this
-page.
+`make upstream` writes this page. The reasons are in tests/upstream/differences.yml. A test fails if the page is out of
+date, or if a difference has no reason. tests/cases/test_upstream.py and tests/e2e/test_endpoints.py send every call of
+this page.
 """
 
 

@@ -18,7 +18,7 @@ _COMMANDS: Final = {
     "entitlements": ("authz.cli.catalog.show:entitlements", "Show what a customer is entitled to, and what it lacks."),
     "forecast": ("authz.cli.catalog.forecast:forecast", "Show what changes on which date."),
     "gone": ("authz.cli.catalog.forecast:gone", "List the endpoints that answer 410, or will."),
-    "export": ("authz.cli.catalog.export:export", "Print the whole catalog as GitLab reads it."),
+    "export": ("authz.cli.catalog.export:export", "Print the whole catalog in a format that GitLab reads."),
     "export-legacy": ("authz.cli.catalog.export:export_legacy", "Print the catalog as legacy services."),
     "schema": ("authz.cli.catalog.schemas:schema", "Print the JSON Schema of one kind of file, or of all."),
 }

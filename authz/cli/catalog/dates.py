@@ -1,4 +1,4 @@
-"""Dates: the option that asks about another time than now, and how a date is printed."""
+"""Dates on the command line: the option `--at`, and how a date is printed."""
 
 from datetime import datetime
 from typing import Final

@@ -26,13 +26,17 @@ _LEGACY: Final = {"legacy-yaml": "yaml", "legacy-json": "json"}
     show_default=True,
     help="The JSON catalog that CustomersDot hands to instances, or the services that old GitLab versions read.",
 )
-@click.option("--realm", type=click.Choice(REALMS), help="Which GitLab reads it; for the legacy formats only.")
+@click.option(
+    "--realm",
+    type=click.Choice(REALMS),
+    help="Realm of the GitLab that reads the services; for the legacy formats only.",
+)
 @POLICY
 def export(format_: str, realm: str | None, policy: Path) -> None:
-    """Print the whole catalog as GitLab reads it.
+    """Print the whole catalog in a format that GitLab reads.
 
-    One command has every format, so that whoever looks for one finds the others. Equal catalogs give equal bytes.
-    'export-legacy' is the same as the legacy formats, and stays for scripts. No format has operators.
+    The same catalog always gives the same bytes. No format has operators. 'export-legacy' prints the same as the legacy
+    formats, and stays for scripts.
     """
     if format_ in _LEGACY:
         if realm is None:
@@ -44,16 +48,18 @@ def export(format_: str, realm: str | None, policy: Path) -> None:
     files = open_catalog(policy).files
     for document in (*files.units, *files.backend_services, *files.add_ons, *files.license_types):
         for key in document.content.model_extra or ():
-            click.echo(f"{document.file}:{document.line((key,))}: key '{key}' is not exported: it is unknown", err=True)
+            click.echo(
+                f"{document.file}:{document.line((key,))}: key '{key}' is not exported: the format has none", err=True
+            )
     click.echo(json.dumps(catalog_json(files), indent=2, ensure_ascii=False, sort_keys=True))
 
 
 @click.command("export-legacy")
-@click.option("--realm", type=click.Choice(REALMS), required=True, help="Which GitLab reads it: services differ.")
+@click.option("--realm", type=click.Choice(REALMS), required=True, help="Realm of the GitLab that reads the services.")
 @POLICY
 @click.option("--format", "format_", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
 def export_legacy(realm: str, policy: Path, format_: str) -> None:
-    """Print the catalog as legacy services. Equal catalogs give equal bytes."""
+    """Print the catalog as legacy services. The same catalog always gives the same bytes."""
     _print_legacy(policy, realm, format_)
 
 

@@ -29,8 +29,8 @@ _END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
 def forecast(days: int, policy: Path, at: datetime | None, as_json: bool) -> None:
     """Show what changes on which date.
 
-    Unit primitives whose free access ends, and endpoints that are about to answer 410. What is deprecated has no date
-    in the catalog, and comes last.
+    Lists unit primitives whose free access ends, and endpoints that will answer 410. Deprecated unit primitives come
+    last: the catalog has no date for their removal.
     """
     opened, now = open_catalog(policy), at or datetime.now(UTC)
     until = _later(now, days)
@@ -71,9 +71,9 @@ def gone(policy: Path, at: datetime | None, as_json: bool) -> None:
 
 
 def _gone_endpoints(opened: OpenCatalog) -> tuple[GoneEndpoint, ...]:
-    """Return the endpoints that go. Raises ConfigurationError with every problem of the rules.
+    """Return the endpoints whose rules have the key `gone`. Raises ConfigurationError with every problem of the rules.
 
-    A catalog without rules, as `gitlab-cloud-connector` has it, has none.
+    A catalog without rules, such as that of `gitlab-cloud-connector`, has none.
     """
     folder, findings = opened.policy / "rules", Findings()
     if not folder.is_dir():
@@ -91,15 +91,15 @@ def _later(now: datetime, days: int) -> datetime:
 
 
 def _state(endpoint: GoneEndpoint, now: datetime) -> str:
-    """Return in words what an endpoint answers now."""
+    """Return in words whether an endpoint answers 410 now."""
     if endpoint.date <= now:
         return "gone"
-    return "gone before its date" if endpoint.always else "lies ahead"
+    return "gone before its date" if endpoint.always else "still served"
 
 
 def _paid_line(unit: UnitPrimitive) -> tuple[str, str, str]:
-    then = f"then for {either(unit.add_ons)}" if unit.add_ons else "then still for everybody: it lists no add-on"
-    return _date(unit.cut_off_date), unit.name, f"free until then, {then}"
+    then = f"needs add-on {either(unit.add_ons)}" if unit.add_ons else "still needs no add-on: it lists none"
+    return _date(unit.cut_off_date), unit.name, f"free access ends; then it {then}"
 
 
 def _gone_line(endpoint: GoneEndpoint) -> tuple[str, str, str]:

@@ -28,7 +28,7 @@ class OpenCatalog:
 
     @property
     def catalog(self) -> Catalog:
-        """The values."""
+        """The catalog as values."""
         return self.files.catalog
 
     def unit(self, name: str) -> Document[UnitPrimitiveFile]:

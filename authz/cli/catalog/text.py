@@ -23,7 +23,7 @@ def json_text(data: Any) -> str:  # Any: whatever JSON can hold
 
 
 def either(names: Iterable[str]) -> str:
-    """Return names of which one is enough, as words."""
+    """Join names of which one is enough with 'or'."""
     return " or ".join(names)
 
 

@@ -19,7 +19,7 @@ def _written(value: object) -> object:
     return value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else value
 
 
-# A factory makes a key optional, and gives the JSON Schema no default, which no such text would be.
+# default_factory makes a key optional without a default in the JSON Schema, where an empty one would be invalid.
 OptionalText = Annotated[str, Field(min_length=1, default_factory=str)]
 OptionalVersion = Annotated[VersionText, Field(default_factory=str)]
 OptionalNames = Annotated[list[Name], Field(min_length=1, default_factory=list)]
@@ -31,7 +31,7 @@ OptionalDate = Annotated[
 
 
 class UnitPrimitiveEntry(Schema):
-    """A unit primitive, with the keys that `gitlab-cloud-connector` gives it. What is empty is left out."""
+    """A unit primitive, with the keys that `gitlab-cloud-connector` gives it. Empty values are left out."""
 
     name: Name
     description: Text
@@ -53,7 +53,7 @@ class UnitPrimitiveEntry(Schema):
 
 
 class BackendServiceEntry(Schema):
-    """A service behind the door."""
+    """A backend service."""
 
     name: Name
     jwt_aud: Text
@@ -81,8 +81,8 @@ class CatalogJson(Schema):
 def catalog_json(files: CatalogFiles) -> dict[str, Any]:  # Any: JSON
     """Return the document. Equal catalogs give equal documents.
 
-    The readers of a policy keep of an entry what decides. GitLab wants all of it, so this is made from the files.
-    Services and operators are not in it: GitLab's own catalog has none of the first, and its models none of the second.
+    It is made from the files, because the catalog as values keeps only what decisions need. It has no services, because
+    GitLab's own document has none, and no operators, because GitLab's models have none.
     """
     document = CatalogJson(
         add_ons=_entries(BundleEntry, files.add_ons),
@@ -99,6 +99,6 @@ def _entries(schema: type[E], documents: Iterable[Document[NamedFile]]) -> list[
 
 
 def _entry(schema: type[E], content: NamedFile) -> E:
-    """Return what an entry's file says under the keys that the format has."""
+    """Return an entry with those keys of the format that its file sets."""
     said = content.model_dump()
     return schema.model_validate({key: said[key] for key in schema.model_fields if said.get(key)})

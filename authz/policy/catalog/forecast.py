@@ -1,4 +1,4 @@
-"""Which unit primitives a date changes, without anybody changing the catalog."""
+"""Which unit primitives change on a date although nobody edits the catalog."""
 
 from datetime import datetime
 
@@ -12,5 +12,5 @@ def paid_by(catalog: Catalog, until: datetime, now: datetime) -> tuple[UnitPrimi
 
 
 def deprecated(catalog: Catalog) -> tuple[UnitPrimitive, ...]:
-    """Return the unit primitives that are to be removed, by name; the catalog has no date for that."""
+    """Return the deprecated unit primitives, by name; the catalog has no date for their removal."""
     return tuple(unit for _, unit in sorted(catalog.unit_primitives.items()) if unit.is_deprecated)

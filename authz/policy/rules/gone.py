@@ -1,4 +1,4 @@
-"""Endpoints that go: those whose rule has the key `gone`."""
+"""Endpoints that are removed, or will be: their rules have the key `gone`."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from authz.policy.rules.schema import RulesFile
 class GoneEndpoint:
     """An endpoint that answers 410 from a date (aware, UTC) on, and the line of its rule.
 
-    Where the rule says nothing else (`always`), it answers 410 before the date too.
+    With `always` it answers 410 before the date too, because its rule has no other key.
     """
 
     path: str

@@ -47,7 +47,7 @@ class _PlacedRule:
 def read_rules(folder: Path, catalog: Catalog, findings: Findings, issuers: Collection[Issuer] | None = None) -> Rules:
     """Read every file of `rules/` into one tree; problems go to `findings`.
 
-    The names of issuers are looked up among `issuers`, those of every environment; without them they are not looked up.
+    `issuers` are those of every environment: rules may name only these. None skips that check.
     """
     before = len(findings.problems)
     placed = [
@@ -146,7 +146,7 @@ class _RuleReader:
         self._check_issuers(entry.not_issuers or [], (*where, "not_issuers"))
 
     def _check_issuers(self, names: list[str], where: Where) -> None:
-        """Report unknown issuers, and one that is left out although it signs with a listed `iss` elsewhere."""
+        """Report unknown issuers, and missing ones that have a listed issuer's `iss` in another environment."""
         self._once(names, where)
         if self._issuers is None:
             return
@@ -172,10 +172,11 @@ class _RuleReader:
         return span
 
     def _check_shown(self, entry: AccessEntry, values: Iterable[str], where: Where) -> None:
-        """Report values that a text cannot repeat."""
+        """Report values that the text of a refusal cannot contain."""
         for value in values if "{value}" in (entry.denied or "") else ():
             if SHOWN_VALUE.fullmatch(value) is None:
-                self._report((*where, value), f"value '{value}' has a character that 'denied' cannot show as {{value}}")
+                message = f"'denied' can show at most 128 of A-Za-z0-9_/.-, not '{value}': remove {{value}} from it"
+                self._report((*where, value), message)
 
     def _known(self, names: list[str], where: Where) -> None:
         self._once(names, where)
@@ -194,7 +195,7 @@ class _RuleReader:
         return not backends or backend in backends or backend not in self._catalog.backend_services
 
     def _once(self, names: Sequence[str] | Mapping[str, str], where: Where) -> None:
-        """Report names that differ at most in capitals: entries of a list, or keys."""
+        """Report names that appear twice in a list or among keys; capitals make no difference."""
         known: set[str] = set()
         for position, name in enumerate(names):
             if name.lower() in known:

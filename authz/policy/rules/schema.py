@@ -35,7 +35,7 @@ def _placeholders(*known: str) -> AfterValidator:
         for name in known:
             rest = rest.replace(f"{{{name}}}", "")
         if "{" in rest or "}" in rest:
-            raise ValueError(f"should have no other braces than {' and '.join(f'{{{name}}}' for name in known)}")
+            raise ValueError(f"should have no braces except {' and '.join(f'{{{name}}}' for name in known)}")
         return text
 
     return AfterValidator(check)
@@ -83,7 +83,7 @@ class ByPathEntry(Schema):
 
 
 class ByHeaderEntry(Schema):
-    """`{by_header: name, allowed: [...]}`: the client names its purpose; `values` instead of `allowed` says more."""
+    """`{by_header: name, allowed: [...]}`: a header decides. `values` instead says what each value requires."""
 
     by_header: Header
     allowed: Names | None = None
@@ -92,11 +92,11 @@ class ByHeaderEntry(Schema):
     @model_validator(mode="after")
     def _check_one(self) -> "ByHeaderEntry":
         if (self.allowed is None) == (self.values is None):
-            raise ValueError("should have one of 'allowed' (unit primitives) and 'values' (what each value demands)")
+            raise ValueError("should have either 'allowed' (unit primitives) or 'values' (what each value requires)")
         return self
 
     def demands(self) -> dict[str, Demands]:
-        """Return what each value of the header demands."""
+        """Return what each value of the header requires."""
         return self.values if self.values is not None else {name: [name] for name in self.allowed or ()}
 
 
@@ -111,32 +111,32 @@ UnitPrimitives = Annotated[
 
 
 class AccessEntry(Schema):
-    """Who may use an endpoint, and what the others are told."""
+    """Who may use an endpoint, and the texts of its refusals."""
 
-    unit_primitives: UnitPrimitives | None = Field(None, description="What the token's scopes must hold.")
+    unit_primitives: UnitPrimitives | None = Field(None, description="What the token's scopes must contain.")
     authenticated: Literal[True] | None = Field(None, description="A valid token is enough, whatever its scopes.")
-    public: Literal[True] | None = Field(None, description="Anyone may use it, without a token.")
+    public: Literal[True] | None = Field(None, description="No token is needed; one that is sent is ignored.")
     token_types: Annotated[list[Literal["instance", "user"]], Field(min_length=1)] | None = Field(
         None, description="The token types that may use it; left out: all."
     )
     not_issuers: Names | None = Field(None, description="Names of issuers whose tokens may not use it.")
     required_headers: Annotated[list[Header], Field(min_length=1)] | None = Field(
-        None, description="Headers that must be there; what they say is not looked at."
+        None, description="Headers that must be present and not empty. Their values are not compared."
     )
     authentication_type: Literal["optional"] | None = Field(
         None, description="Allows a client to leave the header X-Gitlab-Authentication-Type out."
     )
     claims: Annotated[dict[ClaimName, Names], Field(min_length=1)] | None = Field(
-        None, description="Claims of the token, and the texts that each may be."
+        None, description="Claims that the token must have, and the values that each may have."
     )
     bind: Annotated[dict[Header, ClaimName], Field(min_length=1)] | None = Field(
-        None, description="Headers, and the claim that each must equal where the token has it."
+        None, description="Headers, and the claim that each must equal if the token has it."
     )
     denied: DeniedText | None = Field(
         None,
-        description="The text of a 403; {unit_primitive} is the one that the token lacks, {value} is that of by_path.",
+        description="The text of every 403. {unit_primitive} is the one that the token lacks, {value} that of by_path.",
     )
-    deadline: Literal["token"] | None = Field(None, description="Ends a stream when its token expires.")
+    deadline: Literal["token"] | None = Field(None, description="Envoy ends a stream when its token expires.")
     unknown: UnknownText | None = Field(
         None, description="The text of the 404 for a value that by_path does not list; {value} in it is the value."
     )
@@ -146,19 +146,19 @@ class AccessEntry(Schema):
         if self.public:
             others = [name for name in _OF_TOKENS if getattr(self, name) is not None]
             if others:
-                raise ValueError(f"a public rule looks at no token: remove its {', '.join(others)}")
+                raise ValueError(f"a public rule does not read the token: remove {', '.join(others)}")
         if self.authenticated and self.unit_primitives:
             raise ValueError("has both 'authenticated' (no scope is needed) and 'unit_primitives': remove one")
         by_path = isinstance(self.unit_primitives, ByPathEntry)
         if not by_path and (self.unknown or "{value}" in (self.denied or "")):
-            raise ValueError("'unknown' and {value} are about the value of a by_path, which this rule has not")
+            raise ValueError("'unknown' and {value} are for rules with by_path: remove them")
         if not self.unit_primitives and "{unit_primitive}" in (self.denied or ""):
-            raise ValueError("{unit_primitive} names what a token lacks, but this rule demands no unit primitive")
+            raise ValueError("this rule requires no unit primitive: remove {unit_primitive} from 'denied'")
         return self
 
     @property
     def says_who(self) -> bool:
-        """Whether it says who may use the endpoint."""
+        """Whether it has one of the keys that say who may use the endpoint."""
         return bool(self.unit_primitives or self.authenticated or self.public)
 
     def named_unit_primitives(self) -> Iterator[tuple[Where, list[str]]]:
@@ -180,9 +180,11 @@ class RuleEntry(AccessEntry):
 
     path: str
     methods: Annotated[list[Method], Field(min_length=1)]
-    gone: Moment | None = Field(None, description="From this date the endpoint answers 410; alone: it does already.")
+    gone: Moment | None = Field(
+        None, description="The endpoint answers 410 from this date on; a rule without other conditions, before it too."
+    )
     shadow: Literal[True] | None = Field(
-        None, description="Tries the rule: it is decided and logged, and 'instead_of' answers."
+        None, description="Tries the rule: it is decided and logged, but clients get the answer of 'instead_of'."
     )
     instead_of: AccessEntry | None = Field(None, description="The rule that answers while this one is tried.")
 
@@ -190,17 +192,20 @@ class RuleEntry(AccessEntry):
     def _check_rule(self) -> "RuleEntry":
         if not self.says_who and not self.gone:
             raise ValueError(
-                "key 'unit_primitives' is missing; for every valid token write 'authenticated: true', "
-                "for everybody 'public: true'"
+                "key 'unit_primitives' is missing; to accept every valid token write 'authenticated: true', "
+                "to require no token 'public: true'"
             )
         if not self.says_who and self.model_fields_set - {"path", "methods", "gone"}:
-            raise ValueError("an endpoint that is gone has no other keys than path, methods and gone")
+            raise ValueError(
+                "a rule that does not say who may use the endpoint can have only path, methods and gone: "
+                "remove the other keys, or add unit_primitives, authenticated or public"
+            )
         if bool(self.shadow) != bool(self.instead_of):
-            raise ValueError("'shadow: true' and 'instead_of' belong together: the first is tried, the second answers")
+            raise ValueError("'shadow: true' and 'instead_of' need each other: this rule is tried, that one answers")
         if self.instead_of and not self.instead_of.says_who:
             raise ValueError("instead_of should say who may use it: unit_primitives, authenticated or public")
         if self.instead_of and _values(self.instead_of) != _values(self):
-            raise ValueError("the rule and its instead_of should list the same values under by_path, or none")
+            raise ValueError("the rule and its instead_of should list the same values under by_path, or have none")
         return self
 
 

@@ -171,7 +171,7 @@ def observed(message: bytes, token_error: str | None) -> dict[str, object]:
 
 
 def stream_duration(message: bytes) -> int | Literal["never"]:
-    """Return how many milliseconds Envoy is to let a stream live."""
+    """Return the milliseconds until Envoy ends the stream."""
     found = _headers(CheckResponse.FromString(message).ok_response.headers).get(STREAM_DURATION)
     return "never" if found is None else int(found)
 

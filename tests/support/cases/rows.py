@@ -122,9 +122,9 @@ class Row(Schema):
     names: str | None = None
     """The value for <name> in the reason's message."""
     text: str | None = None
-    """The message, where it is the rule's own."""
+    """The message, if the rule has its own."""
     ends_after: int | Literal["never"] | None = None
-    """Milliseconds that a stream may live, or `never` where authz does not bound it; None: not compared."""
+    """Milliseconds until Envoy ends the stream, or `never` if authz sets no end; None: not compared."""
     shadow: str | None = None
     """The reason of the rule that is tried."""
     token_error: str | None = None

@@ -187,7 +187,7 @@ def test_a_mismatch_keeps_what_both_sides_said(
 
 
 @pytest.mark.parametrize("access", [Authenticated(), AnyOf(("read",))], ids=["authenticated", "by scope"])
-def test_an_issuers_bindings_hold_at_every_endpoint(access: Access) -> None:
+def test_headers_that_an_issuer_binds_are_compared_at_every_endpoint(access: Access) -> None:
     binding = replace(CLAIMS.issuer, bind=(Bound("x-project", "X-Project", "project"),))
     claims = replace(CLAIMS, issuer=binding, named={"project": "7"})
     assert isinstance(decided({**BOUND, "x-project": "7"}, claims, ruled(access)), Identity)

@@ -1,4 +1,4 @@
-"""docs/upstream.md says of each upstream fact what we do, and why where that differs."""
+"""docs/upstream.md has what the shipped policy does for each upstream fact, and a reason for each difference."""
 
 from pathlib import Path
 

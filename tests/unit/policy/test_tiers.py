@@ -121,17 +121,17 @@ ASSIGN: Final = "default: any\ntiers: [{name: small, min_seats: 1}]\nassign:\n  
         row(
             "a claim without a condition",
             "{tier: small, claim: plan}",
-            "4: assign[0]: should have 'values' or 'min' beside 'claim', and only there",
+            "4: assign[0]: should have 'values' or 'min' together with 'claim', and neither without it",
         ),
         row(
             "a claim with two conditions",
             "{tier: small, claim: plan, values: [x], min: 1}",
-            "4: assign[0]: should have 'values' or 'min' beside 'claim', and only there",
+            "4: assign[0]: should have 'values' or 'min' together with 'claim', and neither without it",
         ),
         row(
             "values without a claim",
             "{tier: small, realm: saas, values: [x]}",
-            "4: assign[0]: should have 'values' or 'min' beside 'claim', and only there",
+            "4: assign[0]: should have 'values' or 'min' together with 'claim', and neither without it",
         ),
         row(
             "a claim that every token is checked for",

@@ -45,7 +45,7 @@ def catalog(folder: Path, more: str = "", **files: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("policy", [PACKAGED_POLICY, UPSTREAM], ids=["shipped", "upstream"])
-def test_the_document_of_a_catalog_keeps_the_shipped_schema(policy: Path) -> None:
+def test_the_document_of_a_catalog_fits_the_shipped_schema(policy: Path) -> None:
     schema = json.loads(SCHEMA.read_text())
     assert faults(exported(policy), schema, schema) == []
 
@@ -88,7 +88,7 @@ def test_an_entry_says_what_its_file_says(line: str, key: str, value: object, tm
     assert catalog(tmp_path, f"{line}\n")["unit_primitives"] == [{**ENTRY, key: value}]
 
 
-def test_keys_that_are_no_public_ones_are_left_out(tmp_path: Path) -> None:
+def test_keys_that_are_not_public_are_left_out(tmp_path: Path) -> None:
     document = catalog(
         tmp_path, "owners: [somebody]\noperators: [first]\nadd_ons_association: [x]\n", add_ons="name: first\nsku: 1\n"
     )
@@ -96,7 +96,7 @@ def test_keys_that_are_no_public_ones_are_left_out(tmp_path: Path) -> None:
     assert document["add_ons"] == [{"name": "first"}]
 
 
-def test_what_is_sold_has_its_description(tmp_path: Path) -> None:
+def test_add_ons_and_license_types_keep_their_descriptions(tmp_path: Path) -> None:
     text = "name: first\ndescription: First\n"
     document = catalog(tmp_path, add_ons=text, license_types=text)
     assert document["add_ons"] == document["license_types"] == [{"name": "first", "description": "First"}]

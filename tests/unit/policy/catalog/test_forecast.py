@@ -1,4 +1,4 @@
-"""The forecast: whose free access ends between two moments, and what is to be removed."""
+"""The forecast: which free access ends between two dates, and what is deprecated."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Endpoints that go: which rules mark them, and from when on they answer 410."""
+"""Removed endpoints: which rules mark them, and from when on they answer 410."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

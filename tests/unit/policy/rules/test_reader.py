@@ -219,17 +219,17 @@ MISTAKES: Final = {
     "a trailing slash": ("path: /x/, methods: [GET], public: true", "path '/x/': an empty segment"),
     "nobody said who may pass": (
         "path: /x, methods: [GET]",
-        "key 'unit_primitives' is missing; for every valid token write 'authenticated: true', "
-        "for everybody 'public: true'",
+        "key 'unit_primitives' is missing; to accept every valid token write 'authenticated: true', "
+        "to require no token 'public: true'",
     ),
     "not public": (f"{GET_X}, public: false, unit_primitives: [read]", "public: should be True, not False"),
     "public by another word": (f"{GET_X}, public: 'yes'", "public: should be True, not 'yes'"),
     **{
-        f"public, and {more}": (f"{GET_X}, public: true, {more}", "a public rule looks at no token: remove its ")
+        f"public, and {more}": (f"{GET_X}, public: true, {more}", "a public rule does not read the token: remove ")
         for more in ("unit_primitives: [read]", "token_types: [user]", "required_headers: [X-A]")
     },
     **{
-        f"public, and {key}": (f"{GET_X}, public: true, {key}: {value}", f"remove its {key}")
+        f"public, and {key}": (f"{GET_X}, public: true, {key}: {value}", f"remove {key}")
         for key, value in (
             ("authenticated", "true"),
             ("not_issuers", "[first]"),
@@ -284,7 +284,7 @@ MISTAKES: Final = {
     ),
     "words with a brace that means nothing": (
         f"{GET_X}, unit_primitives: [read], denied: 'No {{thing}}'",
-        "denied: should have no other braces than {unit_primitive} and {value}",
+        "denied: should have no braces except {unit_primitive} and {value}",
     ),
     "words that no header can hold": (
         f"{GET_X}, unit_primitives: [read], denied: 'Nö'",
@@ -293,28 +293,28 @@ MISTAKES: Final = {
     "words with an escape": (f"{GET_X}, unit_primitives: [read], denied: '100 %'", "denied: "),
     "words that name what nobody demands": (
         f"{GET_X}, authenticated: true, denied: 'No {{unit_primitive}}'",
-        "{unit_primitive} names what a token lacks, but this rule demands no unit primitive",
+        "this rule requires no unit primitive: remove {unit_primitive} from 'denied'",
     ),
     "words for a value without values": (
         f"{GET_X}, unit_primitives: [read], denied: 'No {{value}}'",
-        "'unknown' and {value} are about the value of a by_path, which this rule has not",
+        "'unknown' and {value} are for rules with by_path: remove them",
     ),
     "words for an unknown value without values": (
         f"{GET_X}, unit_primitives: [read], unknown: 'No'",
-        "'unknown' and {value} are about the value of a by_path, which this rule has not",
+        "'unknown' and {value} are for rules with by_path: remove them",
     ),
     "gone, and more": (
         f"{GET_X}, gone: 2026-04-29, denied: 'No'",
-        "an endpoint that is gone has no other keys than path, methods and gone",
+        "a rule that does not say who may use the endpoint can have only path, methods and gone",
     ),
     "gone on no day": (f"{GET_X}, gone: soon", "gone: should be a date such as 2024-10-17 00:00:00 UTC"),
     "tried in place of nothing": (
         f"{GET_X}, unit_primitives: [read], shadow: true",
-        "'shadow: true' and 'instead_of' belong together",
+        "'shadow: true' and 'instead_of' need each other",
     ),
     "in place of another, but not tried": (
         f"{GET_X}, unit_primitives: [read], instead_of: {{public: true}}",
-        "'shadow: true' and 'instead_of' belong together",
+        "'shadow: true' and 'instead_of' need each other",
     ),
     "tried in place of a rule for nobody": (
         f"{GET_X}, unit_primitives: [read], shadow: true, instead_of: {{denied: 'No'}}",
@@ -323,7 +323,7 @@ MISTAKES: Final = {
     "tried in place of other values": (
         f"{GET_A}, unit_primitives: {{by_path: a, values: {{b: [read]}}}}, shadow: true, "
         "instead_of: {unit_primitives: {by_path: a, values: {b: [read], c: [read]}}}",
-        "the rule and its instead_of should list the same values under by_path, or none",
+        "the rule and its instead_of should list the same values under by_path, or have none",
     ),
     "an unknown name in place of which a rule is tried": (
         f"{GET_X}, unit_primitives: [read], shadow: true, instead_of: {{unit_primitives: [reed]}}",
@@ -331,7 +331,7 @@ MISTAKES: Final = {
     ),
     "by header, allowed and values": (
         f"{GET_X}, unit_primitives: {{by_header: X-A, allowed: [read], values: {{read: [read]}}}}",
-        "should have one of 'allowed' (unit primitives) and 'values' (what each value demands)",
+        "should have either 'allowed' (unit primitives) or 'values' (what each value requires)",
     ),
     "of nothing": (f"{GET_X}, unit_primitives: []", "rules[0].unit_primitives: "),
     "no list": (f"{GET_X}, unit_primitives: read", "rules[0].unit_primitives: should be a list, not 'read'"),
@@ -344,7 +344,7 @@ MISTAKES: Final = {
     ),
     "by header, allowed left out": (
         f"{GET_X}, unit_primitives: {{by_header: X-A}}",
-        "should have one of 'allowed' (unit primitives) and 'values' (what each value demands)",
+        "should have either 'allowed' (unit primitives) or 'values' (what each value requires)",
     ),
     "a purpose that no header can hold": (
         f"{GET_X}, unit_primitives: {{by_header: 'X A', allowed: [read]}}",
@@ -477,8 +477,8 @@ def test_all_problems_of_all_files_are_reported_at_once(tmp_path: Path) -> None:
     assert problems == [
         "a.yml:4: rules[0].methods[0]: "
         "should be 'GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE' or 'OPTIONS', not 'get'",
-        "a.yml:5: rules[1]: key 'unit_primitives' is missing; for every valid token write 'authenticated: true', "
-        "for everybody 'public: true'",
+        "a.yml:5: rules[1]: key 'unit_primitives' is missing; to accept every valid token write 'authenticated: true', "
+        "to require no token 'public: true'",
         "b.yml:4: path 'y': a path begins with /",
         "b.yml:4: unit primitive 'reed' is not in the catalog",
         "b.yml:5: 'GET' appears twice",
