@@ -12,6 +12,8 @@ _REALM: Final = re.compile(r"[a-z-]{0,32}")
 _SEATS: Final = re.compile(r"[0-9]{1,9}")
 _LATEST: Final = 2**53
 _MAX_TEXT: Final = 256
+UNREADABLE: Final = "\udfff"
+"""A claim that the policy names, and that is no text. No header and no policy can hold this text, so it never fits."""
 
 
 def parse_claims(members: Mapping[str, object], issuer: Issuer, names: Collection[str] = ()) -> Claims | TokenError:
@@ -82,14 +84,15 @@ def _optional_identifier(value: object) -> str:
 
 
 def _text(value: object) -> str:
-    """Read a claim that a policy compares: a text, or a whole number; absent, null and empty are the same."""
+    """Read a claim that the policy names: a text, or a whole number. Absent, null and empty are the same.
+
+    Anything else fits nothing, but refuses no token: only rules that name the claim look at it.
+    """
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LATEST and value == int(value):
         return str(int(value))
     if value is None:
         return ""
-    if not isinstance(value, str) or len(value) > _MAX_TEXT:
-        raise ValueError("is no text")
-    return value
+    return value if isinstance(value, str) and len(value) <= _MAX_TEXT else UNREADABLE
 
 
 def _namespace(value: object) -> str:
