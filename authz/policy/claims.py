@@ -13,14 +13,14 @@ _CHECKED: Final = frozenset({"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "s
 
 def _readable(name: str) -> str:
     if name in _CHECKED:
-        raise ValueError(f"claim '{name}' should not be named here: every token is checked for it")
+        raise ValueError(f"claim '{name}' cannot be named here: every token is checked for it")
     return name
 
 
 def bindable(header: str) -> str:
     """Return the name of a header that authz may look at and log. Raises ValueError for one that holds a secret."""
     if header.lower() in SECRET_HEADERS:
-        raise ValueError(f"'{header}' should not be named here: it holds a secret, which authz must not see")
+        raise ValueError(f"'{header}' cannot be named here: it holds a secret, which authz must not see")
     return header
 
 

@@ -405,6 +405,21 @@ def test_remove_is_refused_while_a_rule_or_a_service_uses_it(policy: Path) -> No
     assert contents(policy) == before
 
 
+def test_remove_is_refused_while_the_rule_that_answers_for_a_tried_one_uses_it(policy: Path) -> None:
+    """2026-11-29: a use under `instead_of` was not seen, and the policy could not be loaded any more."""
+    rule = (
+        "  - {path: /tried, methods: [POST], unit_primitives: [security_scans], shadow: true, "
+        "instead_of: {unit_primitives: {any_of: [security_scans, trial]}}}\n"
+    )
+    unit = policy / "catalog/unit_primitives/security_scans.yml"
+    (unit.parent / "trial.yml").write_text(unit.read_text().replace("name: security_scans", "name: trial"))
+    with (policy / "rules/sast.yml").open("a") as rules:
+        rules.write(rule)
+    heading, use = refused("remove", "trial", policy=policy, code=1).splitlines()
+    assert "trial" in heading
+    assert "rules/sast.yml:" in use
+
+
 def test_remove_takes_away_what_nothing_uses(policy: Path) -> None:
     result = run("remove", "include_local_git_context", policy=policy)
     assert (result.exit_code, result.stdout) == (0, f"removed {unit(policy, 'include_local_git_context')}\n")

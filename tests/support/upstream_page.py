@@ -34,7 +34,8 @@ INTRODUCTION: Final = """\
 
 This page compares the shipped policy with GitLab's public sources. Each row has a fact (`upstream`), what the shipped
 policy does (`ours`), and the reason where they differ. Facts are of August 2026 unless the row names another date;
-tests/upstream/facts names their files and commits.
+tests/upstream/facts names their files and commits. Paths of endpoints are those of the AI gateway: clients write `/ai`
+before them. `{name=**}` is one segment or more.
 
 `make upstream` writes this page. The reasons are in tests/upstream/differences.yml. A test fails if the page is out of
 date, or if a difference has no reason. tests/cases/test_upstream.py and tests/e2e/test_endpoints.py send every call of
@@ -83,8 +84,10 @@ class Page:
             "Claims and tokens": self._claims(),
             "Catalog": self._services(),
         }
+        tables = {title: list(rows) for title, rows in sections.items()}
+        differing = [row for rows in tables.values() for row in rows if row.why]
         parts = [INTRODUCTION]
-        for title, rows in sections.items():
+        for title, rows in {"Where we differ": differing, **tables}.items():
             lines = [row.line() for row in rows]
             parts.append(
                 "\n".join(

@@ -67,10 +67,11 @@ class OpenCatalog:
     def _in_rules(self, name: str) -> Iterator[tuple[Path, int]]:
         for document in read_folder(self.policy / "rules", RulesFile, Findings()):
             for position, entry in enumerate(document.content.rules):
-                for where, names in entry.named_unit_primitives():
-                    for index, each in enumerate(names):
-                        if each == name:
-                            yield document.file, document.line(("rules", position, *where, index))
+                for inside, access in entry.accesses():
+                    for where, names in access.named_unit_primitives():
+                        for index, each in enumerate(names):
+                            if each == name:
+                                yield document.file, document.line(("rules", position, *inside, *where, index))
 
     def _in_services(self, name: str) -> Iterator[tuple[Path, int]]:
         names = {name, *self.unit(name).content.alias_names}

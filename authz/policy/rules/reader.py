@@ -111,6 +111,9 @@ class _RuleReader:
         if entry.instead_of is None:
             return rule
         answering = self._access(entry.instead_of, endpoint, (*where, "instead_of"))
+        if dropped := entry.dropped():
+            message = f"instead_of has no {', '.join(dropped)}: while the rule is tried they do not apply"
+            self._document.warning((*where, "instead_of"), message, self._findings)
         if not isinstance(rule, Choice):
             return answering if isinstance(answering, Choice) else replace(answering, shadow=rule)
         if not isinstance(answering, Choice):

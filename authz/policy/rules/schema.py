@@ -1,5 +1,6 @@
 """The schema of a rule file: which keys it may have, before any name in it is looked up."""
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Final, Literal
 
@@ -25,8 +26,16 @@ _OF_TOKENS: Final = (
     "unknown",
 )
 
+_BESIDE_ACCESS: Final = tuple(key for key in _OF_TOKENS if key not in {"unit_primitives", "authenticated"})
+
 Names = Annotated[list[str], Field(min_length=1)]
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+def _printable(text: str) -> str:
+    if re.fullmatch("[ -$&-~]{1,200}", text) is None:
+        raise ValueError("should be 1 to 200 printable ASCII characters without %")
+    return text
 
 
 def _placeholders(*known: str) -> AfterValidator:
@@ -42,7 +51,7 @@ def _placeholders(*known: str) -> AfterValidator:
 
 
 # Clients read these in a header too (grpc-message), where % begins an escape.
-Text = Annotated[str, Field(pattern=r"^[ -$&-~]{1,200}$")]
+Text = Annotated[str, AfterValidator(_printable), Field(json_schema_extra={"pattern": "^[ -$&-~]{1,200}$"})]
 DeniedText = Annotated[Text, _placeholders("unit_primitive", "value")]
 UnknownText = Annotated[Text, _placeholders("value")]
 
@@ -176,7 +185,7 @@ class AccessEntry(Schema):
 
 
 class RuleEntry(AccessEntry):
-    """One rule of a file."""
+    """One rule of a file. `instead_of` may name unit primitives of its own: see `accesses`."""
 
     path: str
     methods: Annotated[list[Method], Field(min_length=1)]
@@ -187,6 +196,19 @@ class RuleEntry(AccessEntry):
         None, description="Tries the rule: it is decided and logged, but clients get the answer of 'instead_of'."
     )
     instead_of: AccessEntry | None = Field(None, description="The rule that answers while this one is tried.")
+
+    def accesses(self) -> Iterator[tuple[Where, AccessEntry]]:
+        """Yield the rule, and the one that answers while this one is tried, with the way to each."""
+        yield (), self
+        if self.instead_of is not None:
+            yield ("instead_of",), self.instead_of
+
+    def dropped(self) -> list[str]:
+        """Return the keys that do not apply while this rule is tried, because `instead_of` lacks them."""
+        if self.instead_of is None:
+            return []
+        ours, theirs = self.model_fields_set, self.instead_of.model_fields_set
+        return [key for key in _BESIDE_ACCESS if key in ours and key not in theirs]
 
     @model_validator(mode="after")
     def _check_rule(self) -> "RuleEntry":

@@ -136,7 +136,7 @@ ASSIGN: Final = "default: any\ntiers: [{name: small, min_seats: 1}]\nassign:\n  
         row(
             "a claim that every token is checked for",
             "{tier: small, claim: sub, values: [x]}",
-            "4: assign[0].claim: claim 'sub' should not be named here: every token is checked for it, not 'sub'",
+            "4: assign[0].claim: claim 'sub' cannot be named here: every token is checked for it",
         ),
         row("an empty list", "{tier: small, instances: []}", "4: assign[0].instances: should have at least one entry"),
         row(

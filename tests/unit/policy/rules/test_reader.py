@@ -158,6 +158,20 @@ def test_each_value_of_a_tried_rule_is_tried(tmp_path: Path) -> None:
     assert rules.match("GET", "/p/x/c") == replace(GET_RULE, shadow=GET_RULE)
 
 
+def test_what_a_tried_rule_does_not_repeat_below_instead_of_is_a_warning(tmp_path: Path) -> None:
+    write(
+        tmp_path / "a.yml",
+        "backend_service: alpha\nprefix: /p\nrules:\n"
+        "  - {path: /x, methods: [GET], unit_primitives: [read], denied: 'No', deadline: token, token_types: [user],\n"
+        "     shadow: true, instead_of: {unit_primitives: [write], deadline: token}}\n",
+    )
+    findings = Findings()
+    read_rules(tmp_path, CATALOG, findings)
+    assert findings.problems == []
+    message = "instead_of has no token_types, denied: while the rule is tried they do not apply"
+    assert shown(findings.warnings) == [f"a.yml:5: {message}"]
+
+
 def test_the_claims_that_rules_name_are_known(tmp_path: Path) -> None:
     rules, problems = found(
         tmp_path,
@@ -262,7 +276,7 @@ MISTAKES: Final = {
     ),
     "a claim that every token is checked for": (
         f"{GET_X}, authenticated: true, claims: {{scopes: [read]}}",
-        "claim 'scopes' should not be named here: every token is checked for it",
+        "claim 'scopes' cannot be named here: every token is checked for it",
     ),
     "a claim without values": (f"{GET_X}, authenticated: true, claims: {{plan: []}}", "claims.plan: "),
     "a claim that is a number": (
@@ -272,11 +286,11 @@ MISTAKES: Final = {
     "a claim's name with spaces": (f"{GET_X}, authenticated: true, claims: {{'a b': [c]}}", "claims.a b"),
     "a bound header that holds a secret": (
         f"{GET_X}, authenticated: true, bind: {{X-Gitlab-OAuth-Token: a}}",
-        "'X-Gitlab-OAuth-Token' should not be named here: it holds a secret, which authz must not see",
+        "'X-Gitlab-OAuth-Token' cannot be named here: it holds a secret, which authz must not see",
     ),
     "a required header that holds a secret": (
         f"{GET_X}, authenticated: true, required_headers: [Authorization]",
-        "'Authorization' should not be named here",
+        "'Authorization' cannot be named here",
     ),
     "a bound header twice": (
         f"{GET_X}, authenticated: true, bind: {{X-A: a, x-a: b}}",
