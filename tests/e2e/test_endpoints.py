@@ -1,5 +1,6 @@
 """Every endpoint, prompt and gRPC method, through Envoy and authz: allowed with each sufficient scope, else refused."""
 
+import json
 from typing import Final
 
 import grpc
@@ -26,7 +27,8 @@ OTHERS: Final = [
 CALLS: Final = [*calls(), *OTHERS]
 HTTP: Final = [call for call in CALLS if not call.is_grpc]
 SCOPED: Final = [call for call in HTTP if call.any_of]
-GRPC: Final = [call for call in CALLS if call.is_grpc and not call.path.endswith("/ExecuteWorkflow")]
+GRPC: Final = [call for call in CALLS if call.is_grpc]
+STREAMING: Final = "/DuoWorkflow/ExecuteWorkflow"
 
 
 def ask(client: HttpClient, call: Call, scopes: list[str] | None, issuer: str = "customers-dot") -> Answer:
@@ -96,11 +98,11 @@ def test_a_grpc_method_is_allowed_with_each_sufficient_scope_and_refused_without
     door: Door, client: HttpClient, call: Call
 ) -> None:
     with grpc_client(door.plain) as grpc_calls:
-        for scopes in [[scope] for scope in call.any_of] or [[]]:
-            assert grpc_calls.call(call.path, b"", metadata(client, call, scopes)) is not None
         if call.public:
-            assert grpc_calls.call(call.path, b"", metadata(client, call, None)) is not None
+            assert grpc_calls.call(call.path, b"", metadata(client, call, None)), "the backend's health"
             return
+        for scopes in [[scope] for scope in call.any_of] or [[]]:
+            assert granted(grpc_calls, call, metadata(client, call, scopes)) == ",".join(scopes)
         unauthenticated = (grpc.StatusCode.UNAUTHENTICATED, "No authorization header presented")
         assert grpc_calls.refusal(call.path, metadata(client, call, None)) == unauthenticated
         if call.any_of:
@@ -110,10 +112,23 @@ def test_a_grpc_method_is_allowed_with_each_sufficient_scope_and_refused_without
         _ask_as_a_user(grpc_calls, client, call)
 
 
+def granted(grpc_calls: GrpcClient, call: Call, sent: Metadata) -> str:
+    """Return the unit primitive that the backend was told, empty for none; a refused call raises."""
+    if call.path == STREAMING:
+        stream = grpc_calls.stream(call.path, sent)
+        answer = stream.receive()
+        stream.close()
+    else:
+        answer = grpc_calls.call(call.path, b"", sent)
+    seen = json.loads(answer or b"{}")
+    assert seen["path"] == call.path
+    return str(dict(seen["metadata"]).get("x-gitlab-authorized-unit-primitive", ""))
+
+
 def _ask_as_a_user(grpc_calls: GrpcClient, client: HttpClient, call: Call) -> None:
     mine = metadata(client, call, list(call.any_of), USER_ISSUERS[call.backend][0])
     if call.by_user:
-        assert grpc_calls.call(call.path, b"", mine) is not None
+        assert granted(grpc_calls, call, mine) == ",".join(call.any_of[:1])
     else:
         assert grpc_calls.refusal(call.path, mine)[0] is grpc.StatusCode.PERMISSION_DENIED
 

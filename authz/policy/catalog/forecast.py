@@ -1,4 +1,4 @@
-"""Which unit primitives change on a date although nobody edits the catalog."""
+"""Which unit primitives change on a date without an edit of the catalog."""
 
 from datetime import datetime
 
